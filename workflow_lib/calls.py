@@ -1,0 +1,244 @@
+"""One call, from the decision to buy to the answer on disk [SPEC 7.3, 8.2-8.4]."""
+
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+from . import catalogs, costs, endpoints, holders, journal
+from .budget import Budget, Reservation
+from .catalogs import Model
+from .endpoints import CallError, Endpoint, Reply
+from .errors import ConfigError, DayDreamError
+from .files import read_json
+from .journal import Claim, Journal
+from .membership import Entry
+from .paths import DataRoot
+from .pools import Pools
+from .settings import Settings
+
+CLAIM_POLL_SECONDS = 0.25
+LONGEST_BACKOFF_SECONDS = 60.0
+# room on the disk that is kept for an answer while it is on its way
+BYTES_PER_TOKEN = 8
+
+Log = Callable[[str], None]
+
+
+class Caller:
+    """Buys answers within the limits of a run. One per process: pools and budgets are counted in it."""
+
+    def __init__(self, settings: Settings):
+        self.settings = settings
+        self.pools = Pools(settings.data.coordination, settings["pools"])
+        self.watch = holders.Watch()
+        self._budgets: dict[str, Budget] = {}
+
+    def preflight(self, model_id: str) -> None:
+        """Raise ConfigError if a model could not be asked at all: no endpoint, key, pool or price.
+
+        Args:
+            model_id: id of llm_models.csv.
+        """
+        model = self.model(model_id)
+        endpoints.find(self.settings, model.endpoint)
+        if model.pool not in self.settings["pools"]:
+            raise ConfigError(
+                f"llm_models.csv: model {model_id} is in pool '{model.pool}', which is not configured",
+                "add it under `pools:` in config.yaml, or clear the column `pool`",
+            )
+        limited = self.settings["budget_usd"] is not None or model_id in self.settings["budget_per_model"]
+        if limited and model.pool == "paid" and costs.ceiling_usd(model, 0, 0) is None:
+            raise ConfigError(
+                f"a budget is set, but the price of model {model_id} is not known",
+                "fill in input_usd_per_mtok and output_usd_per_mtok of its row in llm_models.csv",
+            )
+
+    def model(self, model_id: str) -> Model:
+        """Return a model's row.
+
+        Raises:
+            ConfigError: llm_models.csv has no such id.
+        """
+        try:
+            return catalogs.load(self.settings.data).models[model_id]
+        except KeyError:
+            raise ConfigError(f"llm_models.csv has no model '{model_id}'") from None
+
+    def ask(
+        self,
+        entry: Entry,
+        own: Journal,
+        request: Mapping[str, Any],
+        about: Mapping[str, Any],
+        log: Log,
+    ) -> dict[str, Any]:
+        """Return the answer to a request: of this call, or of another process that made it meanwhile.
+
+        Args:
+            entry: the generation; its cohort pays.
+            own: its journal.
+            request: body of the request.
+            about: what else the attempt keeps.
+            log: told about every try that failed.
+
+        Returns:
+            The attempt as it stands in the journal.
+
+        Raises:
+            CallError: the last try failed; ``NNNN.failed.json`` is written.
+            BudgetExhausted: the call does not fit into the budget; nothing was sent.
+        """
+        model = self.model(entry.llm_model_id)
+        endpoint = endpoints.find(self.settings, model.endpoint)
+        content = {
+            "gen_id": entry.gen_id,
+            "stage": entry.stage,
+            "cohort_id": entry.cohort_id,
+            "endpoint": endpoint.name,
+            "llm_model_id": entry.llm_model_id,
+            "model": model.model,
+            **about,
+            "request": dict(request),
+            "request_sha256": journal.request_sha256(request),
+            "claimed_at": journal.now(),
+        }
+        while True:
+            self._wait_for_others(own, log)
+            answer = own.newest_answer()
+            if answer is not None and not own.has_open_order():
+                return answer
+            with self._reservation(entry, model, request) as reservation:
+                claim = own.claim(content, answer_bytes=BYTES_PER_TOKEN * request["max_tokens"])
+                if claim is not None:
+                    return self._carry_out(claim, endpoint, model, request, reservation, log)
+
+    def _wait_for_others(self, own: Journal, log: Log) -> None:
+        number = own.open_claim(self.watch)
+        if number is not None:
+            log(f"attempt {number:04d} is in the hands of another process; waiting for its answer")
+        while number is not None:
+            time.sleep(CLAIM_POLL_SECONDS)
+            number = own.open_claim(self.watch)
+
+    def _carry_out(
+        self,
+        claim: Claim,
+        endpoint: Endpoint,
+        model: Model,
+        request: Mapping[str, Any],
+        reservation: Reservation | None,
+        log: Log,
+    ) -> dict[str, Any]:
+        begun = time.monotonic()
+        try:
+            reply = self._try_until_answered(claim, endpoint, model, request, log)
+        except CallError as error:
+            claim.fail({"reason": error.reason, "message": error.message, "remedy": error.remedy})
+            raise
+        except BaseException as error:
+            claim.fail({"reason": "interrupted", "message": repr(error), "remedy": "run again"})
+            raise
+        cost, source = costs.billed_usd(model, reply.usage, reply.cost_usd)
+        attempt = claim.answer(
+            {
+                "served_model": reply.served_model,
+                "answer": reply.answer,
+                "reasoning": reply.reasoning,
+                "finish_reason": reply.finish_reason,
+                "usage": reply.usage,
+                "cost_usd": cost,
+                "cost_source": source,
+                "generation_id": reply.generation_id,
+                "duration_s": round(time.monotonic() - begun, 3),
+            }
+        )
+        if reservation is not None and cost is not None:
+            reservation.settle(attempt_key(attempt), cost)
+        return attempt
+
+    def _try_until_answered(
+        self, claim: Claim, endpoint: Endpoint, model: Model, request: Mapping[str, Any], log: Log
+    ) -> Reply:
+        llm = self.settings["llm"]
+        pool = self.pools[model.pool]
+        # being told to come back later is no failure of the call: it is counted apart
+        failures = {True: 0, False: 0}
+        while True:
+            try:
+                with pool.slot():
+                    claim.begin_try()
+                    return endpoints.send(endpoint, request, llm["connect_timeout_s"], llm["read_timeout_s"])
+            except CallError as error:
+                claim.end_try(error.reason if error.answered else "unanswered")
+                told_to_wait = error.reason == "rate_limited"
+                failures[told_to_wait] += 1
+                log(f"try {claim.tries}: {error.message}")
+                if not error.retry or failures[told_to_wait] >= llm["max_tries"]:
+                    raise
+                pause = backoff_seconds(llm["backoff_s"], failures[told_to_wait], error.retry_after)
+                if told_to_wait:
+                    pool.pause(pause)
+                else:
+                    time.sleep(pause)
+
+    def _reservation(
+        self, entry: Entry, model: Model, request: Mapping[str, Any]
+    ) -> AbstractContextManager[Reservation | None]:
+        budget = self.budget(entry.cohort_id)
+        if not budget.limits(model.model_id):
+            return nullcontext()
+        ceiling = costs.ceiling_usd(model, costs.prompt_bytes(request["messages"]), request["max_tokens"])
+        if ceiling is None:
+            # outside the paid pool a model without a price is free of charge
+            return nullcontext()
+        return budget.reserve(model.model_id, ceiling)
+
+    def budget(self, cohort_id: str) -> Budget:
+        """Return the budget of a cohort."""
+        new = Budget(
+            self.settings.data.coordination / "budgets" / cohort_id,
+            self.settings["budget_usd"],
+            self.settings["budget_per_model"],
+            lambda: spent(self.settings.data, cohort_id),
+        )
+        # setdefault: two threads must not count in two budgets
+        return self._budgets.setdefault(cohort_id, new)
+
+
+def backoff_seconds(first: float, failures: int, retry_after: float | None) -> float:
+    """Return how long to wait before the next try, in seconds.
+
+    Args:
+        first: pause after the first failure; it doubles with each, up to a minute, and varies by half
+            so that many callers do not come back at once.
+        failures: how many there were, 1 or more.
+        retry_after: what the endpoint asked for, None if nothing; it is the least.
+    """
+    pause = min(LONGEST_BACKOFF_SECONDS, first * 2 ** (failures - 1)) * random.uniform(0.5, 1.0)
+    return max(pause, retry_after or 0.0)
+
+
+def attempt_key(attempt: Mapping[str, Any]) -> str:
+    """Return the name that tells one attempt from all others of the store."""
+    return f"{attempt['stage']}/{attempt['gen_id']}/{attempt['number']}"
+
+
+def answers(data: DataRoot) -> Iterator[dict[str, Any]]:
+    """Yield every answered attempt of the store; files that cannot be read are passed over."""
+    for path in data.gens.glob("*/*/attempts/*.json"):
+        if path.name.count(".") == 1:
+            try:
+                yield read_json(path)
+            except (FileNotFoundError, DayDreamError):
+                continue
+
+
+def spent(data: DataRoot, cohort_id: str) -> Iterator[tuple[str, str, float]]:
+    """Yield (attempt, model id, cost in US dollars) of what was bought in a cohort's name."""
+    for attempt in answers(data):
+        if attempt.get("cohort_id") == cohort_id and not attempt.get("adopted"):
+            cost = attempt.get("cost_usd")
+            if cost is not None:
+                yield attempt_key(attempt), str(attempt.get("llm_model_id")), float(cost)

@@ -1,0 +1,514 @@
+"""What a cohort's name stands for, and writing down what it expands to [SPEC 3.3, 4, 5]."""
+
+import hashlib
+import itertools
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from math import comb
+from pathlib import Path
+from typing import Any
+
+from . import catalogs as catalogs_module
+from . import combos as combos_module
+from . import membership as membership_module
+from . import spec as spec_module
+from . import templates
+from .catalogs import LEVELS, Catalogs
+from .combos import Combo
+from .errors import ConfigError, MembershipError, SpecError, nearest
+from .expansion import Expanded, IdRules, RowError, expand
+from .files import dump_json, read_json, sha256_file, staged, write_json
+from .membership import Entry, Membership
+from .paths import STAGES, Cohort
+from .settings import Settings
+from .tables import render
+
+AUTO = "auto"
+SPEC_COLUMNS_AUTO = (
+    "combo_id",
+    "draft_template",
+    "draft_llm",
+    "essay_template",
+    "evaluation_template",
+    "evaluation_llm",
+)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a cohort comes from.
+
+    Attributes:
+        cohort_id: its name, also of its folder.
+        mode: ``spec``, ``auto``, or ``given`` (a membership.csv of an older tool, never expanded again).
+        files: what an expansion reads; an edit of one of them asks for another.
+        frozen: settings that may not change once the cohort exists.
+        settings: settings that matter to an expansion besides.
+    """
+
+    cohort_id: str
+    mode: str
+    files: tuple[Path, ...]
+    frozen: Mapping[str, Any]
+    settings: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Expansion:
+    """A cohort as its declaration says now; nothing of it is written yet."""
+
+    source: Source
+    membership: Membership
+    combos: tuple[Combo, ...]
+    manifest: Mapping[str, Any]
+    warnings: tuple[str, ...] = field(default=())
+
+
+def resolve(settings: Settings, name: str) -> Source:
+    """Return what a cohort's name stands for.
+
+    Args:
+        settings: settings of the run.
+        name: as given by `cohort`.
+
+    Raises:
+        ConfigError: there is no such cohort; the message lists those there are.
+        SpecError: its spec cannot be read.
+    """
+    data = settings.data
+    cohort = data.cohort(name)
+    tables = tuple(catalogs_module.files(data))
+    if cohort.spec.is_dir():
+        spec = spec_module.load(cohort.spec)
+        return Source(name, "spec", (*spec.files, *tables), _frozen(settings, spec), {})
+    if name == AUTO or settings["auto"]:
+        cohort_id = _auto_cohort_id(settings) if name == AUTO else name
+        return Source(cohort_id, AUTO, tables, _frozen(settings, None), _auto_settings(settings))
+    if cohort.membership.exists():
+        return Source(name, "given", (), {}, {})
+    raise ConfigError(
+        f"there is no cohort '{name}': {cohort.spec} does not exist",
+        f"{nearest(name, existing(settings))}; `daydream new-cohort {name}` writes a spec",
+    )
+
+
+def existing(settings: Settings) -> list[str]:
+    """Return the names of the cohorts that have a spec or a membership.csv, sorted."""
+    root = settings.data.cohorts
+    if not root.is_dir():
+        return []
+    return sorted(
+        folder.name
+        for folder in root.iterdir()
+        if (folder / "spec").is_dir() or (folder / "membership.csv").exists()
+    )
+
+
+def expand_source(settings: Settings, source: Source, seed: int | None = None) -> Expansion:
+    """Return what a cohort expands to now, checked against the catalogs; writes nothing.
+
+    Raises:
+        SpecError, ConfigError, CatalogError, TemplateError, MembershipError, StoreError: see the message.
+    """
+    if source.mode == "given":
+        return Expansion(source, load_membership(settings, source.cohort_id), (), {})
+    catalogs = catalogs_module.load(settings.data)
+    rules = IdRules(**source.frozen["ids"])
+    if source.mode == "spec":
+        expanded, combos = _expand_spec(settings, source, catalogs, rules, seed)
+    else:
+        expanded, combos = _expand_auto(settings, source, catalogs, rules)
+    membership = Membership(expanded.entries)
+    known = {**combos_module.load(settings.data), **{combo.combo_id: combo for combo in combos}}
+    check_against_catalogs(settings, membership, catalogs, known)
+    path = settings.data.cohort(source.cohort_id).membership
+    membership_module.check(membership.entries, path)
+    warnings = []
+    if expanded.collapsed:
+        warnings.append(
+            f"{expanded.collapsed} rows name a model or replicate for an essay that only copies its draft; "
+            "there is one such essay per draft and template"
+        )
+    manifest = _manifest(settings, source, membership, catalogs)
+    return Expansion(source, membership, tuple(combos), manifest, tuple(warnings))
+
+
+def write(settings: Settings, expansion: Expansion) -> None:
+    """Write membership.csv, tasks/, manifest.json and spec_snapshot/, and register new combos.
+
+    Everything is prepared first and then moved into place file by file.
+
+    Raises:
+        MembershipError: membership.csv was edited by hand; it is not overwritten.
+        ConfigError: a frozen setting differs from the manifest's.
+        StoreError: a combo's id stands for other contents in the registry.
+    """
+    source = expansion.source
+    cohort = settings.data.cohort(source.cohort_id)
+    if source.mode == "given":
+        return
+    previous = read_manifest(cohort)
+    _refuse_changed_freeze(cohort, previous, source)
+    _refuse_hand_edit(cohort, previous)
+    combos_module.register(settings.data, expansion.combos)
+    text = render(membership_module.COLUMNS, (entry._asdict() for entry in expansion.membership))
+    sha = hashlib.sha256(text.encode()).hexdigest()
+    manifest = {**expansion.manifest, "membership_sha256": sha}
+    if cohort.membership.exists():
+        manifest["previous_membership_sha256"] = sha256_file(cohort.membership)
+    with staged(cohort.folder) as stage:
+        files = Cohort(stage)
+        files.membership.write_text(text, encoding="utf-8", newline="")
+        for name in STAGES:
+            columns, rows = membership_module.task_rows(expansion.membership, name)
+            files.tasks(name).parent.mkdir(exist_ok=True)
+            files.tasks(name).write_text(render(columns, rows), encoding="utf-8", newline="")
+        if source.mode == "spec":
+            _snapshot(cohort.spec, source.files, files.spec_snapshot)
+        # before membership.csv: it knows the sha of the old and the new one, so that a kill in between
+        # is not taken for an edit by hand
+        _write_manifest(cohort, previous, manifest)
+
+
+def load_membership(settings: Settings, cohort_id: str) -> Membership:
+    """Return the membership of a cohort as written; checked in full where it was edited by hand.
+
+    Raises:
+        MembershipError: file and line of what is wrong.
+    """
+    data = settings.data
+    cohort = data.cohort(cohort_id)
+    manifest = read_manifest(cohort)
+    if manifest and _is_as_written(cohort, manifest):
+        return membership_module.read(data, cohort_id)
+    catalogs = catalogs_module.load(data)
+    known = combos_module.load(data)
+    return membership_module.read(data, cohort_id, lambda entry: _missing_in_catalogs(entry, catalogs, known))
+
+
+def read_manifest(cohort: Cohort) -> Mapping[str, Any] | None:
+    """Return a cohort's manifest.json, None if there is none."""
+    try:
+        return read_json(cohort.manifest)
+    except FileNotFoundError:
+        return None
+
+
+def differs_from_manifest(settings: Settings, source: Source) -> bool:
+    """Tell whether settings that no file holds (ids, k ...) differ from those of the last expansion."""
+    manifest = read_manifest(settings.data.cohort(source.cohort_id))
+    if manifest is None or source.mode == "given":
+        return False
+    now = {**source.frozen, "settings": source.settings, "mode": source.mode}
+    return any(manifest.get(key) != json.loads(json.dumps(value)) for key, value in now.items())
+
+
+def check_against_catalogs(
+    settings: Settings, membership: Membership, catalogs: Catalogs, known: Mapping[str, Combo]
+) -> None:
+    """Raise unless every combo's concepts exist and every template in use can be rendered."""
+    data = settings.data
+    for combo_id in dict.fromkeys(entry.combo_id for entry in membership.stage("draft")):
+        combos_module.check(known[combo_id], catalogs, data.combo_mappings)
+    for stage, template_id in dict.fromkeys((entry.stage, entry.template_id) for entry in membership):
+        if not catalogs.template(stage, template_id).copies:
+            templates.check(data.template(stage, template_id), stage)
+
+
+def _missing_in_catalogs(entry: Entry, catalogs: Catalogs, known: Mapping[str, Combo]) -> str | None:
+    if entry.template_id not in catalogs.templates[entry.stage]:
+        return f"unknown template '{entry.template_id}'"
+    copies = catalogs.template(entry.stage, entry.template_id).copies
+    if entry.llm_model_id not in catalogs.models and not (copies and not entry.llm_model_id):
+        return f"unknown model '{entry.llm_model_id}'"
+    if entry.stage == "draft" and entry.combo_id not in known:
+        return f"unknown combo '{entry.combo_id}'"
+    return None
+
+
+def _frozen(settings: Settings, spec: "spec_module.Spec | None") -> dict[str, Any]:
+    own = {"ids": spec.ids, "notes": spec.notes, "experiment_id": spec.experiment_id} if spec else {}
+    chosen_ids = {**settings["ids"], **(own.get("ids") or {})}
+    place = str(spec.path) if spec else "ids"
+    for key, allowed in (("scope", ("content", "cohort")), ("essay_model", ("auto", "never"))):
+        if chosen_ids[key] not in allowed:
+            raise SpecError(place, f"ids.{key}", f"'{chosen_ids[key]}' is none of {', '.join(allowed)}")
+    if unknown := chosen_ids.keys() - {"scope", "essay_model"}:
+        name = min(unknown)
+        raise SpecError(place, f"ids.{name}", "unknown key", nearest(name, ("scope", "essay_model")))
+    return {
+        "ids": chosen_ids,
+        "notes": own.get("notes") or settings["notes"],
+        "experiment_id": own.get("experiment_id") or settings["experiment_id"],
+    }
+
+
+def _expand_spec(
+    settings: Settings, source: Source, catalogs: Catalogs, rules: IdRules, seed: int | None
+) -> tuple[Expanded, list[Combo]]:
+    data = settings.data
+    spec = spec_module.load(data.cohort(source.cohort_id).spec)
+    spec, combos = with_combos(spec, catalogs)
+    registered = combos_module.load(data)
+    own = {combo.combo_id for combo in combos}
+    rows = spec_module.rows(spec, seed)
+    columns = list(rows[0]) if rows else []
+    try:
+        expanded = expand(
+            rows,
+            columns,
+            source.cohort_id,
+            catalogs,
+            lambda combo_id: combo_id in own or combo_id in registered,
+            rules,
+            data,
+        )
+    except RowError as error:
+        place = spec_module.locate(spec, error.column, error.value) if error.column else ""
+        raise SpecError(spec.path, place, error.message, error.hint) from None
+    return expanded, combos
+
+
+def with_combos(
+    spec: "spec_module.Spec", catalogs: Catalogs
+) -> tuple["spec_module.Spec", list[Combo]]:
+    """Return a spec whose `combos:` convenience is an axis, and the combos that it enumerates."""
+    if spec.combos is None:
+        return spec, []
+    place = "combos"
+    declared = dict(spec.combos)
+    unknown = declared.keys() - {"concepts", "k", "level"}
+    if unknown:
+        name = min(unknown)
+        raise SpecError(spec.path, f"{place}.{name}", "unknown key", nearest(name, ("concepts", "k", "level")))
+    concepts = declared.get("concepts", "all")
+    if concepts == "all":
+        concepts = [concept.concept_id for concept in catalogs.concepts.values() if concept.active]
+    if not isinstance(concepts, list):
+        raise SpecError(spec.path, f"{place}.concepts", "must be a list of concept ids, or all")
+    for index, concept_id in enumerate(concepts):
+        if concept_id not in catalogs.concepts:
+            raise SpecError(
+                spec.path,
+                f"{place}.concepts[{index}]",
+                f"unknown concept '{concept_id}'",
+                nearest(str(concept_id), catalogs.concepts),
+            )
+    sizes = declared.get("k")
+    sizes = sizes if isinstance(sizes, list) else [sizes]
+    distinct = len(set(concepts))
+    for size in sizes:
+        if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= distinct:
+            raise SpecError(
+                spec.path, f"{place}.k", f"{size!r} is not a number of concepts from 1 to {distinct}"
+            )
+    level = declared.get("level", "paragraph")
+    if level not in LEVELS:
+        raise SpecError(spec.path, f"{place}.level", f"'{level}' is none of {', '.join(LEVELS)}")
+    count = sum(comb(distinct, size) for size in set(sizes))
+    if count > 1_000_000:
+        raise SpecError(spec.path, place, f"{count:,} combos are more than a cohort can hold", "name fewer concepts")
+    combos = combos_module.enumerate_combos(catalogs, concepts, sizes, level)
+    return spec_module.with_axis(spec, "combo_id", [combo.combo_id for combo in combos]), combos
+
+
+@dataclass(frozen=True)
+class _ActiveCatalog:
+    combos: list[Combo]
+    templates: Mapping[str, list[str]]
+    writers: list[str]
+    judges: list[str]
+
+
+def _active(settings: Settings, catalogs: Catalogs) -> _ActiveCatalog:
+    concepts = [concept.concept_id for concept in catalogs.concepts.values() if concept.active]
+    sizes = [settings["k"]] if settings["k"] else list(range(2, settings["k_max"] + 1))
+    filters = settings["template_filter"]
+    chosen = {
+        stage: [
+            template.template_id
+            for template in catalogs.templates[stage].values()
+            if template.active
+            and (
+                stage not in filters
+                or any(fnmatchcase(template.template_id, pattern) for pattern in filters[stage])
+            )
+        ]
+        for stage in STAGES
+    }
+    writers = [model.model_id for model in catalogs.models.values() if model.for_generation]
+    judges = [model.model_id for model in catalogs.models.values() if model.for_evaluation]
+    _refuse_explosion(settings, catalogs, len(concepts), sizes, chosen, writers, judges)
+    combos = combos_module.enumerate_combos(catalogs, concepts, sizes, settings["description_level"])
+    return _ActiveCatalog(combos, chosen, writers, judges)
+
+
+def _refuse_explosion(
+    settings: Settings,
+    catalogs: Catalogs,
+    concepts: int,
+    sizes: Sequence[int],
+    chosen: Mapping[str, list[str]],
+    writers: list[str],
+    judges: list[str],
+) -> None:
+    def replicates(stage: str) -> int:
+        return catalogs.replicates.get(stage, 1)
+
+    copies = sum(catalogs.template("essay", template_id).copies for template_id in chosen["essay"])
+    drafts = sum(comb(concepts, size) for size in sizes) * len(chosen["draft"]) * len(writers) * replicates("draft")
+    essays = drafts * ((len(chosen["essay"]) - copies) * replicates("essay") + copies)
+    evaluations = essays * len(chosen["evaluation"]) * len(judges) * replicates("evaluation")
+    total = drafts + essays + evaluations
+    if total > settings["max_generations"]:
+        raise ConfigError(
+            f"the active catalog makes {total:,} generations ({drafts:,} drafts, {essays:,} essays, "
+            f"{evaluations:,} evaluations), more than max_generations = {settings['max_generations']:,}",
+            "narrow it with template_filter, k or active=false in the catalogs; or raise max_generations",
+        )
+    if not drafts:
+        raise ConfigError(
+            f"the active catalog makes no draft: {concepts} concepts, {len(chosen['draft'])} draft templates, "
+            f"{len(writers)} models for generation are active",
+            "activate some in the catalogs, or loosen template_filter or k",
+        )
+
+
+def _expand_auto(
+    settings: Settings, source: Source, catalogs: Catalogs, rules: IdRules
+) -> tuple[Expanded, list[Combo]]:
+    active = _active(settings, catalogs)
+    own = {combo.combo_id for combo in active.combos}
+    axes = [
+        [combo.combo_id for combo in active.combos],
+        active.templates["draft"],
+        active.writers,
+        active.templates["essay"],
+        active.templates["evaluation"],
+        active.judges,
+    ]
+    # a stage without templates or models ends the design there
+    depth = next((index for index, axis in enumerate(axes) if not axis), len(axes))
+    depth = {4: 4, 5: 4}.get(depth, depth)
+    columns = SPEC_COLUMNS_AUTO[:depth]
+    rows: Iterator[Mapping[str, str]] = (
+        dict(zip(columns, levels, strict=True)) for levels in itertools.product(*axes[:depth])
+    )
+    return expand(rows, columns, source.cohort_id, catalogs, own.__contains__, rules, settings.data), active.combos
+
+
+def _auto_settings(settings: Settings) -> dict[str, Any]:
+    keys = ("k", "k_max", "description_level", "template_filter")
+    return {key: settings[key] for key in keys}
+
+
+def _auto_cohort_id(settings: Settings) -> str:
+    catalogs = catalogs_module.load(settings.data)
+    active = _active(settings, catalogs)
+    content = {
+        "combos": sorted(combo.combo_id for combo in active.combos),
+        "templates": {stage: sorted(active.templates[stage]) for stage in STAGES},
+        "models": {"generation": sorted(active.writers), "evaluation": sorted(active.judges)},
+        "replicates": {stage: catalogs.replicates.get(stage, 1) for stage in STAGES},
+    }
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return "cohort-" + hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _manifest(
+    settings: Settings, source: Source, membership: Membership, catalogs: Catalogs
+) -> dict[str, Any]:
+    def distinct(column: Callable[[Entry], object], stage: str) -> list:
+        return sorted({column(entry) for entry in membership.stage(stage)})
+
+    previous = read_manifest(settings.data.cohort(source.cohort_id)) or {}
+    baseline = previous.get("parsers", {})
+    spec_files = [path for path in source.files if path not in catalogs_module.files(settings.data)]
+    return {
+        "cohort_id": source.cohort_id,
+        "mode": source.mode,
+        "combos": distinct(lambda entry: entry.combo_id, "draft"),
+        "templates": {stage: distinct(lambda entry: entry.template_id, stage) for stage in STAGES},
+        "models": {stage: distinct(lambda entry: entry.llm_model_id, stage) for stage in STAGES},
+        "replicates": {
+            stage: max((entry.replicate for entry in membership.stage(stage)), default=0) for stage in STAGES
+        },
+        "counts": {stage: len(membership.stage(stage)) for stage in STAGES},
+        "spec_sha256": _bundle_sha256(spec_files) if spec_files else None,
+        "catalogs": {path.stem: sha256_file(path) for path in catalogs_module.files(settings.data)},
+        # what a generation without a record of its parser was parsed with
+        "parsers": {
+            stage: {
+                template_id: baseline.get(stage, {}).get(template_id)
+                or catalogs.template(stage, template_id).parser
+                for template_id in distinct(lambda entry: entry.template_id, stage)
+            }
+            for stage in STAGES
+        },
+        "settings": dict(source.settings),
+        **source.frozen,
+    }
+
+
+def _bundle_sha256(files: Iterable[Path]) -> str:
+    bundle = hashlib.sha256()
+    for path in sorted(files):
+        bundle.update(f"{path.name}\0{sha256_file(path)}\n".encode())
+    return bundle.hexdigest()
+
+
+def _refuse_changed_freeze(cohort: Cohort, previous: Mapping[str, Any] | None, source: Source) -> None:
+    for key, value in source.frozen.items():
+        if previous is not None and key in previous and previous[key] != value:
+            raise ConfigError(
+                f"{cohort.manifest}: {key} of this cohort is {previous[key]!r}, and now {value!r} is asked for",
+                f"set {key} back, or declare a new cohort: its generations' identity hangs on it",
+            )
+
+
+def _refuse_hand_edit(cohort: Cohort, previous: Mapping[str, Any] | None) -> None:
+    if previous is None or not cohort.membership.exists() or _is_as_written(cohort, previous):
+        return
+    raise MembershipError(
+        cohort.membership,
+        "",
+        "was edited by hand since it was expanded; it is not overwritten",
+        "to keep the edit, put it into the spec; to drop it, move membership.csv away and run again",
+    )
+
+
+def _is_as_written(cohort: Cohort, manifest: Mapping[str, Any]) -> bool:
+    if "membership_sha256" not in manifest:
+        return True
+    try:
+        sha = sha256_file(cohort.membership)
+    except FileNotFoundError:
+        return True
+    return sha in (manifest["membership_sha256"], manifest.get("previous_membership_sha256"))
+
+
+def _snapshot(spec_folder: Path, files: Iterable[Path], target: Path) -> None:
+    for path in files:
+        if path.is_relative_to(spec_folder):
+            copy = target / path.relative_to(spec_folder)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(path.read_bytes())
+
+
+def _write_manifest(
+    cohort: Cohort, previous: Mapping[str, Any] | None, manifest: Mapping[str, Any]
+) -> None:
+    volatile = ("created_at", "previous_membership_sha256")
+
+    def content(of: Mapping[str, Any]) -> str:
+        return dump_json({key: value for key, value in of.items() if key not in volatile})
+
+    if previous is not None and content(previous) == content(manifest):
+        # its time says that the expansion is up to date
+        os.utime(cohort.manifest)
+        return
+    write_json(cohort.manifest, {**manifest, "created_at": datetime.now(UTC).isoformat(timespec="seconds")})

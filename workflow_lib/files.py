@@ -1,0 +1,200 @@
+"""Reading and writing files so that a crash never leaves half of one behind."""
+
+import errno
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from .errors import DayDreamError
+
+
+def sha256_text(text: str) -> str:
+    """Return the hex sha256 of the text's UTF-8 bytes (lone surrogates replaced as in `write_text`)."""
+    return hashlib.sha256(encode(text)).hexdigest()
+
+
+def sha256_file(path: Path) -> str:
+    """Return the hex sha256 of a file's bytes."""
+    with open(path, "rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def encode(text: str) -> bytes:
+    """Return UTF-8 bytes; a lone surrogate, which UTF-8 cannot carry, becomes U+FFFD."""
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode("utf-8")
+
+
+def read_text(path: Path) -> str:
+    """Return a file's text: UTF-8, a BOM dropped, line ends as they are.
+
+    Raises:
+        DayDreamError: the file is not UTF-8.
+    """
+    with open(path, encoding="utf-8-sig", newline="") as handle:
+        try:
+            return handle.read()
+        except UnicodeDecodeError as error:
+            raise DayDreamError(
+                f"{path}: not UTF-8 text (byte {error.start})", "save the file as UTF-8 and run again"
+            ) from None
+
+
+def read_json(path: Path) -> Any:
+    """Return the content of a JSON file.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        DayDreamError: the file is not JSON; the message names it.
+    """
+    text = read_text(path)
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise DayDreamError(f"{path}: not valid JSON ({error})", "restore or remove the file") from None
+
+
+def dump_json(content: Any) -> str:
+    """Return JSON text as all of the store's files have it: indented, ASCII, one newline at the end."""
+    return json.dumps(content, indent=1, ensure_ascii=True) + "\n"
+
+
+def write_bytes(path: Path, content: bytes, *, durable: bool = False) -> None:
+    """Replace a file in one step: whoever reads it sees the old content or the new, never half.
+
+    Args:
+        path: the file; its folder is made if needed.
+        content: all of it.
+        durable: also survive a power cut (fsync of file and folder); for what was paid for.
+    """
+    path = Path(path)
+    handle, temporary = _temporary_beside(path)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+            if durable:
+                stream.flush()
+                os.fsync(stream.fileno())
+        os.chmod(temporary, 0o666 & ~_UMASK)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    if durable:
+        _sync_folder(path.parent)
+
+
+def write_text(path: Path, text: str, *, durable: bool = False) -> None:
+    """`write_bytes` for text; nothing is translated, a lone surrogate becomes U+FFFD."""
+    write_bytes(path, encode(text), durable=durable)
+
+
+def write_json(path: Path, content: Any, *, durable: bool = False) -> None:
+    """`write_text` of `dump_json`."""
+    write_text(path, dump_json(content), durable=durable)
+
+
+class Room:
+    """Disk space taken beforehand for a file, so that what is paid for cannot fail to be written.
+
+    Args:
+        path: the file that is to be written.
+        size: bytes to take; more may be written if the disk has them.
+
+    Raises:
+        OSError: the disk does not have that much.
+    """
+
+    def __init__(self, path: Path, size: int):
+        self.path = path
+        handle, self._temporary = _temporary_beside(path)
+        self._stream = os.fdopen(handle, "wb")
+        try:
+            os.posix_fallocate(handle, 0, size)
+        except OSError as error:
+            # some file systems cannot reserve; they are used without
+            if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS):
+                self.give_up()
+                raise
+
+    def fill(self, content: bytes) -> None:
+        """Write the content, make it survive a power cut, and give the file its name."""
+        with self._stream as stream:
+            stream.write(content)
+            stream.truncate()
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.chmod(self._temporary, 0o666 & ~_UMASK)
+        os.replace(self._temporary, self.path)
+        _sync_folder(self.path.parent)
+
+    def give_up(self) -> None:
+        """Free the space."""
+        self._stream.close()
+        Path(self._temporary).unlink(missing_ok=True)
+
+
+def create_exclusively(path: Path, text: str) -> bool:
+    """Create a file that must not exist yet, whole or not at all; False if somebody else has it.
+
+    The content is written aside and then linked under its name, so that nobody ever reads half of it.
+    """
+    handle, temporary = _temporary_beside(path)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(encode(text))
+        os.chmod(temporary, 0o666 & ~_UMASK)
+        os.link(temporary, path)
+        return True
+    except FileExistsError:
+        return False
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+
+
+@contextmanager
+def staged(folder: Path) -> Iterator[Path]:
+    """Give an empty folder beside `folder` to write a set of files into; move them over on success.
+
+    Each file replaces its namesake in one step. On an error nothing of `folder` has changed.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".staged-") as name:
+        stage = Path(name)
+        yield stage
+        for source in sorted(path for path in stage.rglob("*") if path.is_file()):
+            target = folder / source.relative_to(stage)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(source, target)
+
+
+def _temporary_beside(path: Path) -> tuple[int, str]:
+    try:
+        return tempfile.mkstemp(dir=path.parent, prefix=".tmp-")
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return tempfile.mkstemp(dir=path.parent, prefix=".tmp-")
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _umask() -> int:
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
+
+
+_UMASK = _umask()

@@ -1,0 +1,474 @@
+"""One generation: its prompt, its answer, its parsed text [SPEC 6.2, 7]."""
+
+import contextlib
+import errno
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from . import catalogs as catalogs_module
+from . import combos, parsers, templates
+from .budget import BudgetExhausted
+from .calls import Caller, Log
+from .catalogs import Model, Template
+from .endpoints import OFFLINE, CallError
+from .errors import DayDreamError, StoreError
+from .files import encode, read_json, read_text, sha256_file, sha256_text, write_json, write_text
+from .journal import Journal, now
+from .membership import Entry
+from .parsers import ParseFailure
+from .paths import PARENT_STAGE, DataRoot, Generation
+from .settings import Settings
+
+CALL_STEP = "call"
+PARSE_STEP = "parse"
+PROMPT_STEP = "prompt"
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A prompt as it would be sent now.
+
+    Attributes:
+        text: what is sent, or in copy mode what is copied.
+        parent_sha256: of the parent's parsed text that went into it, None for drafts.
+        parent_attempt: number of the attempt that the parent's text came from, None where not recorded.
+    """
+
+    text: str
+    parent_sha256: str | None
+    parent_attempt: int | None
+
+
+def buy(caller: Caller, entry: Entry, log: Log, order_id: str | None = None) -> None:
+    """Make prompt.txt, raw.txt, metadata.json and raw_metadata.json of a generation.
+
+    An answer that exists is restored without a call. A call is made only if there is none, or if a
+    fresh one was ordered and has not come yet.
+
+    Args:
+        caller: the client of this run.
+        entry: the generation's row of membership.
+        log: told what happens, a line at a time.
+        order_id: order a fresh answer under this id first.
+
+    Raises:
+        DayDreamError: no answer could be had; failure.json says why.
+    """
+    generation = caller.settings.data.generation(entry.stage, entry.gen_id)
+    with _failures_recorded(generation, entry):
+        template = _template(caller.settings.data, entry)
+        if template.copies:
+            _copy(caller.settings, generation, entry, fresh=order_id is not None)
+        else:
+            _buy(caller, generation, entry, log, order_id)
+    _forget_failure(generation, (CALL_STEP, PROMPT_STEP))
+
+
+def parse(settings: Settings, entry: Entry) -> None:
+    """Make parsed.txt of raw.txt; a failure leaves an older parsed.txt as it is, and failure.json.
+
+    Raises:
+        ParseFailure: the answer is truncated, too short, empty, or not in the parser's form.
+    """
+    generation = settings.data.generation(entry.stage, entry.gen_id)
+    template = _template(settings.data, entry)
+    raw = read_text(generation.raw)
+    recorded = read_recorded(generation.raw_metadata)
+    try:
+        _refuse_incomplete(settings.stage(entry.stage), raw, recorded)
+        parsed = parsers.parse(entry.stage, template.parser, raw)
+    except ParseFailure as failure:
+        _record_failure(generation, entry, PARSE_STEP, failure.reason, failure.detail, parsers.REMEDIES)
+        raise
+    write_text(generation.parsed, parsed)
+    write_json(
+        generation.parsed_metadata,
+        {
+            "function": f"{entry.stage}_parsed",
+            "parser_name": template.parser,
+            "raw_sha256": sha256_file(generation.raw),
+            "success": True,
+            "error": None,
+            **_input_mode(settings.data, entry, template),
+        },
+    )
+    _forget_failure(generation, (PARSE_STEP, CALL_STEP, PROMPT_STEP))
+
+
+def needs_parse(settings: Settings, entry: Entry, baseline: str | None) -> bool:
+    """Tell whether parsed.txt is missing, or does not follow from raw.txt and the parser of the catalog.
+
+    Args:
+        settings: settings of the run.
+        entry: the generation.
+        baseline: parser of its template at the cohort's first expansion; counts where a generation has
+            no record of its own.
+    """
+    generation = settings.data.generation(entry.stage, entry.gen_id)
+    try:
+        parsed_at = generation.parsed.stat().st_mtime_ns
+    except OSError:
+        return True
+    try:
+        raw_at = generation.raw.stat().st_mtime_ns
+    except OSError:
+        return False
+    recorded = read_recorded(generation.parsed_metadata)
+    parser = recorded.get("parser_name") or baseline
+    template = catalogs_module.load(settings.data).templates[entry.stage].get(entry.template_id)
+    if template is not None and parser is not None and parser != template.parser:
+        return True
+    sha = recorded.get("raw_sha256")
+    return bool(sha) and raw_at > parsed_at and sha256_file(generation.raw) != sha
+
+
+def render(settings: Settings, entry: Entry) -> Prompt:
+    """Return the prompt of a generation as it would be sent now.
+
+    Raises:
+        TemplateError: the template cannot be used.
+        StoreError: the parent's parsed text is not there yet.
+    """
+    data = settings.data
+    template = _template(data, entry)
+    if entry.stage == "draft":
+        variables = {"concepts": _concepts(data, entry.combo_id)}
+        return Prompt(templates.render(data.template("draft", entry.template_id), "draft", variables), None, None)
+    parent = data.generation(PARENT_STAGE[entry.stage], entry.parent_gen_id)
+    try:
+        text = read_text(parent.parsed)
+    except FileNotFoundError:
+        raise StoreError(
+            f"{parent.parsed}: no such file; {entry.stage} {entry.gen_id} is made from it",
+            f"make it first: snakemake {parent.parsed}",
+        ) from None
+    sha = sha256_text(text)
+    attempt = read_recorded(parent.raw_metadata).get("attempt")
+    if template.copies:
+        return Prompt(text, sha, attempt)
+    variables = {name: text for name in templates.VARIABLES[entry.stage]}
+    rendered = templates.render(data.template(entry.stage, entry.template_id), entry.stage, variables)
+    return Prompt(rendered, sha, attempt)
+
+
+def request_for(settings: Settings, entry: Entry, model: Model, prompt: str) -> dict[str, Any]:
+    """Return the body of the request for a generation."""
+    stage = settings.stage(entry.stage)
+    request: dict[str, Any] = {
+        "model": model.model,
+        "messages": [{"role": "user", "content": prompt}],
+        "temperature": stage["temperature"] if model.temperature is None else model.temperature,
+        "max_tokens": model.max_tokens or stage["max_tokens"],
+    }
+    if model.endpoint == OFFLINE:
+        request["seed"] = seed_of(entry.gen_id)
+    return request | dict(stage["extra"])
+
+
+def seed_of(gen_id: str) -> int:
+    """Return a whole number from 0 to 2**31 - 1 that a gen_id alone decides."""
+    return int.from_bytes(hashlib.blake2b(gen_id.encode(), digest_size=4).digest(), "big") >> 1
+
+
+def is_fresh_copy(settings: Settings, entry: Entry) -> bool:
+    """Tell whether a generation is its parent's text again."""
+    return _template(settings.data, entry).copies
+
+
+def read_recorded(path: Path) -> Mapping[str, Any]:
+    """Return the content of a metadata file; {} where it is missing or not readable as an object."""
+    try:
+        content = read_json(path)
+    except (OSError, DayDreamError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _buy(caller: Caller, generation: Generation, entry: Entry, log: Log, order_id: str | None) -> None:
+    own = Journal(generation)
+    _adopt(generation, own, entry)
+    if order_id is not None:
+        own.order(order_id)
+    attempt = own.newest_answer()
+    if attempt is None or own.has_open_order():
+        if attempt is None:
+            _refuse_lost_raw(generation, own)
+        prompt = render(caller.settings, entry)
+        model = caller.model(entry.llm_model_id)
+        request = request_for(caller.settings, entry, model, prompt.text)
+        about = {"parent_attempt": prompt.parent_attempt, "parent_sha256": prompt.parent_sha256}
+        attempt = caller.ask(entry, own, request, about, log)
+    _restore(caller.settings, generation, entry, attempt)
+
+
+def _adopt(generation: Generation, own: Journal, entry: Entry) -> None:
+    """Keep a raw.txt that came without attempts as attempt 1, before anything else happens to it."""
+    if generation.raw.exists() and not any("" in kinds for kinds in own.numbers().values()):
+        metadata = read_recorded(generation.metadata)
+        about = {
+            "gen_id": entry.gen_id,
+            "stage": entry.stage,
+            "cohort_id": metadata.get("origin_cohort_id"),
+            "llm_model_id": entry.llm_model_id,
+        }
+        own.adopt(read_text(generation.raw), read_recorded(generation.raw_metadata), about)
+
+
+def _refuse_lost_raw(generation: Generation, own: Journal) -> None:
+    if generation.parsed.exists() and not generation.raw.exists() and not own.has_open_order():
+        raise StoreError(
+            f"{generation.raw}: gone, and no attempt keeps the answer, but parsed.txt shows that one was bought",
+            "put raw.txt back; or buy another answer with "
+            f"`daydream regenerate --gen-id {generation.gen_id} --apply`",
+        )
+
+
+def _restore(settings: Settings, generation: Generation, entry: Entry, attempt: Mapping[str, Any]) -> None:
+    """Write the files of a generation from an attempt; raw.txt last, for it says that all is there."""
+    if not generation.metadata.exists():
+        write_json(generation.metadata, _metadata(settings, entry, "llm", attempt.get("cohort_id")))
+    request = attempt.get("request")
+    raw = normalised(attempt["answer"])
+    if request is None:
+        # adopted: what was sent is not known, and what the older tool wrote stays as it is
+        for path in (generation.prompt, generation.raw_metadata):
+            if not path.exists():
+                write_text(path, "" if path == generation.prompt else "{}\n")
+    else:
+        prompt = request["messages"][0]["content"]
+        _write_if_changed(generation.prompt, encode(prompt))
+        recorded = _raw_metadata(entry, attempt, raw, prompt)
+        if read_recorded(generation.raw_metadata) != recorded:
+            write_json(generation.raw_metadata, recorded)
+    if request is not None or not generation.raw.exists():
+        _write_if_changed(generation.raw, encode(raw))
+
+
+def _copy(settings: Settings, generation: Generation, entry: Entry, *, fresh: bool) -> None:
+    """Make a copy-mode generation: its parent's parsed text; one that exists stays unless asked for."""
+    complete = generation.raw.exists() and generation.metadata.exists() and generation.prompt.exists()
+    if complete and generation.raw_metadata.exists() and not fresh:
+        return
+    if generation.raw.exists() and not fresh:
+        text, prompt = read_text(generation.raw), None
+    else:
+        prompt = render(settings, entry)
+        text = prompt.text
+    template = _template(settings.data, entry)
+    if not generation.metadata.exists():
+        write_json(generation.metadata, _metadata(settings, entry, "copy", entry.cohort_id))
+    write_json(
+        generation.raw_metadata,
+        {
+            "function": f"{entry.stage}_raw",
+            "stage": entry.stage,
+            "gen_id": entry.gen_id,
+            "mode": "copy",
+            "llm_model_id": entry.llm_model_id,
+            **_input_mode(settings.data, entry, template),
+            "finish_reason": None,
+            "truncated": False,
+            "usage": None,
+            "cost_usd": None,
+            **_measures(text),
+            "prompt_sha256": sha256_text(text),
+            "parent_attempt": prompt.parent_attempt if prompt else None,
+            "parent_sha256": prompt.parent_sha256 if prompt else sha256_text(text),
+        },
+    )
+    write_text(generation.prompt, text)
+    write_text(generation.raw, text)
+
+
+def normalised(answer: str) -> str:
+    """Return a model's answer as raw.txt keeps it: stripped, line ends ``\\n``."""
+    return answer.strip().replace("\r\n", "\n")
+
+
+def _metadata(settings: Settings, entry: Entry, mode: str, origin: str | None) -> dict[str, Any]:
+    content: dict[str, Any] = {
+        "stage": entry.stage,
+        "gen_id": entry.gen_id,
+        "template_id": entry.template_id,
+        "llm_model_id": entry.llm_model_id,
+        "mode": mode,
+        "replicate": entry.replicate,
+        "origin_cohort_id": origin or entry.cohort_id,
+    }
+    if entry.stage == "draft":
+        content["combo_id"] = entry.combo_id
+    else:
+        content["parent_gen_id"] = entry.parent_gen_id
+    experiment = read_recorded(settings.data.cohort(entry.cohort_id).manifest).get("experiment_id")
+    if experiment:
+        content["experiment_id"] = experiment
+    return content
+
+
+def _raw_metadata(entry: Entry, attempt: Mapping[str, Any], raw: str, prompt: str) -> dict[str, Any]:
+    usage = attempt.get("usage")
+    limit = (attempt.get("request") or {}).get("max_tokens")
+    told = (usage or {}).get("completion_tokens")
+    return {
+        "function": f"{entry.stage}_raw",
+        "stage": entry.stage,
+        "gen_id": entry.gen_id,
+        "mode": "llm",
+        "llm_model_id": entry.llm_model_id,
+        "model": attempt.get("model"),
+        "served_model": attempt.get("served_model"),
+        "endpoint": attempt.get("endpoint"),
+        "input_mode": "prompt",
+        "finish_reason": attempt.get("finish_reason"),
+        "truncated": attempt.get("finish_reason") == "length" or bool(limit and told and told >= limit),
+        "usage": usage,
+        "cost_usd": attempt.get("cost_usd"),
+        "duration_s": attempt.get("duration_s"),
+        **_measures(raw),
+        "attempt": attempt.get("number"),
+        "prompt_sha256": sha256_text(prompt),
+        "parent_attempt": attempt.get("parent_attempt"),
+        "parent_sha256": attempt.get("parent_sha256"),
+        "started_at": attempt.get("started_at"),
+    }
+
+
+def _measures(text: str) -> dict[str, int]:
+    return {"raw_length": len(text), "raw_lines": len(text.splitlines())}
+
+
+def _input_mode(data: DataRoot, entry: Entry, template: Template) -> dict[str, Any]:
+    if not template.copies:
+        return {"input_mode": "prompt"}
+    parent = data.generation(PARENT_STAGE[entry.stage], entry.parent_gen_id)
+    return {"input_mode": "copy", "copied_from": parent.parsed.relative_to(data.root).as_posix()}
+
+
+def _refuse_incomplete(stage: Mapping[str, Any], raw: str, recorded: Mapping[str, Any]) -> None:
+    if recorded.get("truncated") and not stage["allow_truncated"]:
+        usage = recorded.get("usage") or {}
+        raise ParseFailure(
+            "truncated", f"the answer was cut off (completion tokens: {usage.get('completion_tokens', 'unknown')})"
+        )
+    if not raw.strip():
+        raise ParseFailure("empty_response", "the answer is empty")
+    lines = sum(1 for line in raw.splitlines() if line.strip())
+    if lines < stage["min_lines"]:
+        raise ParseFailure("min_lines_not_met", f"{lines} non-empty lines, at least {stage['min_lines']} are asked for")
+
+
+def _concepts(data: DataRoot, combo_id: str) -> list[dict[str, str]]:
+    known = combos.load(data)
+    if combo_id not in known:
+        raise StoreError(
+            f"{data.combo_mappings}: no combo {combo_id}",
+            "`snakemake cohort` registers a spec's combos; restore the registry from version control",
+        )
+    combo = known[combo_id]
+    catalogs = catalogs_module.load(data)
+    combos.check(combo, catalogs, data.combo_mappings)
+    return [
+        {
+            "name": catalogs.concepts[concept_id].name,
+            "content": catalogs_module.concept_text(data, combo.level, catalogs.concepts[concept_id]),
+        }
+        for concept_id in combo.concept_ids
+    ]
+
+
+def _template(data: DataRoot, entry: Entry) -> Template:
+    known = catalogs_module.load(data).templates[entry.stage]
+    if entry.template_id not in known:
+        raise StoreError(
+            f"{entry.stage} {entry.gen_id}: its template '{entry.template_id}' is not in "
+            f"{data.catalog(catalogs_module.templates_table(entry.stage))}",
+            "put the row back; its file is needed only for new answers",
+        )
+    return known[entry.template_id]
+
+
+@contextlib.contextmanager
+def _failures_recorded(generation: Generation, entry: Entry) -> Iterator[None]:
+    try:
+        yield
+    except (CallError, BudgetExhausted) as error:
+        _record_failure(generation, entry, CALL_STEP, error.reason, error.message, {error.reason: error.remedy})
+        raise
+    except DayDreamError as error:
+        reason = PROMPT_STEP
+        _record_failure(generation, entry, PROMPT_STEP, reason, error.message, {reason: error.hint or ""})
+        raise
+    except OSError as error:
+        raise disk_error(error, generation.folder) from None
+
+
+def disk_error(error: OSError, folder: Path) -> StoreError:
+    """Return what a failed write means to the user."""
+    hints = {
+        errno.ENOSPC: "make room on the disk and run again: every answer that arrived is kept",
+        errno.EROFS: "the file system is read-only: choose another data_root, or remount it",
+        errno.EACCES: "give yourself write access to the data root, or choose another data_root",
+    }
+    where = error.filename or folder
+    return StoreError(
+        f"{where}: {error.strerror or error}", hints.get(error.errno or 0, "correct this and run again")
+    )
+
+
+def _record_failure(
+    generation: Generation, entry: Entry, step: str, reason: str, message: str, remedies: Mapping[str, str]
+) -> None:
+    content = {
+        "stage": entry.stage,
+        "gen_id": entry.gen_id,
+        "step": step,
+        "error": type_of(step),
+        "reason": reason,
+        "message": message,
+        "remedy": remedies.get(reason, ""),
+        "time": now(),
+        "tries": _tries(generation),
+    }
+    if step == CALL_STEP:
+        content["prompt"] = _last_prompt(generation)
+    # a full or read-only disk is reported by the error itself
+    with contextlib.suppress(OSError):
+        write_json(generation.failure, content)
+
+
+def type_of(step: str) -> str:
+    """Return what kind of error a failed step is."""
+    return {CALL_STEP: "CallError", PARSE_STEP: "ParseFailure"}.get(step, "DayDreamError")
+
+
+def _tries(generation: Generation) -> int:
+    last = _last_failed(generation)
+    return len(last.get("tries") or ())
+
+
+def _last_prompt(generation: Generation) -> str | None:
+    request = _last_failed(generation).get("request")
+    return request["messages"][0]["content"] if request else None
+
+
+def _last_failed(generation: Generation) -> Mapping[str, Any]:
+    own = Journal(generation)
+    failed = [number for number, kinds in own.numbers().items() if ".failed" in kinds]
+    return read_recorded(own.path(max(failed), ".failed")) if failed else {}
+
+
+def _forget_failure(generation: Generation, steps: tuple[str, ...]) -> None:
+    if generation.failure.exists() and read_recorded(generation.failure).get("step") in steps:
+        generation.failure.unlink(missing_ok=True)
+
+
+def _write_if_changed(path: Path, content: bytes) -> None:
+    try:
+        if path.read_bytes() == content:
+            return
+    except FileNotFoundError:
+        pass
+    write_text(path, content.decode("utf-8"))

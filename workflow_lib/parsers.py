@@ -1,0 +1,306 @@
+"""Parsers: from a model's answer to the text, or the score, that the next step works with [SPEC 7.6].
+
+A parser takes the answer and returns text, or a number for a score. To add one, decorate a function:
+
+    @register("first_line", "draft", "essay")
+    def first_line(text: str) -> str: ...
+
+Answers are hostile input of any length, so no pattern here takes more than linear time.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+
+from .errors import DayDreamError
+
+STAGES = ("draft", "essay", "evaluation")
+IN_LAST_LINE_RANGE = (0.0, 9.0)
+COMPLEX_RANGE = (0.0, 10.0)
+
+REMEDIES = {
+    "missing_essay_idea_block": "The answer has no complete <essay-idea> block with its tags alone on their "
+    "lines: make the draft template ask for one, choose another parser for it, or regenerate.",
+    "missing_essay_block": "The answer has no <essay> tag: make the template ask for one, choose another parser "
+    "(essay_block_lenient takes the whole text), or regenerate.",
+    "empty_response": "The answer, or the block in it, is empty: regenerate, or give the model more max_tokens "
+    "if it spent them on reasoning.",
+    "no_score_last_lines": "No score was found at the end of the answer: make the evaluation template ask for a "
+    "last line 'SCORE: <0-9>', choose another parser, or regenerate.",
+    "out_of_range": "The score is outside the parser's range: state the range in the evaluation template, choose "
+    "the parser that fits its scale, or regenerate.",
+    "unknown_parser": "The template's parser does not exist: correct the parser column of the template's catalog.",
+    "truncated": "The answer was cut off: raise max_tokens for the stage or the model and regenerate, or set "
+    "allow_truncated.",
+    "min_lines_not_met": "The answer is too short: regenerate, or lower min_lines of the stage.",
+}
+"""Failure reason -> what to do about it, one sentence; for tables of failures."""
+
+Parser = Callable[[str], str | float]
+
+_PARSERS: dict[str, dict[str, Parser]] = {stage: {} for stage in STAGES}
+
+
+class ParseFailure(DayDreamError):
+    """An answer does not hold what its parser looks for.
+
+    Args:
+        reason: a key of `REMEDIES`, or another word of a parser registered elsewhere.
+        detail: what was found instead, short.
+    """
+
+    def __init__(self, reason: str, detail: str):
+        self.reason = reason
+        self.detail = detail
+        super().__init__(f"{reason}: {detail}", REMEDIES.get(reason))
+
+    def __reduce__(self) -> tuple[type["ParseFailure"], tuple[str, str]]:
+        return type(self), (self.reason, self.detail)
+
+
+def register(name: str, *stages: str) -> Callable[[Parser], Parser]:
+    """Register the decorated function as a parser of that name for the stages."""
+
+    def add(function: Parser) -> Parser:
+        for stage in stages:
+            _PARSERS[stage][name] = function
+        return function
+
+    return add
+
+
+def names(stage: str) -> list[str]:
+    """Return the names of the parsers of a stage (`draft`, `essay` or `evaluation`), sorted."""
+    return sorted(_PARSERS[stage])
+
+
+def parse(stage: str, parser: str, text: str) -> str:
+    """Return what a parser takes from an answer.
+
+    Args:
+        stage: `draft`, `essay` or `evaluation`.
+        parser: one of `names(stage)`.
+        text: the answer, verbatim, of any length.
+
+    Returns:
+        Text for drafts and essays; for evaluations a line with the score as Python prints a float.
+
+    Raises:
+        ParseFailure: with `reason` and `detail`.
+    """
+    function = _PARSERS.get(stage, {}).get(parser)
+    if function is None:
+        known = ", ".join(sorted(_PARSERS.get(stage, {})))
+        raise ParseFailure("unknown_parser", f"'{parser}' is no parser for stage {stage}; known: {known}")
+    if not text.strip():
+        raise ParseFailure("empty_response", f"the answer has {len(text)} characters, none of them visible")
+    found = function(text)
+    return found if isinstance(found, str) else f"{float(found)!r}\n"
+
+
+@register("identity", *STAGES)
+def identity(text: str) -> str:
+    """Return the answer as it is."""
+    return text
+
+
+_IDEA_OPEN = re.compile(r"<essay-idea((?:\s[^<>]*)?)(?<!/)>", re.IGNORECASE | re.ASCII)
+_IDEA_CLOSE = re.compile(r"</essay-idea\s*>", re.IGNORECASE | re.ASCII)
+_ATTRIBUTE = re.compile(r"""(?<!\S)([^\s="']+)\s*=\s*(?:"([^"]*)"|'([^']*)')""", re.ASCII)
+_STAGE_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
+
+
+@register("essay_idea_last", "draft", "essay")
+def essay_idea_last(text: str) -> str:
+    """Return the inner text of the ``<essay-idea>`` block with the highest stage, the last of several.
+
+    Without a numeric stage anywhere it is the last block. Tags stand alone on their lines; a block that is
+    opened again before it is closed starts anew. The text keeps its blanks, but not the line breaks next
+    to the tags.
+
+    Raises:
+        ParseFailure: no complete block, or an empty one.
+    """
+    best: tuple[Decimal, str] | None = None
+    for stage, inner in _idea_blocks(text):
+        if best is None or stage >= best[0]:
+            best = (stage, inner)
+    if best is None:
+        raise ParseFailure("missing_essay_idea_block", _describe("essay-idea", text))
+    if not best[1].strip():
+        raise ParseFailure(
+            "empty_response", f"the <essay-idea> block is empty; {_describe('essay-idea', text)}"
+        )
+    return best[1]
+
+
+def _idea_blocks(text: str) -> Iterator[tuple[Decimal, str]]:
+    """Yield (stage, inner text) for each complete block; -1 for one without a numeric stage."""
+    opened: tuple[Decimal, int] | None = None
+    for start, line in _lines(text):
+        tag = line.strip(" \t\r\n")
+        if not tag.startswith("<") or not tag.endswith(">"):
+            continue
+        if opening := _IDEA_OPEN.fullmatch(tag):
+            opened = (_stage_of(opening[1]), start + len(line))
+        elif opened is not None and _IDEA_CLOSE.fullmatch(tag):
+            inner = text[opened[1] : start]
+            yield opened[0], inner.removesuffix("\n").removesuffix("\r")
+            opened = None
+
+
+def _stage_of(attributes: str) -> Decimal:
+    for attribute in _ATTRIBUTE.finditer(attributes):
+        value = (attribute[2] or attribute[3] or "").strip()
+        if attribute[1].lower() == "stage" and _STAGE_NUMBER.fullmatch(value):
+            return Decimal(value)
+    return Decimal(-1)
+
+
+def _lines(text: str) -> Iterator[tuple[int, str]]:
+    """Yield (position, line with its line feed); only a line feed ends a line."""
+    start = 0
+    while start < len(text):
+        end = text.find("\n", start)
+        end = len(text) if end < 0 else end + 1
+        yield start, text[start:end]
+        start = end
+
+
+_ESSAY_OPEN = re.compile(r"<essay>", re.IGNORECASE | re.ASCII)
+_ESSAY_CLOSE = re.compile(r"</essay>", re.IGNORECASE | re.ASCII)
+_THINKING_OPEN = re.compile(r"<thinking>", re.IGNORECASE | re.ASCII)
+_THINKING_CLOSE = re.compile(r"</thinking>", re.IGNORECASE | re.ASCII)
+
+
+@register("essay_block", "draft", "essay")
+def essay_block(text: str) -> str:
+    """Return the stripped text of the first ``<essay>`` block; an unclosed one goes to the end.
+
+    Raises:
+        ParseFailure: no tag, or an empty block.
+    """
+    inner = _essay(text)
+    if inner is None:
+        raise ParseFailure("missing_essay_block", _describe("essay", text))
+    return _not_empty(inner, "essay", text)
+
+
+@register("essay_block_lenient", "draft", "essay")
+def essay_block_lenient(text: str) -> str:
+    """Return what `essay_block` finds when ``<thinking>`` blocks are gone, or else all that remains.
+
+    Raises:
+        ParseFailure: nothing remains, or the block is empty.
+    """
+    remaining = _without_thinking(text)
+    inner = _essay(remaining)
+    return _not_empty(remaining.strip() if inner is None else inner, "essay", text)
+
+
+def _essay(text: str) -> str | None:
+    opening = _ESSAY_OPEN.search(text)
+    if opening is None:
+        return None
+    closing = _ESSAY_CLOSE.search(text, opening.end())
+    return text[opening.end() : closing.start() if closing else len(text)].strip()
+
+
+def _without_thinking(text: str) -> str:
+    # A pattern over both tags would scan to the end once per unclosed tag.
+    kept: list[str] = []
+    position = 0
+    while opening := _THINKING_OPEN.search(text, position):
+        closing = _THINKING_CLOSE.search(text, opening.end())
+        if closing is None:
+            break
+        kept.append(text[position : opening.start()])
+        position = closing.end()
+    return "".join(kept) + text[position:]
+
+
+def _not_empty(inner: str, tag: str, text: str) -> str:
+    if not inner:
+        raise ParseFailure("empty_response", f"nothing is left to take; {_describe(tag, text)}")
+    return inner
+
+
+def _describe(tag: str, text: str) -> str:
+    return f"looked for <{tag}> in {len(text)} characters that end in {text[-80:]!r}"
+
+
+# Only ASCII digits count, in all of the patterns below: float() would take others as well.
+_WHOLE_LINE = re.compile(r"score:\s*([0-9](?:\.[0-9]+)?)", re.IGNORECASE)
+_HEADER = r"(?:final\s+|total\s+)?score(?::\s*|\s+)"
+_NUMBER = r"-?[0-9]+(?:\.[0-9]+)?"
+_IN_LINE = re.compile(
+    rf"{_HEADER}(?:(?P<digits>[0-9],?\s?[0-9],?\s?[0-9])(?![0-9./])"
+    rf"|(?P<number>{_NUMBER})(?:(?=\s|$)|/9(?![0-9]|\.[0-9])))",
+    re.IGNORECASE,
+)
+_FRACTION = re.compile(rf"{_HEADER}({_NUMBER})/({_NUMBER})", re.IGNORECASE)
+_PLAIN = re.compile(rf"{_HEADER}({_NUMBER})(?=\s|$)", re.IGNORECASE)
+
+
+@register("in_last_line", "evaluation")
+def in_last_line(text: str) -> float:
+    """Return the score that one of the last three non-empty lines states, 0 to 9.
+
+    A line that is nothing but ``score: <digit>`` comes first, the last of several; then, from the last line
+    upwards, three single digits (their mean) or a number after the word score.
+
+    Raises:
+        ParseFailure: no score in these lines, or one outside the range.
+    """
+    stripped = (line.strip() for line in _split(re.sub(r"[*#`]", "", text)))
+    lines = [line for line in stripped if line][-3:]
+    for line in reversed(lines):
+        if whole := _WHOLE_LINE.fullmatch(line):
+            return _in_range(float(whole[1]), whole[1], IN_LAST_LINE_RANGE)
+    for line in reversed(lines):
+        if hit := _IN_LINE.search(line):
+            if hit["digits"]:
+                digits = [int(character) for character in hit["digits"] if character.isdecimal()]
+                return sum(digits) / len(digits)
+            return _in_range(float(hit["number"]), hit["number"], IN_LAST_LINE_RANGE)
+    raise _no_score(lines)
+
+
+@register("complex", "evaluation")
+def complex_score(text: str) -> float:
+    """Return the last score that the last 30 lines state, 0 to 10; ``a/b`` counts as a tenth part of ten.
+
+    Raises:
+        ParseFailure: no score in these lines, or one outside the range.
+    """
+    lines = [line.strip() for line in _split(text.strip().replace("**", "").replace("#", ""))][-30:]
+    for line in reversed(lines):
+        if fractions := _FRACTION.findall(line):
+            upper, lower = fractions[-1]
+            shown = f"{upper}/{lower}"
+            if float(lower) == 0:
+                raise _out_of_range(shown, COMPLEX_RANGE)
+            return _in_range(float(upper) / float(lower) * 10, shown, COMPLEX_RANGE)
+    for line in reversed(lines):
+        if numbers := _PLAIN.findall(line):
+            return _in_range(float(numbers[-1]), numbers[-1], COMPLEX_RANGE)
+    raise _no_score(lines)
+
+
+def _split(text: str) -> list[str]:
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+
+
+def _in_range(score: float, shown: str, limits: tuple[float, float]) -> float:
+    if not limits[0] <= score <= limits[1]:
+        raise _out_of_range(shown, limits)
+    return score + 0.0  # -0.0 becomes 0.0
+
+
+def _out_of_range(shown: str, limits: tuple[float, float]) -> ParseFailure:
+    return ParseFailure("out_of_range", f"{shown[:40]} is not between {limits[0]:g} and {limits[1]:g}")
+
+
+def _no_score(lines: list[str]) -> ParseFailure:
+    shown = " | ".join(line[-80:] for line in lines[-3:])
+    return ParseFailure("no_score_last_lines", f"the last lines are {shown!r}")

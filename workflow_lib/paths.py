@@ -1,0 +1,192 @@
+"""Where everything lies [SPEC 1]. The one place that knows folder and file names."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+STAGES = ("draft", "essay", "evaluation")
+PARENT_STAGE = {"essay": "draft", "evaluation": "essay"}
+
+SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+PROMPT = "prompt.txt"
+RAW = "raw.txt"
+PARSED = "parsed.txt"
+METADATA = "metadata.json"
+RAW_METADATA = "raw_metadata.json"
+PARSED_METADATA = "parsed_metadata.json"
+FAILURE = "failure.json"
+ATTEMPTS = "attempts"
+
+
+def is_safe_id(name: str) -> bool:
+    """Tell whether a name may become part of a path: letters, digits, ``._-``, no ``..``."""
+    return SAFE_ID.fullmatch(name) is not None and ".." not in name
+
+
+@dataclass(frozen=True)
+class Generation:
+    """The files of one generation, ``gens/<stage>/<gen_id>/``."""
+
+    folder: Path
+
+    @property
+    def stage(self) -> str:
+        return self.folder.parent.name
+
+    @property
+    def gen_id(self) -> str:
+        return self.folder.name
+
+    @property
+    def prompt(self) -> Path:
+        return self.folder / PROMPT
+
+    @property
+    def raw(self) -> Path:
+        return self.folder / RAW
+
+    @property
+    def parsed(self) -> Path:
+        return self.folder / PARSED
+
+    @property
+    def metadata(self) -> Path:
+        return self.folder / METADATA
+
+    @property
+    def raw_metadata(self) -> Path:
+        return self.folder / RAW_METADATA
+
+    @property
+    def parsed_metadata(self) -> Path:
+        return self.folder / PARSED_METADATA
+
+    @property
+    def failure(self) -> Path:
+        return self.folder / FAILURE
+
+    @property
+    def attempts(self) -> Path:
+        return self.folder / ATTEMPTS
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """The files of one cohort, ``cohorts/<cohort_id>/``."""
+
+    folder: Path
+
+    @property
+    def cohort_id(self) -> str:
+        return self.folder.name
+
+    @property
+    def spec(self) -> Path:
+        return self.folder / "spec"
+
+    @property
+    def spec_snapshot(self) -> Path:
+        return self.folder / "spec_snapshot"
+
+    @property
+    def membership(self) -> Path:
+        return self.folder / "membership.csv"
+
+    @property
+    def manifest(self) -> Path:
+        return self.folder / "manifest.json"
+
+    @property
+    def allocation(self) -> Path:
+        return self.folder / "allocation.json"
+
+    def tasks(self, stage: str) -> Path:
+        return self.folder / "tasks" / f"{stage}_tasks.csv"
+
+    @property
+    def reports(self) -> Path:
+        return self.folder / "reports"
+
+    @property
+    def completeness(self) -> Path:
+        return self.reports / "completeness.json"
+
+    @property
+    def failures(self) -> Path:
+        return self.reports / "failures.csv"
+
+    @property
+    def aggregated_scores(self) -> Path:
+        return self.reports / "parsing" / "aggregated_scores.csv"
+
+    def summary(self, name: str) -> Path:
+        return self.reports / "summary" / f"{name}.csv"
+
+    def analysis(self, name: str) -> Path:
+        return self.reports / "analysis" / f"{name}.csv"
+
+    @property
+    def page(self) -> Path:
+        return self.reports / "html" / "index.html"
+
+
+@dataclass(frozen=True)
+class DataRoot:
+    """A data root and what lies in it.
+
+    Attributes:
+        root: the folder, relative to the working directory or absolute.
+        templates: the folder of the template texts, ``templates/`` unless set elsewhere.
+    """
+
+    root: Path
+    templates_root: Path | None = None
+
+    @property
+    def catalogs(self) -> Path:
+        return self.root / "1_raw"
+
+    def catalog(self, name: str) -> Path:
+        return self.catalogs / f"{name}.csv"
+
+    def template(self, stage: str, template_id: str) -> Path:
+        return (self.templates_root or self.catalogs / "templates") / stage / f"{template_id}.txt"
+
+    def concept(self, level: str, concept_id: str) -> Path:
+        return self.catalogs / "concepts" / f"descriptions-{level}" / f"{concept_id}.txt"
+
+    @property
+    def combo_mappings(self) -> Path:
+        return self.root / "combo_mappings.csv"
+
+    @property
+    def cohorts(self) -> Path:
+        return self.root / "cohorts"
+
+    def cohort(self, cohort_id: str) -> Cohort:
+        return Cohort(self.cohorts / cohort_id)
+
+    @property
+    def gens(self) -> Path:
+        return self.root / "gens"
+
+    def generation(self, stage: str, gen_id: str) -> Generation:
+        return Generation(self.gens / stage / gen_id)
+
+    @property
+    def cross_experiment(self) -> Path:
+        return self.root / "7_cross_experiment"
+
+    @property
+    def curation(self) -> Path:
+        return self.root / "curation"
+
+    @property
+    def archive(self) -> Path:
+        return self.root / "archive"
+
+    @property
+    def coordination(self) -> Path:
+        """Locks, leases and reservations that processes share; worth nothing when none runs."""
+        return self.root / ".coordination"
