@@ -104,9 +104,7 @@ def load(data: DataRoot) -> Catalogs:
         CatalogError: file, line and column of the first mistake [SPEC 2].
     """
     tables = tuple(path.absolute() for path in files(data))
-    signature = tuple(
-        (stat.st_mtime_ns, stat.st_size) for stat in (path.stat() for path in tables if path.exists())
-    )
+    signature = tuple((stat.st_mtime_ns, stat.st_size) for stat in (path.stat() for path in tables if path.exists()))
     known = _cache.get(tables)
     if known and known[0] == signature and len(signature) == len(tables):
         return known[1]
@@ -142,9 +140,7 @@ def _required(stage: str) -> tuple[str, ...]:
     return {"draft": (), "essay": ("generator",), "evaluation": ("parser",)}[stage]
 
 
-def _read(
-    path: Path, key: str, required: tuple[str, ...], build: Callable[[Path, Row], Entry]
-) -> dict[str, Entry]:
+def _read(path: Path, key: str, required: tuple[str, ...], build: Callable[[Path, Row], Entry]) -> dict[str, Entry]:
     entries: dict[str, Entry] = {}
     for row in read_rows(path, (key, *required)):
         identifier = row[key]

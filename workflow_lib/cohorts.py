@@ -102,9 +102,7 @@ def existing(settings: Settings) -> list[str]:
     if not root.is_dir():
         return []
     return sorted(
-        folder.name
-        for folder in root.iterdir()
-        if (folder / "spec").is_dir() or (folder / "membership.csv").exists()
+        folder.name for folder in root.iterdir() if (folder / "spec").is_dir() or (folder / "membership.csv").exists()
     )
 
 
@@ -268,14 +266,22 @@ def _expand_spec(
             data,
         )
     except RowError as error:
-        place = spec_module.locate(spec, error.column, error.value) if error.column else ""
+        place = _place_of(spec, error.column, error.value) if error.column else ""
         raise SpecError(spec.path, place, error.message, error.hint) from None
     return expanded, combos
 
 
-def with_combos(
-    spec: "spec_module.Spec", catalogs: Catalogs
-) -> tuple["spec_module.Spec", list[Combo]]:
+def _place_of(spec: "spec_module.Spec", column: str, level: str) -> str:
+    """Return where in a spec a column, or a level of it, is declared."""
+    if level in spec.axes.get(column, ()):
+        return f"axes.{column}[{spec.axes[column].index(level)}]"
+    for rule in spec.rules:
+        if column in getattr(rule, "axes", ()):
+            return f"{rule.place}, column {column}"
+    return f"axes.{column}" if column in spec.axes else f"column {column}"
+
+
+def with_combos(spec: "spec_module.Spec", catalogs: Catalogs) -> tuple["spec_module.Spec", list[Combo]]:
     """Return a spec whose `combos:` convenience is an axis, and the combos that it enumerates."""
     if spec.combos is None:
         return spec, []
@@ -303,9 +309,7 @@ def with_combos(
     distinct = len(set(concepts))
     for size in sizes:
         if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= distinct:
-            raise SpecError(
-                spec.path, f"{place}.k", f"{size!r} is not a number of concepts from 1 to {distinct}"
-            )
+            raise SpecError(spec.path, f"{place}.k", f"{size!r} is not a number of concepts from 1 to {distinct}")
     level = declared.get("level", "paragraph")
     if level not in LEVELS:
         raise SpecError(spec.path, f"{place}.level", f"'{level}' is none of {', '.join(LEVELS)}")
@@ -334,8 +338,7 @@ def _active(settings: Settings, catalogs: Catalogs) -> _ActiveCatalog:
             for template in catalogs.templates[stage].values()
             if template.active
             and (
-                stage not in filters
-                or any(fnmatchcase(template.template_id, pattern) for pattern in filters[stage])
+                stage not in filters or any(fnmatchcase(template.template_id, pattern) for pattern in filters[stage])
             )
         ]
         for stage in STAGES
@@ -419,9 +422,7 @@ def _auto_cohort_id(settings: Settings) -> str:
     return "cohort-" + hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def _manifest(
-    settings: Settings, source: Source, membership: Membership, catalogs: Catalogs
-) -> dict[str, Any]:
+def _manifest(settings: Settings, source: Source, membership: Membership, catalogs: Catalogs) -> dict[str, Any]:
     def distinct(column: Callable[[Entry], object], stage: str) -> list:
         return sorted({column(entry) for entry in membership.stage(stage)})
 
@@ -443,8 +444,7 @@ def _manifest(
         # what a generation without a record of its parser was parsed with
         "parsers": {
             stage: {
-                template_id: baseline.get(stage, {}).get(template_id)
-                or catalogs.template(stage, template_id).parser
+                template_id: baseline.get(stage, {}).get(template_id) or catalogs.template(stage, template_id).parser
                 for template_id in distinct(lambda entry: entry.template_id, stage)
             }
             for stage in STAGES
@@ -499,9 +499,7 @@ def _snapshot(spec_folder: Path, files: Iterable[Path], target: Path) -> None:
             copy.write_bytes(path.read_bytes())
 
 
-def _write_manifest(
-    cohort: Cohort, previous: Mapping[str, Any] | None, manifest: Mapping[str, Any]
-) -> None:
+def _write_manifest(cohort: Cohort, previous: Mapping[str, Any] | None, manifest: Mapping[str, Any]) -> None:
     volatile = ("created_at", "previous_membership_sha256")
 
     def content(of: Mapping[str, Any]) -> str:

@@ -54,9 +54,7 @@ def load(data: DataRoot) -> Mapping[str, Combo]:
     return known[1]
 
 
-def enumerate_combos(
-    catalogs: Catalogs, concept_ids: Sequence[str], sizes: Iterable[int], level: str
-) -> list[Combo]:
+def enumerate_combos(catalogs: Catalogs, concept_ids: Sequence[str], sizes: Iterable[int], level: str) -> list[Combo]:
     """Return every subset of the concepts of each size; concepts in catalog order, smaller sizes first.
 
     A combo's k_max is the number of its concepts, so that widening the sizes changes no id.

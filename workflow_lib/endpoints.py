@@ -218,9 +218,7 @@ def _session() -> requests.Session:
 
 
 def _send_in_process(request: Mapping[str, Any]) -> Reply:
-    done = offline.complete(
-        request["model"], request["messages"], request.get("seed", 0), request.get("max_tokens")
-    )
+    done = offline.complete(request["model"], request["messages"], request.get("seed", 0), request.get("max_tokens"))
     usage = {
         "prompt_tokens": done.prompt_tokens,
         "completion_tokens": done.completion_tokens,
@@ -255,7 +253,10 @@ def _read(endpoint: Endpoint, url: str, response: requests.Response, body: bytes
         )
     if choice is None or not isinstance(choice.get("message"), dict):
         raise CallError(
-            "no_choices", f"{url}: 200 without an answer in it: {_words(body)}", REMEDIES["no_choices"], retry=True
+            "no_choices",
+            f"{url}: 200 without an answer in it: {_words(body)}",
+            REMEDIES["no_choices"],
+            retry=True,
         )
     message = choice["message"]
     usage = content.get("usage") if isinstance(content.get("usage"), dict) else {}
@@ -302,9 +303,7 @@ def _retry_after(header: str | None) -> float | None:
 
 
 def _not_reached(url: str, error: Exception) -> CallError:
-    return CallError(
-        "unreachable", f"{url}: no connection: {_short(error)}", REMEDIES["unreachable"], retry=True
-    )
+    return CallError("unreachable", f"{url}: no connection: {_short(error)}", REMEDIES["unreachable"], retry=True)
 
 
 def _lost(url: str, error: Exception) -> CallError:

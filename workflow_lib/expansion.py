@@ -151,9 +151,7 @@ class _Maker:
 
     def add(self, row: Mapping[str, str]) -> None:
         self._check_level("combo_id", row["combo_id"])
-        drafts = [
-            self._draft(row, replicate) for replicate in self._replicates("draft", row.get("draft_replicate"))
-        ]
+        drafts = [self._draft(row, replicate) for replicate in self._replicates("draft", row.get("draft_replicate"))]
         if "essay_template" not in row:
             return
         essays = [essay for draft in drafts for essay in self._essays(draft, row)]
@@ -296,9 +294,7 @@ class _Maker:
             known = self.catalogs.models if kind == "llm" else self.catalogs.templates[stage]
             if level not in known:
                 what = "model" if kind == "llm" else f"{stage} template"
-                raise RowError(
-                    f"unknown {what} '{level}'", nearest(level, known), self.written_as[column], level
-                )
+                raise RowError(f"unknown {what} '{level}'", nearest(level, known), self.written_as[column], level)
         self._known.add((column, level))
 
 

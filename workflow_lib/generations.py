@@ -173,9 +173,15 @@ def seed_of(gen_id: str) -> int:
     return int.from_bytes(hashlib.blake2b(gen_id.encode(), digest_size=4).digest(), "big") >> 1
 
 
-def is_fresh_copy(settings: Settings, entry: Entry) -> bool:
-    """Tell whether a generation is its parent's text again."""
+def is_copy(settings: Settings, entry: Entry) -> bool:
+    """Tell whether a generation is its parent's text again, which costs nothing."""
     return _template(settings.data, entry).copies
+
+
+def pool_of(settings: Settings, entry: Entry) -> str | None:
+    """Return the pool that a generation's call counts in, None where no call is made."""
+    model = catalogs_module.load(settings.data).models.get(entry.llm_model_id)
+    return None if model is None or is_copy(settings, entry) else model.pool
 
 
 def read_recorded(path: Path) -> Mapping[str, Any]:
@@ -351,13 +357,16 @@ def _refuse_incomplete(stage: Mapping[str, Any], raw: str, recorded: Mapping[str
     if recorded.get("truncated") and not stage["allow_truncated"]:
         usage = recorded.get("usage") or {}
         raise ParseFailure(
-            "truncated", f"the answer was cut off (completion tokens: {usage.get('completion_tokens', 'unknown')})"
+            "truncated",
+            f"the answer was cut off (completion tokens: {usage.get('completion_tokens', 'unknown')})",
         )
     if not raw.strip():
         raise ParseFailure("empty_response", "the answer is empty")
     lines = sum(1 for line in raw.splitlines() if line.strip())
     if lines < stage["min_lines"]:
-        raise ParseFailure("min_lines_not_met", f"{lines} non-empty lines, at least {stage['min_lines']} are asked for")
+        raise ParseFailure(
+            "min_lines_not_met", f"{lines} non-empty lines, at least {stage['min_lines']} are asked for"
+        )
 
 
 def _concepts(data: DataRoot, combo_id: str) -> list[dict[str, str]]:

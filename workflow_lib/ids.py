@@ -33,9 +33,7 @@ def essay_id(
     return _content_id("essay", parts, replicate, collision)
 
 
-def evaluation_id(
-    essay_gen_id: str, template_id: str, model_id: str, replicate: int, collision: int = 0
-) -> str:
+def evaluation_id(essay_gen_id: str, template_id: str, model_id: str, replicate: int, collision: int = 0) -> str:
     """Return the gen_id of an evaluation (see `draft_id`)."""
     return _content_id("evaluation", [essay_gen_id, template_id, model_id], replicate, collision)
 

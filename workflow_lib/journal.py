@@ -145,7 +145,13 @@ class Journal:
         numbers = self.numbers()
         number = _next(numbers)
         path = self.path(number, REQUEST)
-        full = {"heartbeat": holders.FIRST_BEAT, "holder": holders.me(), "number": number, **content, "tries": []}
+        full = {
+            "heartbeat": holders.FIRST_BEAT,
+            "holder": holders.me(),
+            "number": number,
+            **content,
+            "tries": [],
+        }
         text = dump_json(full)
         room = Room(self.path(number, ANSWER), len(text) + answer_bytes)
         try:

@@ -281,9 +281,7 @@ def task_rows(membership: Membership, stage: str) -> tuple[tuple[str, ...], Iter
 
 def _draft_task(membership: Membership, entry: Entry) -> dict[str, object]:
     return {
-        "draft_task_id": ids.draft_task_id(
-            entry.combo_id, entry.template_id, entry.llm_model_id, entry.replicate
-        ),
+        "draft_task_id": ids.draft_task_id(entry.combo_id, entry.template_id, entry.llm_model_id, entry.replicate),
         "gen_id": entry.gen_id,
         "combo_id": entry.combo_id,
         "draft_template": entry.template_id,

@@ -79,7 +79,7 @@ def judge(model: str, prompt: str, dice: Dice) -> str:
     rubric = prompt if text is None else prompt.replace(text, "", 1) if text.strip() else prompt
     features, counts = measure(prompt if text is None else text)
     weights = _weights(model, rubric)
-    mean = sum(weight * features[name] for name, weight in weights.items()) / sum(weights.values())
+    mean = _weighted_mean(features, weights)
     leniency, noise, step = _JUDGES[model]
     mark = _AVERAGE_MARK + _STRETCH * (mean - _AVERAGE) + leniency
     mark += 0.9 * Dice("rubric", " ".join(rubric.split())).spread() + noise * dice.spread()
@@ -89,6 +89,15 @@ def judge(model: str, prompt: str, dice: Dice) -> str:
     score = int(mark / step + 0.5) * step
     reasons = _reasons(text or "", rubric, features, counts, dice)
     return f"{reasons}\n\nSCORE: {score:.1f}" if score % 1 else f"{reasons}\n\nSCORE: {score:.0f}"
+
+
+def _weighted_mean(features: dict[str, float], weights: dict[str, float]) -> float:
+    # Not sum(): since Python 3.12 it compensates rounding, and marks would depend on the version.
+    total, whole = 0.0, 0.0
+    for name, weight in weights.items():
+        total += weight * features[name]
+        whole += weight
+    return total / whole
 
 
 def measure(text: str) -> tuple[dict[str, float], dict[str, int]]:

@@ -352,10 +352,7 @@ ANALOGIES = (
         "Think of a river that leaves a little silt at every turn; nobody planned the delta, and {a} may "
         "be [built|made] the same way."
     ),
-    (
-        "It resembles a [prospector|beachcomber] who pays for the map with what was found on the last "
-        "[trip|walk]."
-    ),
+    ("It resembles a [prospector|beachcomber] who pays for the map with what was found on the last [trip|walk]."),
     (
         "In [jazz|improvisation] the wrong note is [kept|saved] if the next phrase makes it right, and {b} could "
         "[grant|extend] the same mercy to {a}."

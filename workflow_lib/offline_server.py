@@ -17,7 +17,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
@@ -81,7 +81,7 @@ class Behaviour:
     script: tuple[tuple[str, tuple[str, ...]], ...] = ()
     retry_after: float = 1
     seed: int = 0
-    require_key: str | None = None
+    require_key: str | None = field(default=None, repr=False)
     serve_as: str | None = None
     usd_per_call: float | None = None
     usd_per_mtok: tuple[float, float] | None = None
@@ -128,13 +128,13 @@ class OfflineServer:
         faults: as text for `parse_faults`, or as a mapping.
         script: mapping or pairs of substring -> faults (see `Behaviour`).
         log_path: file to which each request appends one JSON line at receipt (``event: "received"``) and one at
-            the end (``event: "answered"``), both with its ``number``.
+            the end (``event: "answered"``), both with its ``number``; the last line of a number holds.
         others: `Behaviour`'s attributes.
 
     Attributes:
         url: base URL, ``http://HOST:PORT/v1``; known from the start.
         requests: one dict per request, in order of receipt: number, received_at, answered_at (seconds since the
-            epoch, None while open), path, model, seed, messages_sha256, parameters (the body without messages),
+            epoch, None while open), path, client_port (one per connection), model, seed, messages_sha256, parameters (the body without messages),
             in_flight (requests being answered, this one included), authorization (whether a header was there),
             outcome: None while open, ``"ok"``, a fault's name, a status code, or ``"lost"`` if the answer could
             not be written to the client.
@@ -152,8 +152,7 @@ class OfflineServer:
     ):
         pairs = script.items() if isinstance(script, Mapping) else script
         steps = tuple(
-            (text, tuple(kind if kind == "ok" else _known_fault(kind) for kind in kinds))
-            for text, kinds in pairs
+            (text, tuple(kind if kind == "ok" else _known_fault(kind) for kind in kinds)) for text, kinds in pairs
         )
         chances = parse_faults(faults) if isinstance(faults, str) else dict(faults)
         self.behaviour = Behaviour(faults=chances, script=steps, **others)
@@ -237,9 +236,10 @@ class OfflineServer:
             self._write_line({"event": "received"} | entry)
 
     def finished(self, entry: dict[str, Any], outcome: str) -> None:
-        """Log how a request ended."""
+        """Log how a request ended; said again with ``"lost"`` when the answer could not be written after all."""
         with self._lock:
-            self._in_flight -= 1
+            if entry["outcome"] is None:
+                self._in_flight -= 1
             entry["answered_at"] = time.time()
             entry["outcome"] = outcome
             keys = ("number", "messages_sha256", "outcome", "answered_at")
@@ -307,6 +307,7 @@ class _Handler(BaseHTTPRequestHandler):
         messages = body.get("messages") if body else None
         entry = {
             "path": self.path,
+            "client_port": self.client_address[1],
             "model": body.get("model") if body else None,
             "seed": body.get("seed") if body else None,
             "messages_sha256": offline.messages_sha256(messages),
@@ -315,13 +316,11 @@ class _Handler(BaseHTTPRequestHandler):
         }
         owner = self.server.owner
         owner.received(entry)
-        outcome = "lost"
         try:
-            outcome = self._answer(entry, messages, self._refusal(body, messages))
+            self._answer(entry, messages, self._refusal(body, messages))
         except OSError:
             self.close_connection = True
-        finally:
-            owner.finished(entry, outcome)
+            owner.finished(entry, "lost")
 
     def _path(self) -> str:
         return self.path.split("?", 1)[0].rstrip("/")
@@ -346,27 +345,28 @@ class _Handler(BaseHTTPRequestHandler):
             return 400, "'model' and a non-empty list 'messages' are required"
         return None
 
-    def _answer(self, entry: dict[str, Any], messages: Any, refusal: tuple[int, str] | None) -> str:
-        """Answer, or misbehave; return the outcome for the log."""
+    def _answer(self, entry: dict[str, Any], messages: Any, refusal: tuple[int, str] | None) -> None:
+        """Answer, or misbehave. The outcome is logged just before the client can see it."""
         owner = self.server.owner
         if refusal:
+            owner.finished(entry, str(refusal[0]))
             self._send(refusal[0], _error(*refusal))
-            return str(refusal[0])
+            return
         prompt = offline.prompt_text(messages)
         fault = owner.fault_for(entry, prompt)
         if fault.isdigit():
+            owner.finished(entry, fault)
             self._send(int(fault), _error(int(fault), STATUSES[int(fault)]))
-            return fault
+            return
         due = time.monotonic() + owner.behaviour.latency
         if fault == "hang":
             self._wait_for_client_to_leave()
-            return fault
-        reply = (
-            _reply(owner.behaviour, entry, messages, prompt, fault) if fault not in ("drop", "html") else None
-        )
+            owner.finished(entry, fault)
+            return
+        reply = None if fault in ("drop", "html") else _reply(owner.behaviour, entry, messages, prompt, fault)
         if owner.stopping.wait(max(0.0, due - time.monotonic())) or self._client_left():
-            self.close_connection = True
-            return "lost"
+            raise ConnectionAbortedError
+        owner.finished(entry, fault)
         if fault == "drop":
             self._drop()
         elif fault == "html":
@@ -376,7 +376,6 @@ class _Handler(BaseHTTPRequestHandler):
             self._drop()
         else:
             self._send(200, reply)
-        return fault
 
     def _client_left(self) -> bool:
         self.connection.setblocking(False)
@@ -502,17 +501,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="Retry-After of a 429 in seconds (default: 1)",
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the faults (default: 0)")
-    parser.add_argument(
-        "--log", metavar="FILE", help="append two JSON lines per request: at receipt, at its end"
-    )
+    parser.add_argument("--log", metavar="FILE", help="append two JSON lines per request: at receipt, at its end")
     parser.add_argument("--require-key", metavar="KEY", help="answer 401 to any other bearer token")
-    parser.add_argument(
-        "--serve-as", metavar="NAME", help="model name in all answers (default: the one asked for)"
-    )
+    parser.add_argument("--serve-as", metavar="NAME", help="model name in all answers (default: the one asked for)")
     price = parser.add_mutually_exclusive_group()
-    price.add_argument(
-        "--usd-per-call", type=_not_negative, metavar="X", help="cost of each answer in US dollars"
-    )
+    price.add_argument("--usd-per-call", type=_not_negative, metavar="X", help="cost of each answer in US dollars")
     price.add_argument(
         "--usd-per-mtok", type=_price_pair, metavar="IN,OUT", help="cost per million tokens in US dollars"
     )

@@ -16,6 +16,7 @@ from .offline_prompt import Brief, Concept, read_brief, sentences
 # Per model: richness that it starts from, share of the length asked for that it delivers.
 _MODELS = {"sim-writer-a": (0.58, 1.0), "sim-writer-b": (0.36, 0.82)}
 _DEFAULT_WORDS = {"draft": 520, "essay": 680}
+_SENTENCE_WORDS = 22
 _SHORTEST, _LONGEST = 260, 4000
 _NO_CONCEPTS = (
     Concept("curiosity", ()),
@@ -92,9 +93,7 @@ def _stages(brief: Brief, material: "_Material", words: int) -> str:
     blocks = []
     for number in range(1, brief.stages + 1):
         done = number / brief.stages
-        length = (
-            words if brief.words_each else max(_SHORTEST if number == brief.stages else 90, int(words * done))
-        )
+        length = words if brief.words_each else max(_SHORTEST if number == brief.stages else 90, int(words * done))
         last_opening = len(phrases.STAGE_OPENINGS) - 1
         opening = phrases.STAGE_OPENINGS[last_opening if done == 1 else min(number - 1, last_opening - 1)]
         body = material.document(brief, length, done)
@@ -140,7 +139,7 @@ class _Material:
         for i in range(count):
             told = parts[i * len(parts) // count : (i + 1) * len(parts) // count]
             budget = (words - written - 60) // (count - i)
-            paragraph = self._paragraph(self._part_frames(told), max(30, budget), link=True)
+            paragraph = self._paragraph(self._part_frames(told, budget), max(30, budget), link=True)
             written += len(paragraph.split())
             body.append(paragraph)
         closing = self._paragraph([("closing", phrases.CLOSINGS)], 45, last=True)
@@ -200,11 +199,13 @@ class _Material:
         self._next_pair += 1
         return pair if self._next_pair % 2 else (pair[1], pair[0])
 
-    def _part_frames(self, parts: list[str]) -> list[_Deck]:
-        """Two frames for a part when rich, else one."""
-        decks = []
-        for part in parts:
-            decks += [(part, phrases.STEPS[part])] * (2 if self._dice.unit() < self.richness else 1)
+    def _part_frames(self, parts: list[str], words: int) -> list[_Deck]:
+        """A deck for each part, twice when rich and when there is room for it."""
+        decks: list[_Deck] = []
+        for i, part in enumerate(parts):
+            room = words - _SENTENCE_WORDS * (len(decks) + len(parts) - i)
+            twice = room >= _SENTENCE_WORDS and self._dice.unit() < self.richness
+            decks += [(part, phrases.STEPS[part])] * (2 if twice else 1)
         return decks
 
     def _paragraph(self, core: list[_Deck], words: int, link: bool = False, last: bool = False) -> str:
@@ -215,12 +216,10 @@ class _Material:
         self._named = set()
         said: list[str] = []
         if link:
-            said.append(
-                (self._lifted() if self._dice.unit() < 0.55 else "") or self._drawn("link", phrases.LINKS)
-            )
+            said.append((self._lifted() if self._dice.unit() < 0.55 else "") or self._drawn("link", phrases.LINKS))
         if not last:
             said += [self._drawn(*deck) for deck in core]
-        reserved = 22 * len(core) if last else 0
+        reserved = _SENTENCE_WORDS * (len(core) if last else 0) + _SENTENCE_WORDS // 2
         while reserved + sum(len(sentence.split()) for sentence in said) < words:
             said.append(self._filling())
         if last:
@@ -301,9 +300,7 @@ def _as_dialogue(paragraphs: list[str], speakers: tuple[str, ...]) -> list[str]:
 
 def _distinct_heads(nouns: dict[str, tuple[str, str]]) -> dict[str, str]:
     """The last words of names with an article, where no other concept ends in the same: "the gap"."""
-    heads = {
-        name: noun.split(" ")[-1] for name, (article, noun) in nouns.items() if article and " of " not in noun
-    }
+    heads = {name: noun.split(" ")[-1] for name, (article, noun) in nouns.items() if article and " of " not in noun}
     ends = [noun.split(" ")[-1] for _, noun in nouns.values()]
     return {name: head for name, head in heads.items() if ends.count(head) == 1}
 
@@ -381,9 +378,7 @@ def _beginning(sentence: str) -> str:
 
 
 def _worth_keeping(sentence: str) -> bool:
-    return (
-        len(sentence) >= 70 and not _LEANING.match(sentence) and not phrases.FILLER.search(sentence.lower())
-    )
+    return len(sentence) >= 70 and not _LEANING.match(sentence) and not phrases.FILLER.search(sentence.lower())
 
 
 def _concepts_of_draft(draft: str) -> tuple[Concept, ...]:

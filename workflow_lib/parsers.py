@@ -128,9 +128,7 @@ def essay_idea_last(text: str) -> str:
     if best is None:
         raise ParseFailure("missing_essay_idea_block", _describe("essay-idea", text))
     if not best[1].strip():
-        raise ParseFailure(
-            "empty_response", f"the <essay-idea> block is empty; {_describe('essay-idea', text)}"
-        )
+        raise ParseFailure("empty_response", f"the <essay-idea> block is empty; {_describe('essay-idea', text)}")
     return best[1]
 
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from .files import write_text
 from .leases import Lease
 from .locks import locked
-from .files import write_text
 
 POLL_SECONDS = 0.1
 # the window is a little longer than a minute: calls travel for different times to the endpoint

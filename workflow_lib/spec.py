@@ -122,9 +122,7 @@ def rows(spec: Spec, seed: int | None = None) -> list[dict[str, str]]:
     return rows_with_counts(spec, seed)[0]
 
 
-def rows_with_counts(
-    spec: Spec, seed: int | None = None
-) -> tuple[list[dict[str, str]], list[tuple[str, int, int]]]:
+def rows_with_counts(spec: Spec, seed: int | None = None) -> tuple[list[dict[str, str]], list[tuple[str, int, int]]]:
     """Return the rows as `rows` does, and for each rule (its place, rows before it, rows after it)."""
     if spec.combos is not None and COMBO_AXIS not in spec.axes:
         raise SpecError(
@@ -507,9 +505,7 @@ class _Reader:
             raise self._error("output.seed", f"{show(seed)} is not a whole number", "write seed: 7, say")
         names = value["field_order"]
         if not isinstance(names, list) or not names:
-            raise self._error(
-                "output.field_order", f"{show(names)} is not a list of columns", f"write it as {form}"
-            )
+            raise self._error("output.field_order", f"{show(names)} is not a list of columns", f"write it as {form}")
         return self._names(names, "output.field_order", 1), seed
 
     def _combos(
@@ -526,9 +522,7 @@ class _Reader:
         if not isinstance(value, dict):
             raise self._error("combos", f"{show(value)} is not a mapping", f"write it as {form}")
         self._check_keys(value, ("concepts", "k", "level"), "combos")
-        tuple_axes = [
-            name for rule in rules if isinstance(rule, Relation) and not rule.nested for name in rule.axes
-        ]
+        tuple_axes = [name for rule in rules if isinstance(rule, Relation) and not rule.nested for name in rule.axes]
         columns = {*axes, *tuple_axes, *(column for header in headers.values() for column in header)}
         for name in COMBO_NAMES:
             if name in columns:

@@ -91,9 +91,7 @@ def as_entry(value: object, file: Path, place: str) -> Entry:
         SpecError: not a list, or a level that is not text.
     """
     if not isinstance(value, list):
-        raise SpecError(
-            file, place, f"{show(value)} is not a list of levels", "write one level per axis: [a, b]"
-        )
+        raise SpecError(file, place, f"{show(value)} is not a list of levels", "write one level per axis: [a, b]")
     entry: list[Level] = []
     for index, item in enumerate(value):
         where = f"{place}[{index}]"
@@ -127,9 +125,7 @@ def find_reference(reference: str, config: Path, place: str) -> Path:
     except (OSError, RuntimeError) as error:
         raise SpecError(config, place, f"'{name}' cannot be followed ({error})", hint) from None
     if leaves:
-        raise SpecError(
-            config, place, f"'{name}' leaves the spec folder", f"copy the file into {folder} and {hint}"
-        )
+        raise SpecError(config, place, f"'{name}' leaves the spec folder", f"copy the file into {folder} and {hint}")
     if not is_file:
         raise SpecError(config, place, f"there is no file '{name}' in {folder}", hint)
     return path
@@ -249,9 +245,7 @@ def _check_depth(path: Path, text: str) -> None:
 
 
 def _too_deep(path: Path, place: str) -> SpecError:
-    return SpecError(
-        path, place, "lists and mappings are nested too deeply", "a spec needs about five levels"
-    )
+    return SpecError(path, place, "lists and mappings are nested too deeply", "a spec needs about five levels")
 
 
 def _check_keys(path: Path, root: yaml.Node) -> None:
@@ -324,13 +318,9 @@ def _read_csv(path: Path) -> Entries:
     header = tuple(cell.strip() for cell in records[0][1])
     for index, name in enumerate(header):
         if not name:
-            raise SpecError(
-                path, f"line 1 column {index + 1}", "a column without a name", "name every column"
-            )
+            raise SpecError(path, f"line 1 column {index + 1}", "a column without a name", "name every column")
         if name in header[:index]:
-            raise SpecError(
-                path, f"line 1 column {name}", f"the column '{name}' is given twice", "rename one"
-            )
+            raise SpecError(path, f"line 1 column {name}", f"the column '{name}' is given twice", "rename one")
     rows = []
     for line, record in records[1:]:
         cells = tuple(cell.strip() for cell in record)
@@ -371,9 +361,7 @@ def _read_lines(path: Path) -> Entries:
         lines.pop()
     for number, line in enumerate(lines, start=1):
         if not line:
-            raise SpecError(
-                path, f"line {number}", "an empty line among the levels", "fill it in or remove it"
-            )
+            raise SpecError(path, f"line {number}", "an empty line among the levels", "fill it in or remove it")
     places = tuple(f"line {number}" for number in range(1, len(lines) + 1))
     return Entries(path, tuple((line,) for line in lines), places)
 
@@ -393,9 +381,7 @@ def _read_list(path: Path) -> Entries:
     )
     for row, place, item in zip(rows, places, content, strict=True):
         if isinstance(item, list) != isinstance(content[0], list) or len(row) != len(rows[0]):
-            raise SpecError(
-                path, place, f"{show(item)} does not have the shape of the first item", "make them alike"
-            )
+            raise SpecError(path, place, f"{show(item)} does not have the shape of the first item", "make them alike")
         if not row:
             raise _empty_cell(path, place)
         for index, level in enumerate(row):
@@ -409,9 +395,7 @@ def _read_mappings(path: Path, content: list[dict[Any, Any]], places: tuple[str,
     rows = []
     for item, place in zip(content, places, strict=True):
         if set(item) != set(content[0]):
-            raise SpecError(
-                path, place, f"keys {show(list(item))} differ from the first item's", "use the same keys"
-            )
+            raise SpecError(path, place, f"keys {show(list(item))} differ from the first item's", "use the same keys")
         row = tuple(as_level(item[key], path, f"{place}.{key}") for key in content[0])
         for name, cell in zip(header, row, strict=True):
             if not cell:

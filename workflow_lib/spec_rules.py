@@ -286,17 +286,14 @@ class Relation:
         header = self.entries.header
         if header is None:
             return None
-        order: list[int] = []
-        for part in (part for axis in axes for part in axis.parts):
-            found = [index for index, name in enumerate(header) if name in part.names]
-            if len(found) != 1:
-                break
-            order.append(found[0])
-        if len(order) != len(header):
-            needed = ", ".join(part.names[0] for axis in axes for part in axis.parts)
+        parts = [part for axis in axes for part in axis.parts]
+        order = [index for part in parts for index, name in enumerate(header) if name in part.names]
+        if sorted(order) != list(range(len(header))) or len(order) != len(parts):
+            needed = ", ".join(part.names[0] for part in parts)
+            in_table = self.entries.places[0].startswith("line")
             raise SpecError(
                 self.entries.file,
-                self._at("line 1" if self.entries.places[0].startswith("line") else self.entries.places[0]),
+                self._at("line 1" if in_table else self.entries.places[0]),
                 f"the header is {', '.join(header)}; the axes of '{self.name}' are {needed}",
                 f"the header must name exactly {needed}, in any order",
             )

@@ -35,9 +35,7 @@ class Row:
         return self.cells.get(column) or default
 
 
-def read_rows(
-    path: Path, required: Sequence[str], error: type[PlacedError] = CatalogError
-) -> list[Row]:
+def read_rows(path: Path, required: Sequence[str], error: type[PlacedError] = CatalogError) -> list[Row]:
     """Return the rows of a CSV file, cells stripped, blank lines left out.
 
     Args:

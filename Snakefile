@@ -1,0 +1,28 @@
+"""
+DayDreaming: concepts are mixed into combos; models write drafts and essays of them; judges score the essays.
+
+  data/cohorts/{cohort}/spec/          declares a cohort                      written by people
+  data/cohorts/{cohort}/membership.csv its generations                        rules/cohort.smk (a checkpoint)
+  data/gens/draft/{gen_id}/            raw.txt -> parsed.txt                  rules/draft.smk
+  data/gens/essay/{gen_id}/            of a draft's parsed.txt                rules/essay.smk
+  data/gens/evaluation/{gen_id}/       of an essay's parsed.txt               rules/evaluation.smk
+  data/cohorts/{cohort}/reports/       tables and page                        rules/results.smk
+"""
+
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+
+include: "rules/common.smk"
+include: "rules/cohort.smk"
+include: "rules/draft.smk"
+include: "rules/essay.smk"
+include: "rules/evaluation.smk"
+
+
+rule all:
+    """Tables and page of every cohort of the run."""
+    default_target: True
+    input:
+        rules.evaluations.input,

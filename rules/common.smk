@@ -1,0 +1,197 @@
+"""
+What the rules share: the run's settings, and functions that take wildcards. No rules.
+
+Everything else is in workflow_lib/, which knows nothing of Snakemake.
+"""
+
+import contextlib
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+sys.path.insert(0, str(Path(workflow.basedir).resolve()))
+
+from workflow_lib import calls, cohorts, generations, settings as settings_module, workflow as workflow_module
+from workflow_lib.errors import DayDreamError
+from workflow_lib.paths import PARENT_STAGE, STAGES
+
+
+@contextlib.contextmanager
+def one_message():
+    """Turn an error that the user can act upon into its message, without a traceback."""
+    try:
+        yield
+    except DayDreamError as error:
+        raise WorkflowError(str(error)) from None
+
+
+def stop(error):
+    """End the run with a message; raised while the Snakefile is read, an error would show a traceback."""
+    print(f"\n{error}\n", file=sys.stderr)
+    raise SystemExit(1)
+
+
+try:
+    settings = settings_module.load(config)
+    run_of = workflow_module.Run(settings)
+    COHORTS = list(run_of.sources)
+except DayDreamError as error:
+    stop(error)
+
+DATA = settings.data
+GENS = f"{DATA.gens}"
+COHORT_DIRS = f"{DATA.cohorts}"
+caller = calls.Caller(settings)
+
+
+wildcard_constraints:
+    cohort=r"[A-Za-z0-9][A-Za-z0-9._-]*",
+    gen_id=r"[A-Za-z0-9][A-Za-z0-9._-]*",
+
+
+# a limit that holds with or without a profile: Snakemake never starts more jobs of a pool than may call
+for pool, limits in settings["pools"].items():
+    if "max_concurrent" in limits:
+        workflow.register_resource(f"pool_{pool}", limits["max_concurrent"])
+
+# jobs of small pools ride on the worker threads that Snakemake keeps beside --cores, so that
+# waiting for a slow pool holds no slot that other calls could use
+SPARE_WORKERS = 5
+SMALL_POOLS = set()
+for pool, limits in sorted(settings["pools"].items(), key=lambda item: item[1].get("max_concurrent", 99)):
+    if limits.get("max_concurrent", 99) <= SPARE_WORKERS:
+        SPARE_WORKERS -= limits["max_concurrent"]
+        SMALL_POOLS.add(pool)
+
+
+def expanded(cohort):
+    """Return a cohort's membership, after its checkpoint has run."""
+    if run_of.sources[cohort].mode != "given":
+        checkpoints.cohort_membership.get(cohort=cohort)
+    with one_message():
+        return run_of.membership(cohort)
+
+
+def entry_of(stage, wildcards):
+    """Return the membership row of the generation that a job is about."""
+    for cohort in COHORTS:
+        expanded(cohort)
+    with one_message():
+        return run_of.entry(stage, wildcards.gen_id)
+
+
+def declaration_of(wildcards):
+    """Return the files that declare a cohort: its spec and the catalogs."""
+    if wildcards.cohort not in run_of.sources:
+        raise WorkflowError(
+            f"cohort {wildcards.cohort} is not one of this run ({', '.join(COHORTS)})\n"
+            f"Hint: add --config cohort={wildcards.cohort}"
+        )
+    return list(run_of.sources[wildcards.cohort].files)
+
+
+def changed_settings_of(wildcards):
+    """Return a file that is newer than all others if a setting differs from the last expansion's."""
+    with one_message():
+        changed = cohorts.differs_from_manifest(settings, run_of.sources[wildcards.cohort])
+    return [workflow_module.newest_file()] if changed else []
+
+
+def open_of(*stages):
+    """Return an input function: the parsed texts of these stages that are still to be made."""
+
+    def parsed(wildcards):
+        named = [wildcards.cohort] if hasattr(wildcards, "cohort") else COHORTS
+        for cohort in named:
+            expanded(cohort)
+        with one_message():
+            return [run_of.files(entry).parsed for cohort in named for entry in run_of.open_work(cohort, stages)]
+
+    return parsed
+
+
+def order_id(stage):
+    """Return the id under which this run orders fresh answers, None if it does not."""
+    return workflow_module.order_id(run_of, stage)
+
+
+def template_of(stage):
+    """Return an input function: the template of a generation."""
+    return lambda wildcards: ancient(run_of.template_file(entry_of(stage, wildcards)))
+
+
+def concept_texts_of(wildcards):
+    """Return the texts of a draft's concepts."""
+    return ancient(run_of.concept_files(entry_of("draft", wildcards)))
+
+
+def parent_of(stage):
+    """Return an input function: the parsed text that a prompt is made of."""
+
+    def parsed(wildcards):
+        entry = entry_of(stage, wildcards)
+        ready_to_buy(entry)
+        return ancient(run_of.parent_parsed(entry))
+
+    return parsed
+
+
+def ready_to_buy(entry):
+    """Stop before the first call if a model that has to be asked cannot be: no key, no price."""
+    if workflow.dryrun or run_of.files(entry).raw.exists():
+        return
+    if generations.is_copy(settings, entry):
+        return
+    with one_message():
+        caller.preflight(entry.llm_model_id)
+
+
+def raw_to_parse(stage):
+    """Return an input function: raw.txt, as a plain input only when parsed.txt has to follow it."""
+
+    def raw(wildcards):
+        entry = entry_of(stage, wildcards)
+        files = run_of.files(entry)
+        if run_of.needs_parse(entry):
+            return [files.raw, *([workflow_module.newest_file()] if files.parsed.exists() else [])]
+        return ancient(files.raw)
+
+    return raw
+
+
+def pool_slots(stage):
+    """Return the resources of a raw job: one slot of its model's pool."""
+
+    def slot_of(pool):
+        def slots(wildcards):
+            entry = entry_of(stage, wildcards)
+            return int(generations.pool_of(settings, entry) == pool)
+
+        return slots
+
+    return {f"pool_{pool}": slot_of(pool) for pool, own in settings["pools"].items() if "max_concurrent" in own}
+
+
+def threads_of(stage):
+    """Return the threads of a raw job: none of --cores if its pool is small."""
+
+    def threads(wildcards):
+        return int(generations.pool_of(settings, entry_of(stage, wildcards)) not in SMALL_POOLS)
+
+    return threads
+
+
+@contextlib.contextmanager
+def logged(path):
+    """Give a function that notes a line in a job's log and on the screen; errors end up there, too."""
+
+    def say(line):
+        with open(path, "a", encoding="utf-8") as log:
+            print(line, file=log)
+
+    try:
+        yield say
+    except DayDreamError as error:
+        say(str(error))
+        raise WorkflowError(str(error)) from None

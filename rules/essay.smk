@@ -1,0 +1,52 @@
+"""
+Essays: from a draft to an essay by a model, or to the draft's text again in copy mode.
+
+REQUIRED INPUTS:  data/cohorts/{cohort}/membership.csv      (rules/cohort.smk)
+                  data/1_raw/templates/essay/{template_id}.txt
+                  data/gens/draft/{parent_gen_id}/parsed.txt
+OUTPUTS:          data/gens/essay/{gen_id}/raw.txt          paid for, kept verbatim
+                  data/gens/essay/{gen_id}/parsed.txt       free to rebuild
+"""
+
+
+rule essay_raw:
+    """Render the prompt, buy one answer, keep it verbatim. One of the three rules that cost money."""
+    input:
+        # ancient: an edited text must not buy again what exists; `daydream status` calls it stale
+        template=template_of("essay"),
+        parent=parent_of("essay"),
+    output:
+        # update(): an answer is never deleted because a job failed or was killed
+        prompt=update(f"{GENS}/essay/{{gen_id}}/prompt.txt"),
+        raw=update(f"{GENS}/essay/{{gen_id}}/raw.txt"),
+        metadata=update(f"{GENS}/essay/{{gen_id}}/metadata.json"),
+        raw_metadata=update(f"{GENS}/essay/{{gen_id}}/raw_metadata.json"),
+    log:
+        "logs/essay_raw/{gen_id}.log",
+    threads: threads_of("essay")
+    resources:
+        **pool_slots("essay"),
+    run:
+        with logged(log[0]) as say:
+            generations.buy(caller, entry_of("essay", wildcards), say, order_id("essay"))
+
+
+rule essay_parsed:
+    """Take the part that counts out of the answer. Free, and done again when the parser changes."""
+    input:
+        raw=raw_to_parse("essay"),
+    output:
+        parsed=update(f"{GENS}/essay/{{gen_id}}/parsed.txt"),
+        parsed_metadata=update(f"{GENS}/essay/{{gen_id}}/parsed_metadata.json"),
+    log:
+        "logs/essay_parsed/{gen_id}.log",
+    run:
+        with logged(log[0]):
+            generations.parse(settings, entry_of("essay", wildcards))
+
+
+rule essays:
+    """Every essay of the cohort."""
+    input:
+        [f"{DATA.cohort(name).membership}" for name in COHORTS],
+        open_of("essay"),

@@ -1,0 +1,52 @@
+"""
+Evaluations: from an essay to the score that a judge gives it.
+
+REQUIRED INPUTS:  data/cohorts/{cohort}/membership.csv      (rules/cohort.smk)
+                  data/1_raw/templates/evaluation/{template_id}.txt
+                  data/gens/essay/{parent_gen_id}/parsed.txt
+OUTPUTS:          data/gens/evaluation/{gen_id}/raw.txt          paid for, kept verbatim
+                  data/gens/evaluation/{gen_id}/parsed.txt       free to rebuild
+"""
+
+
+rule evaluation_raw:
+    """Render the prompt, buy one answer, keep it verbatim. One of the three rules that cost money."""
+    input:
+        # ancient: an edited text must not buy again what exists; `daydream status` calls it stale
+        template=template_of("evaluation"),
+        parent=parent_of("evaluation"),
+    output:
+        # update(): an answer is never deleted because a job failed or was killed
+        prompt=update(f"{GENS}/evaluation/{{gen_id}}/prompt.txt"),
+        raw=update(f"{GENS}/evaluation/{{gen_id}}/raw.txt"),
+        metadata=update(f"{GENS}/evaluation/{{gen_id}}/metadata.json"),
+        raw_metadata=update(f"{GENS}/evaluation/{{gen_id}}/raw_metadata.json"),
+    log:
+        "logs/evaluation_raw/{gen_id}.log",
+    threads: threads_of("evaluation")
+    resources:
+        **pool_slots("evaluation"),
+    run:
+        with logged(log[0]) as say:
+            generations.buy(caller, entry_of("evaluation", wildcards), say, order_id("evaluation"))
+
+
+rule evaluation_parsed:
+    """Take the part that counts out of the answer. Free, and done again when the parser changes."""
+    input:
+        raw=raw_to_parse("evaluation"),
+    output:
+        parsed=update(f"{GENS}/evaluation/{{gen_id}}/parsed.txt"),
+        parsed_metadata=update(f"{GENS}/evaluation/{{gen_id}}/parsed_metadata.json"),
+    log:
+        "logs/evaluation_parsed/{gen_id}.log",
+    run:
+        with logged(log[0]):
+            generations.parse(settings, entry_of("evaluation", wildcards))
+
+
+rule evaluations:
+    """Every evaluation of the cohort."""
+    input:
+        [f"{DATA.cohort(name).membership}" for name in COHORTS],
+        open_of("evaluation"),

@@ -1,0 +1,219 @@
+"""What the rules ask of the library: which files a job reads, which work is open [SPEC 6]."""
+
+import json
+import tempfile
+import uuid
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from . import catalogs as catalogs_module
+from . import cohorts, combos, generations
+from .calls import Log
+from .cohorts import Source
+from .errors import ConfigError, MembershipError, nearest
+from .files import create_exclusively, dump_json, read_json, sha256_text
+from .membership import Entry, Membership
+from .paths import PARENT_STAGE, STAGES, Generation
+from .settings import Settings
+
+
+class Run:
+    """One run of the workflow: its settings and cohorts, and what is known of them by now."""
+
+    def __init__(self, settings: Settings):
+        self.settings = settings
+        self.data = settings.data
+        self._memberships: dict[str, tuple[int, Membership]] = {}
+
+    @cached_property
+    def sources(self) -> dict[str, Source]:
+        """The cohorts of this run by id, in the order given.
+
+        Raises:
+            ConfigError: no cohort is named, or one that does not exist.
+        """
+        names = self.settings.cohorts or (["auto"] if self.settings["auto"] else [])
+        if not names:
+            raise ConfigError(
+                "no cohort is chosen",
+                f"set `cohort` in config.yaml, or --config cohort=NAME; "
+                f"{nearest('', cohorts.existing(self.settings))}",
+            )
+        found = (cohorts.resolve(self.settings, name) for name in names)
+        return {source.cohort_id: source for source in found}
+
+    def membership(self, cohort_id: str) -> Membership:
+        """Return a cohort's membership as written; read again only when the file has changed."""
+        path = self.data.cohort(cohort_id).membership
+        try:
+            changed = path.stat().st_mtime_ns
+        except FileNotFoundError:
+            raise MembershipError(path, "", "no such file", "run `snakemake cohort` first") from None
+        known = self._memberships.get(cohort_id)
+        if known is None or known[0] != changed:
+            known = (changed, cohorts.load_membership(self.settings, cohort_id))
+            self._memberships[cohort_id] = known
+        return known[1]
+
+    def wanted(self, cohort_id: str) -> Membership:
+        """Return the part of a cohort that this run is limited to by `shard`, else all of it."""
+        whole = self.membership(cohort_id)
+        shard = self.settings["shard"]
+        if not shard:
+            return whole
+        index, count = (int(part) for part in shard.split("/"))
+        return whole.shard(index, count)
+
+    def entry(self, stage: str, gen_id: str) -> Entry:
+        """Return the row of a generation; the first cohort of the run that has it is its origin.
+
+        Raises:
+            ConfigError: no cohort of this run has it; the message says where it does occur.
+        """
+        for cohort_id in self.sources:
+            found = self.membership(cohort_id).by_id.get(gen_id)
+            if found is not None and found.stage == stage:
+                return found
+        raise self._unknown(stage, gen_id)
+
+    def _unknown(self, stage: str, gen_id: str) -> ConfigError:
+        elsewhere = [
+            name
+            for name in cohorts.existing(self.settings)
+            if name not in self.sources and _has_row(self.data.cohort(name).membership, stage, gen_id)
+        ]
+        hint = f"it is in: {', '.join(elsewhere)}; add --config cohort={elsewhere[0]}" if elsewhere else None
+        return ConfigError(
+            f"{stage} {gen_id} is not in cohort {', '.join(self.sources)}",
+            hint or "it is in no cohort; membership.csv lists the gen_ids there are",
+        )
+
+    def baseline(self, entry: Entry) -> str | None:
+        """Return the parser that a template had at the cohort's first expansion, None if not recorded."""
+        return self._parsers(entry.cohort_id).get(entry.stage, {}).get(entry.template_id)
+
+    def _parsers(self, cohort_id: str) -> Mapping[str, Any]:
+        manifest = generations.read_recorded(self.data.cohort(cohort_id).manifest)
+        return manifest.get("parsers", {})
+
+    def needs_parse(self, entry: Entry) -> bool:
+        """Tell whether parsed.txt has to be made (again)."""
+        return generations.needs_parse(self.settings, entry, self.baseline(entry))
+
+    def template_file(self, entry: Entry) -> list[Path]:
+        """Return the template that a generation's prompt is made with; none in copy mode or if it is gone."""
+        template = catalogs_module.load(self.data).templates[entry.stage].get(entry.template_id)
+        if template is None or template.copies:
+            return []
+        path = self.data.template(entry.stage, entry.template_id)
+        return [path] if path.exists() else []
+
+    def concept_files(self, entry: Entry) -> list[Path]:
+        """Return the texts of a draft's concepts."""
+        combo = combos.load(self.data).get(entry.combo_id)
+        if combo is None:
+            return []
+        found = (catalogs_module.concept_file(self.data, combo.level, one) for one in combo.concept_ids)
+        return [path for path in found if path]
+
+    def parent_parsed(self, entry: Entry) -> list[Path]:
+        """Return the parent's parsed.txt that a raw job has to wait for.
+
+        An answer that exists needs no parent: a parent that is gone, or about to be parsed again, is
+        left out then, or Snakemake would make it and run the job again.
+        """
+        if entry.stage not in PARENT_STAGE:
+            return []
+        parent = self.entry(PARENT_STAGE[entry.stage], entry.parent_gen_id)
+        path = self.files(parent).parsed
+        settled = self.files(entry).raw.exists() and not self.settings.is_fresh(entry.stage)
+        if settled and self.needs_parse(parent):
+            return []
+        return [path]
+
+    def files(self, entry: Entry) -> Generation:
+        """Return the files of a generation."""
+        return self.data.generation(entry.stage, entry.gen_id)
+
+    def open_work(self, cohort_id: str, stages: Iterable[str] = STAGES) -> list[Entry]:
+        """Return the generations of some stages whose parsed.txt is missing or has to be made again.
+
+        Of those that others are made from only such as have an answer count: what nobody asks for is
+        not bought.
+        """
+        wanted = self.wanted(cohort_id)
+        last = {entry.gen_id for entry in wanted.leaves()}
+        manifest = self._parsers(cohort_id)
+        found = []
+        for stage in stages:
+            for entry in wanted.stage(stage):
+                files = self.files(entry)
+                if entry.gen_id not in last and not files.raw.exists():
+                    continue
+                baseline = manifest.get(stage, {}).get(entry.template_id)
+                if not generations.needs_parse(self.settings, entry, baseline):
+                    continue
+                if self.settings["accept_failures"] and self.is_accepted(wanted, entry):
+                    continue
+                found.append(entry)
+        return found
+
+    def is_accepted(self, within: Membership, entry: Entry) -> bool:
+        """Tell whether a generation, or one that it is made from, ended in a recorded parse failure."""
+        return any(
+            generations.read_recorded(self.files(one).failure).get("step") == generations.PARSE_STEP
+            for one in within.lineage(entry)
+        )
+
+
+def _has_row(path: Path, stage: str, gen_id: str) -> bool:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as lines:
+            return any(line.startswith(f"{stage},{gen_id},") for line in lines)
+    except OSError:
+        return False
+
+
+_newest: list[tempfile._TemporaryFileWrapper] = []
+
+
+def newest_file() -> Path:
+    """Return a file that is newer than all outputs, for jobs that are due for a reason no file shows.
+
+    It lies outside the data root and goes with the process.
+    """
+    if not _newest:
+        _newest.append(tempfile.NamedTemporaryFile(prefix="daydream-now-"))
+    return Path(_newest[0].name)
+
+
+def expand(run: Run, cohort_id: str, say: Log) -> None:
+    """Expand a cohort and write it down; warnings go to the log and the screen."""
+    expansion = cohorts.expand_source(run.settings, run.sources[cohort_id])
+    for warning in expansion.warnings:
+        say(f"Warning: {warning}")
+    cohorts.write(run.settings, expansion)
+
+
+def order_id(run: Run, stage: str) -> str | None:
+    """Return the id under which this run orders fresh answers of a stage, None if it does not.
+
+    It is kept until a run succeeds, so that an interrupted fresh run, repeated, buys nothing twice.
+    """
+    if not run.settings.is_fresh(stage):
+        return None
+    path = _order_file(run)
+    create_exclusively(path, dump_json({"order_id": uuid.uuid4().hex}))
+    return read_json(path)["order_id"]
+
+
+def close_orders(run: Run) -> None:
+    """Forget the order id of a fresh run that succeeded; the next one orders anew."""
+    _order_file(run).unlink(missing_ok=True)
+
+
+def _order_file(run: Run) -> Path:
+    what = json.dumps([sorted(run.sources), run.settings["fresh"], run.settings["shard"]])
+    return run.data.coordination / "fresh" / f"{sha256_text(what)[:16]}.json"
