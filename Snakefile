@@ -19,10 +19,20 @@ include: "rules/cohort.smk"
 include: "rules/draft.smk"
 include: "rules/essay.smk"
 include: "rules/evaluation.smk"
+include: "rules/results.smk"
+
+
+onsuccess:
+    workflow_module.close_orders(run_of)
+
+
+onerror:
+    after_failure()
 
 
 rule all:
     """Tables and page of every cohort of the run."""
     default_target: True
     input:
-        rules.evaluations.input,
+        rules.results.input,
+        rules.report.input,

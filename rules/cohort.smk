@@ -22,8 +22,7 @@ checkpoint cohort_membership:
     log:
         "logs/cohort_membership/{cohort}.log",
     run:
-        with logged(log[0]) as say:
-            workflow_module.expand(run_of, wildcards.cohort, say)
+        write_membership(wildcards.cohort, log[0])
 
 
 rule cohort:

@@ -39,6 +39,13 @@ try:
 except DayDreamError as error:
     stop(error)
 
+if workflow.is_main_process and any(Path(".snakemake/locks").glob("*")):
+    print(
+        "Note: this folder is locked by another snakemake, or by one that was killed. If none is running here, "
+        "`snakemake --unlock` frees it; every answer that arrived is kept.",
+        file=sys.stderr,
+    )
+
 DATA = settings.data
 GENS = f"{DATA.gens}"
 COHORT_DIRS = f"{DATA.cohorts}"
@@ -98,22 +105,28 @@ def changed_settings_of(wildcards):
     return [workflow_module.newest_file()] if changed else []
 
 
+def redoes():
+    """Tell whether finished work is asked for as well: -F, -R and fresh= reach only jobs that somebody asks for."""
+    return bool(settings["fresh"] or workflow.dag_settings.forceall or workflow.dag_settings.forcerun)
+
+
 def open_of(*stages):
     """Return an input function: the parsed texts of these stages that are still to be made."""
 
     def parsed(wildcards):
+        if settings["partial"]:
+            return []
         named = [wildcards.cohort] if hasattr(wildcards, "cohort") else COHORTS
         for cohort in named:
             expanded(cohort)
         with one_message():
-            return [run_of.files(entry).parsed for cohort in named for entry in run_of.open_work(cohort, stages)]
+            return [
+                run_of.files(entry).parsed
+                for cohort in named
+                for entry in run_of.open_work(cohort, stages, everything=redoes())
+            ]
 
     return parsed
-
-
-def order_id(stage):
-    """Return the id under which this run orders fresh answers, None if it does not."""
-    return workflow_module.order_id(run_of, stage)
 
 
 def template_of(stage):
@@ -153,7 +166,7 @@ def raw_to_parse(stage):
     def raw(wildcards):
         entry = entry_of(stage, wildcards)
         files = run_of.files(entry)
-        if run_of.needs_parse(entry):
+        if run_of.needs_parse(entry) or settings.is_fresh(stage):
             return [files.raw, *([workflow_module.newest_file()] if files.parsed.exists() else [])]
         return ancient(files.raw)
 
@@ -195,3 +208,61 @@ def logged(path):
     except DayDreamError as error:
         say(str(error))
         raise WorkflowError(str(error)) from None
+
+
+def tables_of(cohort):
+    """Return the paths of all tables of a cohort; `{cohort}` may be its wildcard."""
+    return DATA.cohort(cohort).tables
+
+
+def write_membership(cohort, log):
+    """Write a cohort's membership.csv and what goes with it."""
+    with logged(log) as say:
+        workflow_module.expand(run_of, cohort, say)
+
+
+def write_raw(stage, wildcards, log):
+    """Write a generation's raw.txt and what goes with it."""
+    with logged(log) as say:
+        generations.buy(caller, entry_of(stage, wildcards), say, workflow_module.order_id(run_of, stage))
+
+
+def write_parsed(stage, wildcards, log):
+    """Write a generation's parsed.txt."""
+    with logged(log):
+        generations.parse(settings, entry_of(stage, wildcards))
+
+
+def write_tables(cohort, log):
+    """Write all tables of a cohort."""
+    with logged(log):
+        workflow_module.write_tables(run_of, cohort)
+
+
+def write_page(cohort, log):
+    """Write the pages of a cohort."""
+    with logged(log):
+        workflow_module.write_page(run_of, cohort)
+
+
+def after_failure():
+    """Write tables and pages of what there is, and say what failed; ends with 0 if it was to be accepted."""
+    try:
+        told, accepted = workflow_module.after_failure(run_of)
+    except DayDreamError as error:
+        told, accepted = str(error), False
+    print(f"\n{told}", file=sys.stderr)
+    if accepted:
+        raise SystemExit(0)
+
+
+def texts_behind(wildcards):
+    """Return the catalogs and texts of a cohort: an edit of theirs shows in the tables, and buys nothing."""
+    expanded(wildcards.cohort)
+    return run_of.texts_behind(wildcards.cohort)
+
+
+def news_since_results(wildcards):
+    """Return the files that came since the tables were written; not needed to make them."""
+    expanded(wildcards.cohort)
+    return run_of.news(wildcards.cohort)

@@ -28,8 +28,7 @@ rule draft_raw:
     resources:
         **pool_slots("draft"),
     run:
-        with logged(log[0]) as say:
-            generations.buy(caller, entry_of("draft", wildcards), say, order_id("draft"))
+        write_raw("draft", wildcards, log[0])
 
 
 rule draft_parsed:
@@ -42,8 +41,7 @@ rule draft_parsed:
     log:
         "logs/draft_parsed/{gen_id}.log",
     run:
-        with logged(log[0]):
-            generations.parse(settings, entry_of("draft", wildcards))
+        write_parsed("draft", wildcards, log[0])
 
 
 rule drafts:

@@ -27,8 +27,7 @@ rule essay_raw:
     resources:
         **pool_slots("essay"),
     run:
-        with logged(log[0]) as say:
-            generations.buy(caller, entry_of("essay", wildcards), say, order_id("essay"))
+        write_raw("essay", wildcards, log[0])
 
 
 rule essay_parsed:
@@ -41,8 +40,7 @@ rule essay_parsed:
     log:
         "logs/essay_parsed/{gen_id}.log",
     run:
-        with logged(log[0]):
-            generations.parse(settings, entry_of("essay", wildcards))
+        write_parsed("essay", wildcards, log[0])
 
 
 rule essays:

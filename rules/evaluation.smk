@@ -27,8 +27,7 @@ rule evaluation_raw:
     resources:
         **pool_slots("evaluation"),
     run:
-        with logged(log[0]) as say:
-            generations.buy(caller, entry_of("evaluation", wildcards), say, order_id("evaluation"))
+        write_raw("evaluation", wildcards, log[0])
 
 
 rule evaluation_parsed:
@@ -41,8 +40,7 @@ rule evaluation_parsed:
     log:
         "logs/evaluation_parsed/{gen_id}.log",
     run:
-        with logged(log[0]):
-            generations.parse(settings, entry_of("evaluation", wildcards))
+        write_parsed("evaluation", wildcards, log[0])
 
 
 rule evaluations:

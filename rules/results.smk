@@ -16,15 +16,32 @@ rule cohort_results:
         open_work=open_of(*STAGES),
         news=news_since_results,
     output:
-        [update(path) for path in results_of("{cohort}")],
+        [update(path) for path in tables_of("{cohort}")],
     log:
         "logs/cohort_results/{cohort}.log",
     run:
-        with logged(log[0]):
-            results.write(settings, wildcards.cohort, run_of.membership(wildcards.cohort))
+        write_tables(wildcards.cohort, log[0])
+
+
+rule cohort_page:
+    """Write the page of a cohort, and one per essay."""
+    input:
+        rules.cohort_results.output,
+    output:
+        update(f"{COHORT_DIRS}/{{cohort}}/reports/html/index.html"),
+    log:
+        "logs/cohort_page/{cohort}.log",
+    run:
+        write_page(wildcards.cohort, log[0])
 
 
 rule results:
     """The tables of every cohort of the run."""
     input:
         [DATA.cohort(name).aggregated_scores for name in COHORTS],
+
+
+rule report:
+    """The page of every cohort of the run."""
+    input:
+        [DATA.cohort(name).page for name in COHORTS],

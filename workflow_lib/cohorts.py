@@ -48,6 +48,7 @@ class Source:
         files: what an expansion reads; an edit of one of them asks for another.
         frozen: settings that may not change once the cohort exists.
         settings: settings that matter to an expansion besides.
+        spec: folder or config file of the spec; None in the other modes.
     """
 
     cohort_id: str
@@ -55,6 +56,7 @@ class Source:
     files: tuple[Path, ...]
     frozen: Mapping[str, Any]
     settings: Mapping[str, Any]
+    spec: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -83,8 +85,7 @@ def resolve(settings: Settings, name: str) -> Source:
     cohort = data.cohort(name)
     tables = tuple(catalogs_module.files(data))
     if cohort.spec.is_dir():
-        spec = spec_module.load(cohort.spec)
-        return Source(name, "spec", (*spec.files, *tables), _frozen(settings, spec), {})
+        return spec_source(settings, name, cohort.spec)
     if name == AUTO or settings["auto"]:
         cohort_id = _auto_cohort_id(settings) if name == AUTO else name
         return Source(cohort_id, AUTO, tables, _frozen(settings, None), _auto_settings(settings))
@@ -94,6 +95,17 @@ def resolve(settings: Settings, name: str) -> Source:
         f"there is no cohort '{name}': {cohort.spec} does not exist",
         f"{nearest(name, existing(settings))}; `daydream new-cohort {name}` writes a spec",
     )
+
+
+def spec_source(settings: Settings, cohort_id: str, path: Path) -> Source:
+    """Return the source of a cohort that a spec declares, wherever the spec lies (folder or config file).
+
+    Raises:
+        SpecError: it cannot be read.
+    """
+    spec = spec_module.load(path)
+    files = (*spec.files, *catalogs_module.files(settings.data))
+    return Source(cohort_id, "spec", files, _frozen(settings, spec), {}, path)
 
 
 def existing(settings: Settings) -> list[str]:
@@ -249,7 +261,7 @@ def _expand_spec(
     settings: Settings, source: Source, catalogs: Catalogs, rules: IdRules, seed: int | None
 ) -> tuple[Expanded, list[Combo]]:
     data = settings.data
-    spec = spec_module.load(data.cohort(source.cohort_id).spec)
+    spec = spec_module.load(source.spec or data.cohort(source.cohort_id).spec)
     spec, combos = with_combos(spec, catalogs)
     registered = combos_module.load(data)
     own = {combo.combo_id for combo in combos}

@@ -18,6 +18,17 @@ PARSED_METADATA = "parsed_metadata.json"
 FAILURE = "failure.json"
 ATTEMPTS = "attempts"
 
+SUMMARY_TABLES = (
+    "generation_scores",
+    "final_results",
+    "perfect_score_paths",
+    "evaluation_model_template_pivot",
+    "evaluation_scores",
+    "costs",
+    "coverage",
+)
+ANALYSIS_TABLES = ("variance_analysis", "comparisons", "judge_agreement")
+
 
 def is_safe_id(name: str) -> bool:
     """Tell whether a name may become part of a path: letters, digits, ``._-``, no ``..``."""
@@ -125,6 +136,17 @@ class Cohort:
 
     def analysis(self, name: str) -> Path:
         return self.reports / "analysis" / f"{name}.csv"
+
+    @property
+    def tables(self) -> list[Path]:
+        """Every table that a cohort's results consist of, the scores first."""
+        return [
+            self.aggregated_scores,
+            *(self.summary(name) for name in SUMMARY_TABLES),
+            *(self.analysis(name) for name in ANALYSIS_TABLES),
+            self.failures,
+            self.completeness,
+        ]
 
     @property
     def page(self) -> Path:

@@ -137,11 +137,18 @@ class Run:
         """Return the files of a generation."""
         return self.data.generation(entry.stage, entry.gen_id)
 
-    def open_work(self, cohort_id: str, stages: Iterable[str] = STAGES) -> list[Entry]:
+    def open_work(
+        self, cohort_id: str, stages: Iterable[str] = STAGES, *, everything: bool = False
+    ) -> list[Entry]:
         """Return the generations of some stages whose parsed.txt is missing or has to be made again.
 
         Of those that others are made from only such as have an answer count: what nobody asks for is
         not bought.
+
+        Args:
+            cohort_id: one of this run's cohorts.
+            stages: the stages that are asked for.
+            everything: finished ones as well, because their jobs shall run once more.
         """
         wanted = self.wanted(cohort_id)
         last = {entry.gen_id for entry in wanted.leaves()}
@@ -153,11 +160,36 @@ class Run:
                 if entry.gen_id not in last and not files.raw.exists():
                     continue
                 baseline = manifest.get(stage, {}).get(entry.template_id)
-                if not generations.needs_parse(self.settings, entry, baseline):
+                if not everything and not generations.needs_parse(self.settings, entry, baseline):
                     continue
                 if self.settings["accept_failures"] and self.is_accepted(wanted, entry):
                     continue
                 found.append(entry)
+        return found
+
+    def texts_behind(self, cohort_id: str) -> list[Path]:
+        """Return the catalogs, and the texts that the cohort's prompts are made of."""
+        whole = self.membership(cohort_id)
+        first = {(entry.stage, entry.template_id): entry for entry in whole}.values()
+        drafts = {entry.combo_id: entry for entry in whole.stage("draft")}.values()
+        texts = [path for entry in first for path in self.template_file(entry)]
+        texts += [path for entry in drafts for path in self.concept_files(entry)]
+        return list(dict.fromkeys([*catalogs_module.files(self.data), *texts]))
+
+    def news(self, cohort_id: str) -> list[Path]:
+        """Return what came since the tables of a cohort were written: scores, failures, another setting."""
+        cohort = self.data.cohort(cohort_id)
+        try:
+            written = cohort.aggregated_scores.stat().st_mtime_ns
+        except FileNotFoundError:
+            return []
+        found = []
+        for entry in self.membership(cohort_id):
+            files = self.files(entry)
+            found += [path for path in (files.parsed, files.failure) if _is_newer(path, written)]
+        recorded = generations.read_recorded(cohort.completeness)
+        if recorded.get("allowlist") != self.settings["results"]["allowlist"]:
+            found.append(newest_file())
         return found
 
     def is_accepted(self, within: Membership, entry: Entry) -> bool:
@@ -166,6 +198,13 @@ class Run:
             generations.read_recorded(self.files(one).failure).get("step") == generations.PARSE_STEP
             for one in within.lineage(entry)
         )
+
+
+def _is_newer(path: Path, than_ns: int) -> bool:
+    try:
+        return path.stat().st_mtime_ns > than_ns
+    except OSError:
+        return False
 
 
 def _has_row(path: Path, stage: str, gen_id: str) -> bool:
@@ -195,6 +234,48 @@ def expand(run: Run, cohort_id: str, say: Log) -> None:
     for warning in expansion.warnings:
         say(f"Warning: {warning}")
     cohorts.write(run.settings, expansion)
+
+
+def write_tables(run: Run, cohort_id: str) -> None:
+    """Write all tables of a cohort."""
+    # pandas: not needed to plan a run
+    from . import results
+
+    results.write(run.settings, cohort_id, run.membership(cohort_id))
+
+
+def write_page(run: Run, cohort_id: str) -> None:
+    """Write the pages of a cohort from its tables."""
+    from . import pages
+
+    pages.write_cohort(run.settings, cohort_id, run.membership(cohort_id))
+
+
+def after_failure(run: Run) -> tuple[str, bool]:
+    """Write what there is of every cohort after a run with failed jobs.
+
+    Returns:
+        The failures as text, and whether all that is open ended in failures that the run accepts.
+    """
+    from . import failures
+
+    told = []
+    accepted = bool(run.settings["accept_failures"])
+    for cohort_id, source in run.sources.items():
+        if not run.data.cohort(cohort_id).membership.exists() or _is_outdated(run, source):
+            # the expansion failed: what was written before stays as it is
+            accepted = False
+            continue
+        write_tables(run, cohort_id)
+        write_page(run, cohort_id)
+        told.append(failures.table(failures.of(run.data, run.membership(cohort_id))))
+        accepted = accepted and not run.open_work(cohort_id)
+    return "\n".join(told), accepted
+
+
+def _is_outdated(run: Run, source: Source) -> bool:
+    written = run.data.cohort(source.cohort_id).membership.stat().st_mtime_ns
+    return any(_is_newer(path, written) for path in source.files)
 
 
 def order_id(run: Run, stage: str) -> str | None:
