@@ -14,6 +14,7 @@ from snakemake.utils import min_version
 min_version("9.27")
 
 
+include: "rules/messages.smk"
 include: "rules/common.smk"
 include: "rules/cohort.smk"
 include: "rules/draft.smk"

@@ -12,7 +12,7 @@ checkpoint cohort_membership:
     """Expand a cohort. Its outputs are update(): a failed expansion leaves the previous ones as they are."""
     input:
         declared=declaration_of,
-        changed_settings=changed_settings_of,
+        change=changed_declaration_of,
     output:
         membership=update(f"{COHORT_DIRS}/{{cohort}}/membership.csv"),
         manifest=update(f"{COHORT_DIRS}/{{cohort}}/manifest.json"),

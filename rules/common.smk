@@ -8,8 +8,6 @@ import contextlib
 import sys
 from pathlib import Path
 
-from snakemake.exceptions import WorkflowError
-
 sys.path.insert(0, str(Path(workflow.basedir).resolve()))
 
 from workflow_lib import calls, cohorts, generations, settings as settings_module, workflow as workflow_module
@@ -23,7 +21,7 @@ def one_message():
     try:
         yield
     except DayDreamError as error:
-        raise WorkflowError(str(error)) from None
+        raise UserError(error) from None
 
 
 def stop(error):
@@ -91,15 +89,15 @@ def entry_of(stage, wildcards):
 def declaration_of(wildcards):
     """Return the files that declare a cohort: its spec and the catalogs."""
     if wildcards.cohort not in run_of.sources:
-        raise WorkflowError(
+        raise UserError(
             f"cohort {wildcards.cohort} is not one of this run ({', '.join(COHORTS)})\n"
             f"Hint: add --config cohort={wildcards.cohort}"
         )
     return list(run_of.sources[wildcards.cohort].files)
 
 
-def changed_settings_of(wildcards):
-    """Return a file that is newer than all others if a setting differs from the last expansion's."""
+def changed_declaration_of(wildcards):
+    """Return a file that is newer than all others if the declaration differs from the last expansion's."""
     with one_message():
         changed = cohorts.differs_from_manifest(settings, run_of.sources[wildcards.cohort])
     return [workflow_module.newest_file()] if changed else []
@@ -197,7 +195,7 @@ def threads_of(stage):
 
 @contextlib.contextmanager
 def logged(path):
-    """Give a function that notes a line in a job's log and on the screen; errors end up there, too."""
+    """Give a function that notes a line in a job's log; an error is noted there, too, and ends the job."""
 
     def say(line):
         with open(path, "a", encoding="utf-8") as log:
@@ -207,7 +205,7 @@ def logged(path):
         yield say
     except DayDreamError as error:
         say(str(error))
-        raise WorkflowError(str(error)) from None
+        raise UserError(error, about=f"{Path(path).parent.name} {Path(path).stem}: ") from None
 
 
 def tables_of(cohort):

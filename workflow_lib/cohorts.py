@@ -209,12 +209,29 @@ def read_manifest(cohort: Cohort) -> Mapping[str, Any] | None:
 
 
 def differs_from_manifest(settings: Settings, source: Source) -> bool:
-    """Tell whether settings that no file holds (ids, k ...) differ from those of the last expansion."""
+    """Tell whether a cohort's declaration is another than at its last expansion, by content.
+
+    Times do not tell it: settings (ids, k ...) stand in no file, and Snakemake restores the outputs of a
+    failed expansion with a new time.
+    """
     manifest = read_manifest(settings.data.cohort(source.cohort_id))
     if manifest is None or source.mode == "given":
         return False
-    now = {**source.frozen, "settings": source.settings, "mode": source.mode}
+    now = _declared(settings, source)
     return any(manifest.get(key) != json.loads(json.dumps(value)) for key, value in now.items())
+
+
+def _declared(settings: Settings, source: Source) -> dict[str, Any]:
+    """Return the part of the manifest that says what was expanded."""
+    tables = catalogs_module.files(settings.data)
+    spec_files = [path for path in source.files if path not in tables]
+    return {
+        "mode": source.mode,
+        "spec_sha256": _bundle_sha256(spec_files) if spec_files else None,
+        "catalogs": {path.stem: sha256_file(path) for path in tables if path.exists()},
+        "settings": dict(source.settings),
+        **source.frozen,
+    }
 
 
 def check_against_catalogs(
@@ -440,10 +457,8 @@ def _manifest(settings: Settings, source: Source, membership: Membership, catalo
 
     previous = read_manifest(settings.data.cohort(source.cohort_id)) or {}
     baseline = previous.get("parsers", {})
-    spec_files = [path for path in source.files if path not in catalogs_module.files(settings.data)]
     return {
         "cohort_id": source.cohort_id,
-        "mode": source.mode,
         "combos": distinct(lambda entry: entry.combo_id, "draft"),
         "templates": {stage: distinct(lambda entry: entry.template_id, stage) for stage in STAGES},
         "models": {stage: distinct(lambda entry: entry.llm_model_id, stage) for stage in STAGES},
@@ -451,8 +466,6 @@ def _manifest(settings: Settings, source: Source, membership: Membership, catalo
             stage: max((entry.replicate for entry in membership.stage(stage)), default=0) for stage in STAGES
         },
         "counts": {stage: len(membership.stage(stage)) for stage in STAGES},
-        "spec_sha256": _bundle_sha256(spec_files) if spec_files else None,
-        "catalogs": {path.stem: sha256_file(path) for path in catalogs_module.files(settings.data)},
         # what a generation without a record of its parser was parsed with
         "parsers": {
             stage: {
@@ -461,8 +474,7 @@ def _manifest(settings: Settings, source: Source, membership: Membership, catalo
             }
             for stage in STAGES
         },
-        "settings": dict(source.settings),
-        **source.frozen,
+        **_declared(settings, source),
     }
 
 

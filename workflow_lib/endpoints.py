@@ -324,7 +324,9 @@ def _never_connected(error: requests.ConnectionError) -> bool:
 
 
 def _short(error: Exception) -> str:
-    return _words(str(error))
+    """Return what went wrong at the bottom of it, without the HTTP library's words around it."""
+    cause = error.args[0] if error.args else error
+    return _words(str(getattr(cause, "reason", cause)).rsplit(": ", 1)[-1])
 
 
 def _words(content: object) -> str:

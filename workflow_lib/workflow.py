@@ -137,9 +137,7 @@ class Run:
         """Return the files of a generation."""
         return self.data.generation(entry.stage, entry.gen_id)
 
-    def open_work(
-        self, cohort_id: str, stages: Iterable[str] = STAGES, *, everything: bool = False
-    ) -> list[Entry]:
+    def open_work(self, cohort_id: str, stages: Iterable[str] = STAGES, *, everything: bool = False) -> list[Entry]:
         """Return the generations of some stages whose parsed.txt is missing or has to be made again.
 
         Of those that others are made from only such as have an answer count: what nobody asks for is

@@ -1,0 +1,39 @@
+# make run    set up and run the demo cohort offline, to its page
+# make test   set up and run all tests        make test-quick   those that take no time
+# make check  format, lint and types
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: run test test-quick check lock clean-demo
+
+run: $(READY)
+	@$(BIN)/snakemake --cores 16 --quiet rules progress host --config cohort=demo
+	@$(BIN)/daydream top --cohort demo --limit 10
+	@echo "The page of the demo cohort: $(CURDIR)/data/cohorts/demo/reports/html/index.html"
+
+test: $(READY)
+	$(BIN)/python -m pytest -q
+
+test-quick: $(READY)
+	$(BIN)/python -m pytest -q -m "not slow"
+
+check: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/snakemake --lint
+	$(BIN)/mypy
+
+# the lock file holds every package by version and hash, for all platforms and Python >= 3.11
+lock:
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --extra dev \
+		--upgrade pyproject.toml -o requirements.lock
+
+$(READY): requirements.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(READY)

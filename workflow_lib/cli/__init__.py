@@ -1,0 +1,59 @@
+"""The command line, ``daydream``: each module here reads the arguments of a command and prints [SPEC 10, 17].
+
+What a command does is in the library; here are only options and layout. Exit codes: 0, 1 found
+problems or could not go on, 2 used wrongly.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from types import ModuleType
+
+from ..errors import ConfigError, DayDreamError
+from . import compile as compile_command
+from . import plan, prompts, serve_offline, status
+
+FOUND_PROBLEMS = 1
+USED_WRONGLY = 2
+INTERRUPTED = 130
+
+COMMANDS: tuple[ModuleType, ...] = (plan, prompts, status, compile_command, serve_offline)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands; a command's module has `add`, which sets `run`."""
+    parser = argparse.ArgumentParser(
+        prog="daydream",
+        description="Plan, inspect and look after DayDreaming cohorts. `snakemake` is what runs them.",
+        epilog="Exit codes: 0 fine, 1 problems found, 2 wrong usage.",
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for module in COMMANDS:
+        module.add(commands)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code.
+
+    Args:
+        argv: arguments without the program's name; default: the process's.
+    """
+    try:
+        args = build_parser().parse_args(argv)
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    try:
+        return args.run(args)
+    except DayDreamError as error:
+        if args.debug:
+            raise
+        print(f"daydream {args.command}: {error}", file=sys.stderr)
+        return USED_WRONGLY if isinstance(error, ConfigError) else FOUND_PROBLEMS
+    except BrokenPipeError:
+        # the reader, such as `head`, has seen enough; nothing may be flushed into the closed pipe at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return INTERRUPTED

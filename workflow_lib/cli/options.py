@@ -1,0 +1,62 @@
+"""Options that commands have in common."""
+
+import argparse
+from collections.abc import Callable
+from typing import Any
+
+from .. import settings as settings_module
+from ..settings import Settings
+
+
+def command(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    name: str,
+    run: Callable[[argparse.Namespace], int],
+    summary: str,
+    details: str = "",
+) -> argparse.ArgumentParser:
+    """Add a command with the options that every command has.
+
+    Args:
+        commands: where to add it.
+        name: as typed.
+        run: gets the arguments, returns the exit code.
+        summary: one line for the list of commands.
+        details: further sentences for its own --help.
+    """
+    parser = commands.add_parser(name, help=summary, description=f"{summary} {details}".strip())
+    parser.add_argument("--data-root", metavar="DIR", help="folder of catalogs, cohorts and generations")
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def add_cohort(parser: argparse.ArgumentParser, what: str = "the cohort (default: as configured)") -> None:
+    """Add --cohort."""
+    parser.add_argument("--cohort", metavar="NAME", help=what)
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """Add --json."""
+    parser.add_argument("--json", action="store_true", help="print JSON instead of text")
+
+
+def settings_of(args: argparse.Namespace) -> Settings:
+    """Return the settings that a command works with: its options over environment and config.yaml."""
+    chosen: dict[str, Any] = {
+        key: value for key in ("data_root", "cohort") if (value := getattr(args, key, None)) is not None
+    }
+    return settings_module.load(chosen)
+
+
+def names(text: str) -> list[str]:
+    """Return the names of a comma-separated argument."""
+    return settings_module.split_names(text)
+
+
+def at_least_one(text: str) -> int:
+    """Return a whole number of 1 or more."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
+    return value

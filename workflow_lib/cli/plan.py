@@ -1,0 +1,117 @@
+"""``daydream plan``."""
+
+import argparse
+from pathlib import Path
+
+from .. import planning, scope
+from ..paths import STAGES
+from ..planning import Comparison, Plan
+from .options import add_cohort, add_json, command, settings_of
+from .output import console, counted, duration, print_json, print_table, usd, warn
+
+DETAILS = (
+    "The cohort is expanded in memory; nothing is written and nobody is called. Tokens are estimated from "
+    "characters and what was recorded; costs are a ceiling (every prompt byte a token, every answer at full "
+    "length) and an expectation. Times hold if --cores allows as many calls at a time as the pool does."
+)
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command."""
+    parser = command(commands, "plan", run, "Show what a run would make, and what it would cost.", DETAILS)
+    add_cohort(parser)
+    parser.add_argument(
+        "--spec", metavar="PATH", type=Path, help="compare this edited spec (folder or file) with the cohort as it is"
+    )
+    add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the plan; always 0."""
+    settings = settings_of(args)
+    comparison = None
+    if args.spec:
+        within, comparison = planning.compare(settings, args.spec)
+    else:
+        within = scope.declared(settings)
+    plan = planning.Planner(settings, within).plan()
+    warn(within.warnings)
+    if args.json:
+        content = {"cohort": within.name, **planning.as_json(plan)}
+        if comparison:
+            content |= planning.comparison_json(comparison)
+        print_json(content)
+        return 0
+    if comparison:
+        _show_comparison(comparison)
+    _show(within.name, plan)
+    return 0
+
+
+def _show(name: str, plan: Plan) -> None:
+    rows = [
+        (
+            stage,
+            model_id,
+            line.rows,
+            line.done,
+            line.reusable,
+            line.to_do,
+            f"{line.prompt_tokens:,.0f}",
+            f"{line.completion_tokens:,.0f}",
+            usd(line.cost_expected_usd),
+            usd(line.cost_ceiling_usd),
+        )
+        for stage in STAGES
+        for model_id, line in plan.stages[stage].items()
+    ]
+    columns = (
+        "stage",
+        "model",
+        "rows",
+        "done",
+        "of other cohorts",
+        "to do",
+        "prompt tokens",
+        "answer tokens",
+        "USD expected",
+        "USD at most",
+    )
+    print_table(f"Plan of {name}", columns, rows, numbers=8)
+    out = console()
+    lines = [line for stage in STAGES for line in plan.stages[stage].values()]
+    to_do = sum(line.to_do for line in lines)
+    copies = sum(line.copies for line in lines)
+    expected = planning.total(line.cost_expected_usd for line in lines)
+    ceiling = planning.total(line.cost_ceiling_usd for line in lines)
+    out.print(
+        f"To do: {counted(to_do - copies, 'call')}, {copies:,} to copy without a call; "
+        f"{usd(expected)} USD expected, {usd(ceiling)} at most."
+    )
+    for pool, seconds in plan.pools.items():
+        if seconds:
+            out.print(f"Pool {pool}: about {duration(seconds)}.")
+    if plan.estimated:
+        out.print(f"{counted(plan.estimated, 'prompt')} cannot be rendered before the parent is there: estimated.")
+    if plan.stale:
+        out.print(
+            f"Stale: {len(plan.stale)} (prompt or parent changed since); buying them again would cost about "
+            f"{usd(plan.stale_usd)} USD. A run keeps them as they are; see `daydream regenerate --stale`."
+        )
+
+
+def _show_comparison(comparison: Comparison) -> None:
+    rows = [(place, f"{before:,}", f"{after:,}") for place, before, after in comparison.rules]
+    print_table("Cells of the edited spec, rule by rule", ("rule", "before", "after"), rows, numbers=2)
+    changed = [
+        (stage, *(sum(entry.stage == stage for entry in part) for part in _parts(comparison))) for stage in STAGES
+    ]
+    print_table("Against the present membership", ("stage", "added", "of these in the store", "dropped"), changed, 3)
+    console().print(
+        f"The difference: {counted(comparison.calls, 'call')}, {usd(comparison.expected_usd)} USD expected, "
+        f"{usd(comparison.ceiling_usd)} at most. What is dropped stays in the store."
+    )
+
+
+def _parts(comparison: Comparison):
+    return comparison.added, comparison.reused, comparison.dropped
