@@ -104,23 +104,22 @@ class Caller:
             "request_sha256": journal.request_sha256(request),
             "claimed_at": journal.now(),
         }
+        waiting = False
         while True:
-            self._wait_for_others(own, log)
+            state = own.state(self.watch)
+            if state.claimed is not None:
+                if not waiting:
+                    log(f"attempt {state.claimed:04d} is in the hands of another process; waiting for its answer")
+                    waiting = True
+                time.sleep(CLAIM_POLL_SECONDS)
+                continue
             answer = own.newest_answer()
-            if answer is not None and not own.has_open_order():
+            if answer is not None and not state.ordered:
                 return answer
             with self._reservation(entry, model, request) as reservation:
-                claim = own.claim(content, answer_bytes=BYTES_PER_TOKEN * request["max_tokens"])
+                claim = own.claim(state.next_number, content, BYTES_PER_TOKEN * request["max_tokens"])
                 if claim is not None:
                     return self._carry_out(claim, endpoint, model, request, reservation, log)
-
-    def _wait_for_others(self, own: Journal, log: Log) -> None:
-        number = own.open_claim(self.watch)
-        if number is not None:
-            log(f"attempt {number:04d} is in the hands of another process; waiting for its answer")
-        while number is not None:
-            time.sleep(CLAIM_POLL_SECONDS)
-            number = own.open_claim(self.watch)
 
     def _carry_out(
         self,

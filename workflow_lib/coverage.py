@@ -52,12 +52,12 @@ def rows(judgements: Iterable[Judgement], found: Iterable[str]) -> list[dict[str
     counts: dict[tuple[str, ...], Counter[str]] = {}
     for judgement, outcome in zip(judgements, found, strict=True):
         counts.setdefault(_key(judgement), Counter())[outcome] += 1
-    return [
-        dict(zip(KEYS, key, strict=True))
-        | {"expected": counts[key].total()}
-        | {outcome: counts[key][outcome] for outcome in OUTCOMES}
-        for key in sorted(counts)
-    ]
+    table: list[dict[str, object]] = []
+    for key in sorted(counts):
+        own = counts[key]
+        row: dict[str, object] = dict(zip(KEYS, key, strict=True))
+        table.append(row | {"expected": own.total()} | {outcome: own[outcome] for outcome in OUTCOMES})
+    return table
 
 
 def category(failure: Failure) -> str:

@@ -6,7 +6,6 @@ else of the stage over models of the same kind (offline stand-ins never stand fo
 the defaults below.
 """
 
-import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -44,7 +43,6 @@ class Estimates:
 
     Args:
         data: the store.
-        models: llm_models.csv; tells which models are offline stand-ins.
         entries: generations whose models matter most; up to 50 per stage and model are looked at,
             beside 400 per stage spread over the whole store.
     """
@@ -99,19 +97,20 @@ class Estimates:
             return
         stage = generation.stage
         seen = (self._own[stage, model_id], self._kind[stage, self._is_offline(model_id)])
-        usage = recorded.get("usage") if isinstance(recorded.get("usage"), dict) else {}
+        usage = recorded.get("usage")
+        usage = usage if isinstance(usage, dict) else {}
         for name, value in (
-            ("answer_tokens", usage.get("completion_tokens")),
-            ("seconds", recorded.get("duration_s")),
+            ("answer_tokens", _number(usage.get("completion_tokens"))),
+            ("seconds", _number(recorded.get("duration_s"))),
             ("parsed_chars", _size(generation.parsed)),
         ):
-            if _is_number(value):
+            if value is not None:
                 for one in seen:
-                    getattr(one, name).append(float(value))
-        chars = _chars(generation.prompt)
-        if chars and _is_number(usage.get("prompt_tokens")):
+                    getattr(one, name).append(value)
+        chars, tokens = _chars(generation.prompt), _number(usage.get("prompt_tokens"))
+        if chars and tokens is not None:
             self._chars[model_id] += chars
-            self._tokens[model_id] += usage["prompt_tokens"]
+            self._tokens[model_id] += tokens
 
 
 def _sample(data: DataRoot, entries: Iterable[Entry]) -> Iterator[Generation]:
@@ -124,7 +123,7 @@ def _sample(data: DataRoot, entries: Iterable[Entry]) -> Iterator[Generation]:
             chosen.add((entry.stage, entry.gen_id))
     for stage in STAGES:
         try:
-            names = sorted(os.listdir(data.gens / stage))
+            names = sorted(folder.name for folder in (data.gens / stage).iterdir())
         except (FileNotFoundError, NotADirectoryError):
             continue
         step = max(1, len(names) // SAMPLED_PER_STAGE)
@@ -146,5 +145,5 @@ def _chars(path: Path) -> int:
         return 0
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None

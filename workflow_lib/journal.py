@@ -50,6 +50,23 @@ class MaybeBilled:
     started_at: str
 
 
+@dataclass(frozen=True)
+class State:
+    """What a journal says at one moment.
+
+    Attributes:
+        answered: number of the newest answer, None if there is none.
+        ordered: a fresh answer was ordered and has not come yet.
+        claimed: number of a request that a live process is working on, None if there is none.
+        next_number: the number that the next claim takes.
+    """
+
+    answered: int | None
+    ordered: bool
+    claimed: int | None
+    next_number: int
+
+
 class Journal:
     """The attempts of one generation."""
 
@@ -132,18 +149,17 @@ class Journal:
         if not self.numbers():
             create_exclusively(self.path(1, ANSWER), dump_json(content))
 
-    def claim(self, content: Mapping[str, Any], answer_bytes: int) -> "Claim | None":
-        """Take the next attempt for this process; None if somebody else took it first.
+    def claim(self, number: int, content: Mapping[str, Any], answer_bytes: int) -> "Claim | None":
+        """Take an attempt for this process; None if somebody else took it first.
 
         Args:
+            number: `State.next_number` of the state in which nobody else was seen at work.
             content: what the attempt keeps: gen_id, stage, cohort_id, endpoint, model, request ...
             answer_bytes: disk space to hold for the answer.
 
         Raises:
             OSError: the disk cannot hold an answer; nothing was claimed.
         """
-        numbers = self.numbers()
-        number = _next(numbers)
         path = self.path(number, REQUEST)
         full = {
             "heartbeat": holders.FIRST_BEAT,
@@ -164,18 +180,20 @@ class Journal:
             return None
         return Claim(self, number, full, room)
 
-    def open_claim(self, watch: holders.Watch) -> int | None:
-        """Return the number of a request that a live process is still working on, None if there is none."""
-        for number, kinds in sorted(self.numbers().items(), reverse=True):
+    def state(self, watch: holders.Watch) -> "State":
+        """Return what the journal says at one moment; a claim is made upon that and nothing else."""
+        numbers = self.numbers()
+        answered = max((number for number, kinds in numbers.items() if ANSWER in kinds), default=0)
+        ordered = any(FRESH in kinds and number > answered for number, kinds in numbers.items())
+        return State(answered or None, ordered, self._open_claim(numbers, watch), _next(numbers))
+
+    def _open_claim(self, numbers: Mapping[int, set[str]], watch: holders.Watch) -> int | None:
+        for number, kinds in sorted(numbers.items(), reverse=True):
             if kinds & {ANSWER, FAILED}:
                 return None
             if REQUEST in kinds:
                 path = self.path(number, REQUEST)
-                try:
-                    content = read_json(path)
-                except FileNotFoundError:
-                    continue
-                return None if watch.expired(path, content) else number
+                return None if watch.expired(path, read_json(path)) else number
         return None
 
     def maybe_billed(self, watch: holders.Watch) -> Iterator[MaybeBilled]:

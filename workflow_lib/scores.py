@@ -17,7 +17,7 @@ from .generations import PARSE_STEP, read_recorded
 from .membership import Entry, Membership
 from .paths import PARENT_STAGE, DataRoot, Generation, is_safe_id
 from .settings import Settings
-from .staleness import Staleness
+from .staleness import CURRENT, UNKNOWN, Staleness
 from .tables import spreadsheet_safe
 
 COLUMNS = (
@@ -46,6 +46,7 @@ COLUMNS = (
 )
 MISSING = "missing_parsed"
 INVALID = "invalid_score"
+LINEAGE = 3
 _WHOLE_NUMBERS = ("draft_replicate", "essay_replicate", "evaluation_replicate")
 _NUMBERS = ("score", "cost_usd")
 
@@ -179,9 +180,10 @@ def _judgements(
         score, error = _score(files, failure)
         # an older tool may have kept these two with the parsed text only
         copied = recorded if "input_mode" in recorded else read_recorded(files.parsed_metadata)
-        chain_stale = staleness.of_chain([draft, essay, entry]) if draft and essay else staleness.of_chain([entry])
-        if not draft and chain_stale == "false":
-            chain_stale = "unknown"
+        chain = [one for one in (draft, essay, entry) if one is not None]
+        stale = staleness.of_chain(chain)
+        if len(chain) < LINEAGE and stale == CURRENT:
+            stale = UNKNOWN
         found.append(
             Judgement(
                 entry,
@@ -196,7 +198,7 @@ def _judgements(
                 _number(recorded.get("cost_usd")),
                 _text(recorded.get("model")),
                 _text(recorded.get("served_model")),
-                chain_stale,
+                stale,
             )
         )
     return found
@@ -254,7 +256,7 @@ def _entry(data: DataRoot, stage: str, gen_id: str) -> Entry:
     """Return what metadata.json tells of a generation; blanks where it is silent."""
     recorded = read_recorded(data.generation(stage, gen_id).metadata)
     parent = _text(recorded.get("parent_gen_id"))
-    replicate = recorded.get("replicate")
+    replicate = _text(recorded.get("replicate"))
     return Entry(
         stage,
         gen_id,
@@ -263,7 +265,7 @@ def _entry(data: DataRoot, stage: str, gen_id: str) -> Entry:
         _text(recorded.get("combo_id")),
         _text(recorded.get("template_id")),
         _text(recorded.get("llm_model_id")),
-        int(replicate) if str(replicate or "").isdecimal() else 1,
+        int(replicate) if replicate.isdecimal() else 1,
     )
 
 

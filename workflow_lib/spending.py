@@ -97,8 +97,8 @@ def _attempts(files: Generation) -> tuple[list[Mapping[str, Any]], int]:
     if not answered and not files.raw.exists():
         return [], failed
     recorded = read_recorded(files.raw_metadata)
-    if recorded.get("mode") == "copy" or recorded.get("input_mode") == "copy":
-        return list(_read(journal, answered)), failed
+    if not answered and "copy" in (recorded.get("mode"), read_recorded(files.metadata).get("mode")):
+        return [], failed
     # what is in use is told by its short record, too: most answers need not be read
     if not answered or answered == [recorded.get("attempt")]:
         return [recorded], failed

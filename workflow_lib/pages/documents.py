@@ -1,0 +1,208 @@
+"""What a page shows of a cohort: its essays, and drafts that no essay was made of, with their scores."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+from .. import parsers
+from ..catalogs import Catalogs
+from ..errors import DayDreamError
+from ..files import sha256_text
+from ..generations import normalised, read_recorded
+from ..journal import ANSWER, Journal
+from ..membership import Entry, Membership
+from ..paths import DataRoot
+from . import texts
+from .numbers import Mean, mean_of
+
+FOLDERS = {"essay": "essays", "draft": "drafts"}
+
+
+class Score(NamedTuple):
+    """One row of aggregated_scores.csv.
+
+    Attributes:
+        score: None where the judge's answer gave none.
+        error: why there is none.
+        stale: ``true``, ``false`` or ``unknown``.
+        cost_usd: of the answer; None where unknown.
+    """
+
+    gen_id: str
+    judge: str
+    template: str
+    replicate: int
+    score: float | None
+    error: str
+    stale: str
+    cost_usd: float | None
+
+
+class Used(NamedTuple):
+    """A text as something else was made from it.
+
+    Attributes:
+        text: None where it cannot be had any more.
+        is_present: whether it is the text that stands in parsed.txt now.
+    """
+
+    text: str | None
+    is_present: bool
+
+
+@dataclass
+class Document:
+    """An essay, or a draft without essays.
+
+    Attributes:
+        entry: its row of membership.
+        draft: the draft it was made from; itself for a draft.
+        text: the text that was judged, else what parsed.txt holds now; None if there is none.
+        is_present: whether `text` is the present content of parsed.txt.
+        scores: of all evaluations of the cohort on it, by template, judge and replicate.
+        cost_usd: of the answers that made it, draft and essay; None where one is unknown.
+    """
+
+    entry: Entry
+    draft: Entry
+    text: str | None
+    is_present: bool
+    scores: list[Score]
+    cost_usd: float | None
+
+    @property
+    def gen_id(self) -> str:
+        return self.entry.gen_id
+
+    @property
+    def href(self) -> str:
+        """The document's page, relative to index.html."""
+        return f"{FOLDERS[self.entry.stage]}/{self.gen_id}.html"
+
+    @cached_property
+    def mean(self) -> Mean:
+        """Mean of the valid scores."""
+        return mean_of([score.score for score in self.scores if score.score is not None])
+
+    @cached_property
+    def title(self) -> str:
+        return texts.first_words(self.text or "") or "No text"
+
+    @property
+    def stale(self) -> str:
+        """The worst of its scores' staleness."""
+        found = {score.stale for score in self.scores}
+        return next((state for state in ("true", "unknown", "false") if state in found), "")
+
+
+class Store:
+    """The texts of a data root, with what was used where the present text is another one."""
+
+    def __init__(self, data: DataRoot, catalogs: Catalogs):
+        self.data = data
+        self.catalogs = catalogs
+
+    def recorded(self, entry: Entry) -> Mapping[str, object]:
+        """Return raw_metadata.json of a generation, {} where there is none."""
+        return read_recorded(self.data.generation(entry.stage, entry.gen_id).raw_metadata)
+
+    def parsed(self, entry: Entry) -> str | None:
+        """Return the present parsed text, None if there is none."""
+        return texts.read(self.data.generation(entry.stage, entry.gen_id).parsed)
+
+    def used(self, entry: Entry, user: Mapping[str, object]) -> Used:
+        """Return the text of `entry` that a generation was made from.
+
+        Args:
+            entry: the parent.
+            user: the child's raw_metadata.json; its parent_sha256 and parent_attempt say which text it was.
+        """
+        present = self.parsed(entry)
+        sha = user.get("parent_sha256")
+        if not sha or (present is not None and sha256_text(present) == sha):
+            return Used(present, True)
+        return Used(self._of_attempt(entry, user.get("parent_attempt"), str(sha)), False)
+
+    def _of_attempt(self, entry: Entry, number: object, sha: str) -> str | None:
+        template = self.catalogs.templates[entry.stage].get(entry.template_id)
+        if not isinstance(number, int) or template is None:
+            return None
+        journal = Journal(self.data.generation(entry.stage, entry.gen_id))
+        answer = read_recorded(journal.path(number, ANSWER)).get("answer")
+        if not isinstance(answer, str):
+            return None
+        try:
+            text = parsers.parse(entry.stage, template.parser, normalised(answer))
+        except DayDreamError:
+            return None
+        return text if sha256_text(text) == sha else None
+
+
+def collect(store: Store, membership: Membership, rows: Iterable[Mapping[str, str]]) -> list[Document]:
+    """Return a cohort's documents, the best first.
+
+    Args:
+        store: where the texts are.
+        membership: all of the cohort.
+        rows: aggregated_scores.csv.
+
+    Returns:
+        By mean score, then number of scores, both falling, then gen_id; those without a score last.
+    """
+    scores: dict[str, list[Score]] = defaultdict(list)
+    for row in rows:
+        scores[row["parent_gen_id"]].append(_score(row))
+    drafts_used = {entry.parent_gen_id for entry in membership.stage("essay")}
+    found = [_essay(store, membership, entry, scores[entry.gen_id]) for entry in membership.stage("essay")]
+    for entry in membership.stage("draft"):
+        if entry.gen_id not in drafts_used:
+            cost = _cost(store, [entry])
+            found.append(Document(entry, entry, store.parsed(entry), True, [], cost))
+    return sorted(found, key=rank)
+
+
+def rank(document: Document) -> tuple[float, int, str]:
+    """Return the sort key of `collect`."""
+    mean = document.mean
+    return (float("inf") if mean.mean is None else -mean.mean, -mean.n, document.gen_id)
+
+
+def _essay(store: Store, membership: Membership, entry: Entry, scores: list[Score]) -> Document:
+    scores = sorted(scores, key=lambda score: (score.template, score.judge, score.replicate, score.gen_id))
+    draft = membership.by_id[entry.parent_gen_id]
+    used = Used(store.parsed(entry), True)
+    # the first score decides what is shown; others that judged another text are marked on the page
+    judged = next((score for score in scores if score.score is not None), None)
+    if judged is not None and judged.stale == "true":
+        found = store.used(entry, read_recorded(store.data.generation("evaluation", judged.gen_id).raw_metadata))
+        if found.text is not None:
+            used = found
+    return Document(entry, draft, used.text, used.is_present, scores, _cost(store, [draft, entry]))
+
+
+def _cost(store: Store, entries: Sequence[Entry]) -> float | None:
+    total = 0.0
+    for entry in entries:
+        recorded = store.recorded(entry)
+        if recorded.get("mode") == "copy":
+            continue
+        cost = recorded.get("cost_usd")
+        if not isinstance(cost, int | float):
+            return None
+        total += cost
+    return total
+
+
+def _score(row: Mapping[str, str]) -> Score:
+    return Score(
+        row["gen_id"],
+        row["evaluation_llm_model"],
+        row["evaluation_template"],
+        int(row["evaluation_replicate"] or 1),
+        float(row["score"]) if row["score"] else None,
+        row["error"],
+        row["stale"],
+        float(row["cost_usd"]) if row["cost_usd"] else None,
+    )

@@ -1,0 +1,66 @@
+"""Means, intervals and money as the pages show them."""
+
+import math
+import statistics
+from collections.abc import Sequence
+from functools import cache
+from typing import NamedTuple
+
+NO_NUMBER = "–"
+UNKNOWN = "unknown"
+
+
+class Mean(NamedTuple):
+    """A mean with its 95 % interval.
+
+    Attributes:
+        n: how many values.
+        mean: None without values.
+        half_width: half of the t interval (mean ± t * s / sqrt(n), n - 1 degrees of freedom); None below
+            two values.
+    """
+
+    n: int
+    mean: float | None
+    half_width: float | None
+
+
+def mean_of(values: Sequence[float]) -> Mean:
+    """Return mean and t interval of values that are taken as independent."""
+    if not values:
+        return Mean(0, None, None)
+    mean = statistics.fmean(values)
+    if len(values) < 2:
+        return Mean(1, mean, None)
+    return Mean(len(values), mean, t_quantile(len(values) - 1) * statistics.stdev(values, mean) / len(values) ** 0.5)
+
+
+@cache
+def t_quantile(degrees: int) -> float:
+    """Return the 97.5 % quantile of Student's t distribution."""
+    from scipy.stats import t
+
+    return float(t.ppf(0.975, degrees))
+
+
+def score(value: float | None) -> str:
+    """Return a score or mean with two decimals."""
+    return NO_NUMBER if value is None else f"{value:.2f}"
+
+
+def short_score(value: float | None) -> str:
+    """Return one judge's score without needless decimals: 7, 7.5, 8.89."""
+    return NO_NUMBER if value is None else f"{value:.2f}".rstrip("0").rstrip(".")
+
+
+def usd(value: float | None) -> str:
+    """Return an amount with as many decimals as small amounts need; unknown stays unknown."""
+    if value is None:
+        return UNKNOWN
+    decimals = 2 if value == 0 or value >= 1 else min(6, 2 + max(0, -math.floor(math.log10(value))))
+    return f"${value:,.{decimals}f}"
+
+
+def count(value: int, one: str, many: str | None = None) -> str:
+    """Return a number with its noun: 1 essay, 2,000 essays."""
+    return f"{value:,} {one if value == 1 else many or one + 's'}"
