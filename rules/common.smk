@@ -39,8 +39,8 @@ except DayDreamError as error:
 
 if workflow.is_main_process and any(Path(".snakemake/locks").glob("*")):
     print(
-        "Note: this folder is locked by another snakemake, or by one that was killed. If none is running here, "
-        "`snakemake --unlock` frees it; every answer that arrived is kept.",
+        "Note: another snakemake is at work in this folder, or one was killed. If Snakemake finds the folder locked "
+        "and none is running, `snakemake --unlock` frees it; every answer that arrived is kept.",
         file=sys.stderr,
     )
 
@@ -198,12 +198,14 @@ def logged(path):
     """Give a function that notes a line in a job's log; an error is noted there, too, and ends the job."""
 
     def say(line):
-        with open(path, "a", encoding="utf-8") as log:
+        # a full disk is told on the screen
+        with contextlib.suppress(OSError), open(path, "a", encoding="utf-8") as log:
             print(line, file=log)
 
     try:
         yield say
-    except DayDreamError as error:
+    except (DayDreamError, OSError) as problem:
+        error = generations.disk_error(problem, DATA.root) if isinstance(problem, OSError) else problem
         say(str(error))
         raise UserError(error, about=f"{Path(path).parent.name} {Path(path).stem}: ") from None
 
@@ -243,13 +245,19 @@ def write_page(cohort, log):
         workflow_module.write_page(run_of, cohort)
 
 
+def write_cross(log):
+    """Write tables and page over the whole store."""
+    with logged(log):
+        workflow_module.write_cross(run_of)
+
+
 def after_failure():
     """Write tables and pages of what there is, and say what failed; ends with 0 if it was to be accepted."""
     try:
-        told, accepted = workflow_module.after_failure(run_of)
-    except DayDreamError as error:
-        told, accepted = str(error), False
-    print(f"\n{told}", file=sys.stderr)
+        accepted = workflow_module.after_failure(run_of, lambda text: print(f"\n{text}", file=sys.stderr))
+    except (DayDreamError, OSError) as error:
+        print(f"\nThe tables could not be written: {error}", file=sys.stderr)
+        return
     if accepted:
         raise SystemExit(0)
 

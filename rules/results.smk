@@ -45,3 +45,17 @@ rule report:
     """The page of every cohort of the run."""
     input:
         [DATA.cohort(name).page for name in COHORTS],
+
+
+rule cross_experiment:
+    """Tables and a page over every evaluation of the store, whichever cohort it was bought for."""
+    input:
+        lambda wildcards: workflow_module.cross_news(run_of),
+    output:
+        [update(path) for path in DATA.cross_tables],
+        update(DATA.cross_page),
+        update(DATA.cross_selection),
+    log:
+        "logs/cross_experiment.log",
+    run:
+        write_cross(log[0])

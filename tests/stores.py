@@ -7,7 +7,7 @@ from typing import Any
 from workflow_lib import generations, ids, settings
 from workflow_lib.files import sha256_text, write_json, write_text
 from workflow_lib.membership import COLUMNS, Entry, Membership
-from workflow_lib.paths import PARENT_STAGE, Generation
+from workflow_lib.paths import Generation
 from workflow_lib.tables import write
 
 COHORT = "small"
@@ -184,8 +184,3 @@ class Store:
         return {line.split(",")[0]: line.split(",")[1] for line in CATALOGS["llm_models"].splitlines()}[
             entry.llm_model_id
         ]
-
-
-def parent_of(store: Store, entry: Entry) -> Generation:
-    """Return the files of the generation that another is made from."""
-    return store.data.generation(PARENT_STAGE[entry.stage], entry.parent_gen_id)

@@ -217,6 +217,9 @@ def differs_from_manifest(settings: Settings, source: Source) -> bool:
     manifest = read_manifest(settings.data.cohort(source.cohort_id))
     if manifest is None or source.mode == "given":
         return False
+    if not set(manifest.get("combos", ())) <= combos_module.load(settings.data).keys():
+        # the registry was lost: an expansion registers the combos again
+        return True
     now = _declared(settings, source)
     return any(manifest.get(key) != json.loads(json.dumps(value)) for key, value in now.items())
 

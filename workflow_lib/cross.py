@@ -1,12 +1,10 @@
 """Tables over the whole store, or over some of its cohorts [SPEC 9.3]."""
 
 import os
-from pathlib import Path
 
 import pandas as pd
 
 from . import membership, scores, summary
-from .paths import DataRoot
 from .results import write_frame
 from .settings import Settings, split_names
 
@@ -21,12 +19,6 @@ ESSAY = (
 VERSION = (*summary.CELL, "evaluation_llm_model")
 
 
-def output_paths(data: DataRoot) -> list[Path]:
-    """Return every file that `write` writes."""
-    names = ("aggregated_scores", "evaluation_scores_by_template_model", "template_version_comparison_pivot")
-    return [data.cross_experiment / f"{name}.csv" for name in names]
-
-
 def write(settings: Settings) -> pd.DataFrame:
     """Write the three tables and return the first.
 
@@ -39,7 +31,7 @@ def write(settings: Settings) -> pd.DataFrame:
         MembershipError: a cohort of `cross_cohort` has no membership.csv, or one that cannot be read.
     """
     table = scores.frame(scores.of_store(settings, evaluations(settings)))
-    aggregated, essays, versions = output_paths(settings.data)
+    aggregated, essays, versions = settings.data.cross_tables
     write_frame(aggregated, table)
     write_frame(essays, by_essay(table))
     write_frame(versions, by_template_version(table))

@@ -27,6 +27,11 @@ SUMMARY_TABLES = (
     "costs",
     "coverage",
 )
+CROSS_TABLES = (
+    "aggregated_scores",
+    "evaluation_scores_by_template_model",
+    "template_version_comparison_pivot",
+)
 ANALYSIS_TABLES = ("variance_analysis", "comparisons", "judge_agreement")
 
 
@@ -199,6 +204,20 @@ class DataRoot:
     @property
     def cross_experiment(self) -> Path:
         return self.root / "7_cross_experiment"
+
+    @property
+    def cross_tables(self) -> list[Path]:
+        """The tables over the whole store, the scores first."""
+        return [self.cross_experiment / f"{name}.csv" for name in CROSS_TABLES]
+
+    @property
+    def cross_selection(self) -> Path:
+        """What the tables over the whole store were made of."""
+        return self.cross_experiment / "selection.json"
+
+    @property
+    def cross_page(self) -> Path:
+        return self.cross_experiment / "html" / "index.html"
 
     @property
     def curation(self) -> Path:

@@ -11,21 +11,10 @@ from . import analysis, catalogs, coverage, failures, scores, spending, summary,
 from .errors import DayDreamError
 from .files import write_json, write_text
 from .membership import Membership
-from .paths import Cohort, DataRoot
+from .paths import DataRoot
 from .scores import Judgement
 from .settings import Settings
 from .staleness import STALE, Staleness
-
-SUMMARIES = (
-    "generation_scores",
-    "final_results",
-    "perfect_score_paths",
-    "evaluation_model_template_pivot",
-    "evaluation_scores",
-    "costs",
-    "coverage",
-)
-ANALYSES = ("variance_analysis", "comparisons", "judge_agreement")
 
 
 @dataclass(frozen=True)
@@ -54,19 +43,8 @@ class Completeness:
     allowlist: list[str]
 
 
-def output_paths(cohort: Cohort) -> list[Path]:
-    """Return every file that `write` writes."""
-    return [
-        cohort.aggregated_scores,
-        *(cohort.summary(name) for name in SUMMARIES),
-        *(cohort.analysis(name) for name in ANALYSES),
-        cohort.failures,
-        cohort.completeness,
-    ]
-
-
 def write(settings: Settings, cohort_id: str, membership: Membership) -> Completeness:
-    """Write all tables of a cohort from what is in the store now; every file is replaced.
+    """Write all tables of a cohort (`Cohort.tables`) from what is in the store now; every file is replaced.
 
     Args:
         settings: settings of the run.

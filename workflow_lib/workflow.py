@@ -3,7 +3,7 @@
 import json
 import tempfile
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from . import cohorts, combos, generations
 from .calls import Log
 from .cohorts import Source
 from .errors import ConfigError, MembershipError, nearest
-from .files import create_exclusively, dump_json, read_json, sha256_text
+from .files import create_exclusively, dump_json, read_json, sha256_text, write_json
 from .membership import Entry, Membership
 from .paths import PARENT_STAGE, STAGES, Generation
 from .settings import Settings
@@ -249,15 +249,40 @@ def write_page(run: Run, cohort_id: str) -> None:
     pages.write_cohort(run.settings, cohort_id, run.membership(cohort_id))
 
 
-def after_failure(run: Run) -> tuple[str, bool]:
-    """Write what there is of every cohort after a run with failed jobs.
+def write_cross(run: Run) -> None:
+    """Write the tables and the page over the whole store."""
+    from . import cross, pages
+
+    cross.write(run.settings)
+    pages.write_cross(run.settings)
+    write_json(run.data.cross_selection, cross_selection(run))
+
+
+def cross_selection(run: Run) -> dict[str, Any]:
+    """Return what the tables over the whole store are made of now: the cohorts asked for, and how much there is."""
+    stored = run.data.gens / "evaluation"
+    return {
+        "cross_cohort": run.settings["cross_cohort"],
+        "evaluations": sum(1 for _ in stored.iterdir()) if stored.is_dir() else 0,
+    }
+
+
+def cross_news(run: Run) -> list[Path]:
+    """Return what came since the tables over the whole store were written."""
+    if generations.read_recorded(run.data.cross_selection) != cross_selection(run):
+        return [newest_file()]
+    written = run.data.cross_tables[0].stat().st_mtime_ns if run.data.cross_tables[0].exists() else 0
+    return [path for path in run.data.gens.glob("evaluation/*/parsed.txt") if _is_newer(path, written)]
+
+
+def after_failure(run: Run, tell: Callable[[str], None]) -> bool:
+    """Write what there is of every cohort after a run with failed jobs, and tell what failed.
 
     Returns:
-        The failures as text, and whether all that is open ended in failures that the run accepts.
+        Whether all that is open ended in failures that the run accepts.
     """
     from . import failures
 
-    told = []
     accepted = bool(run.settings["accept_failures"])
     for cohort_id, source in run.sources.items():
         if not run.data.cohort(cohort_id).membership.exists() or _is_outdated(run, source):
@@ -265,15 +290,14 @@ def after_failure(run: Run) -> tuple[str, bool]:
             accepted = False
             continue
         write_tables(run, cohort_id)
+        tell(failures.table(failures.of(run.data, run.membership(cohort_id))))
         write_page(run, cohort_id)
-        told.append(failures.table(failures.of(run.data, run.membership(cohort_id))))
         accepted = accepted and not run.open_work(cohort_id)
-    return "\n".join(told), accepted
+    return accepted
 
 
 def _is_outdated(run: Run, source: Source) -> bool:
-    written = run.data.cohort(source.cohort_id).membership.stat().st_mtime_ns
-    return any(_is_newer(path, written) for path in source.files)
+    return cohorts.differs_from_manifest(run.settings, source)
 
 
 def order_id(run: Run, stage: str) -> str | None:

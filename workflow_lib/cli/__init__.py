@@ -11,14 +11,39 @@ from collections.abc import Sequence
 from types import ModuleType
 
 from ..errors import ConfigError, DayDreamError
+from . import (
+    check,
+    cohort_from_list,
+    new_cohort,
+    plan,
+    promising,
+    prompts,
+    select,
+    serve_offline,
+    status,
+    top,
+    upkeep,
+)
 from . import compile as compile_command
-from . import plan, prompts, serve_offline, status
 
 FOUND_PROBLEMS = 1
 USED_WRONGLY = 2
 INTERRUPTED = 130
 
-COMMANDS: tuple[ModuleType, ...] = (plan, prompts, status, compile_command, serve_offline)
+COMMANDS: tuple[ModuleType, ...] = (
+    plan,
+    prompts,
+    status,
+    top,
+    compile_command,
+    new_cohort,
+    select,
+    cohort_from_list,
+    promising,
+    check,
+    upkeep,
+    serve_offline,
+)
 
 
 def build_parser() -> argparse.ArgumentParser:

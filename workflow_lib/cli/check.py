@@ -1,0 +1,53 @@
+"""``daydream check``."""
+
+import argparse
+
+from .. import health
+from .options import add_json, command, settings_of
+from .output import console, counted, print_json, print_table, warn
+
+DETAILS = (
+    "Looks at all of the store and all cohorts. --fix writes metadata.json from membership.csv and parsed.txt from "
+    "raw.txt, where these are missing or empty; nothing that cannot be derived is touched. Exit code 1 if anything "
+    "is found, or remains after --fix."
+)
+MAX_SHOWN = 50
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command."""
+    parser = command(commands, "check", run, "Check the health of the store.", DETAILS)
+    parser.add_argument("--fix", action="store_true", help="put right what can be derived from the rest")
+    add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the findings; 0 if there are none (left)."""
+    settings = settings_of(args)
+    findings = health.check(settings)
+    fixed = 0
+    if args.fix:
+        remaining, troubles = health.fix(findings)
+        fixed = len(findings) - len(remaining)
+        # what was put right may show, or settle, something else
+        findings = health.check(settings) if fixed else remaining
+        warn(troubles)
+    if args.json:
+        print_json({**health.as_json(findings), "fixed": fixed})
+        return 1 if findings else 0
+    out = console()
+    if fixed:
+        out.print(f"{counted(fixed, 'finding')} put right.")
+    if not findings:
+        out.print("Nothing is wrong with the store.")
+        return 0
+    shown = [(one.kind, one.path, one.message, one.remedy) for one in findings[:MAX_SHOWN]]
+    print_table("Findings", ("kind", "path", "what is wrong", "what to do"), shown)
+    if len(findings) > MAX_SHOWN:
+        out.print(f"... and {len(findings) - MAX_SHOWN:,} more; --json lists all")
+    for kind, count in health.as_json(findings)["counts"].items():
+        out.print(f"{kind}: {count:,}")
+    fixable = sum(one.fixable for one in findings)
+    if fixable:
+        out.print(f"{fixable:,} of them can be put right with --fix.")
+    return 1

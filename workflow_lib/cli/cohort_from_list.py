@@ -1,0 +1,48 @@
+"""``daydream cohort-from-list``."""
+
+import argparse
+from pathlib import Path
+
+from .. import curation
+from ..paths import STAGES
+from .options import command, settings_of
+from .output import console
+
+DETAILS = "Nothing is bought: the cohort holds what the store has, and its tables and page show exactly that."
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command."""
+    parser = command(
+        commands,
+        "cohort-from-list",
+        run,
+        "Make a cohort that holds exactly the listed essays and their evaluations.",
+        DETAILS,
+    )
+    parser.add_argument("name", metavar="NAME", help="the new cohort")
+    parser.add_argument(
+        "--candidates",
+        metavar="FILE",
+        type=Path,
+        help="list of `daydream select`, or a .txt with one gen_id per line "
+        f"(default: curation/{curation.CANDIDATES} in the data root)",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the cohort; always 0."""
+    settings = settings_of(args)
+    path = args.candidates or settings.data.curation / curation.CANDIDATES
+    essays = curation.read_candidates(path)
+    membership, has_spec = curation.cohort_from(settings, args.name, essays, path.name)
+    counts = ", ".join(f"{len(membership.stage(stage)):,} {stage}s" for stage in STAGES)
+    cohort = settings.data.cohort(args.name)
+    out = console()
+    out.print(f"{cohort.membership}: {counts}")
+    if has_spec:
+        out.print(f"{cohort.spec}: lists them cell by cell")
+    else:
+        out.print("No spec can give these ids back; membership.csv alone declares the cohort, and is used as it is.")
+    out.print(f"Next: snakemake --config cohort={args.name}")
+    return 0

@@ -1,0 +1,95 @@
+"""``daydream new-cohort``."""
+
+import argparse
+import sys
+
+from .. import catalogs as catalogs_module
+from .. import new_cohorts
+from ..catalogs import LEVELS
+from ..errors import ConfigError
+from ..new_cohorts import Choice
+from ..paths import STAGES
+from .options import at_least_one, command, names, settings_of
+from .output import console, warn
+
+DETAILS = (
+    "Without any axis option it asks, if this is a terminal, and else takes all that is active in the catalogs. "
+    "Lists are separated by commas; `none` as an essay or evaluation template ends the cohort before that stage."
+)
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command."""
+    parser = command(commands, "new-cohort", run, "Write the spec of a new cohort from the catalogs.", DETAILS)
+    parser.add_argument("name", metavar="NAME", help="the new cohort")
+    axes = parser.add_argument_group("axes")
+    which = axes.add_mutually_exclusive_group()
+    which.add_argument(
+        "--concepts", metavar="LIST", type=names, help="concepts to combine (default: all active ones)"
+    )
+    which.add_argument("--combos", metavar="LIST", type=names, help="registered combos to use instead")
+    axes.add_argument("--k", metavar="LIST", type=_sizes, help="numbers of concepts per combo, such as 2,3")
+    axes.add_argument("--level", choices=LEVELS, help="description level of the concepts")
+    for stage in STAGES:
+        axes.add_argument(
+            f"--{stage}-template", metavar="LIST", type=names, help=f"{stage} templates (default: all active ones)"
+        )
+        default = {
+            "draft": "all for generation",
+            "essay": "the draft's",
+            "evaluation": "all for evaluation",
+        }[stage]
+        axes.add_argument(f"--{stage}-llm", metavar="LIST", type=names, help=f"models (default: {default})")
+        axes.add_argument(
+            f"--{stage}-replicates", metavar="N", type=at_least_one, help="default: as in replication_config.csv"
+        )
+    parser.add_argument("--notes", metavar="TEXT", help="free text, kept in the manifest")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the spec; always 0."""
+    settings = settings_of(args)
+    catalogs = catalogs_module.load(settings.data)
+    choice = _choice(args)
+    if choice == Choice(notes=args.notes) and sys.stdin.isatty():
+        choice = new_cohorts.ask(settings, catalogs, _ask)
+        choice.notes = args.notes
+    expansion = new_cohorts.write(settings, catalogs, args.name, choice)
+    warn(expansion.warnings)
+    counts = {stage: len(expansion.membership.stage(stage)) for stage in STAGES}
+    total = sum(counts.values())
+    if total > settings["max_generations"]:
+        warn([f"this makes {total:,} generations; to narrow it, remove levels in the spec, or add rules"])
+    out = console()
+    out.print(f"{settings.data.cohort(args.name).spec / 'config.yaml'}: " + _told(counts))
+    out.print(f"Next: daydream plan --cohort {args.name}, then snakemake --config cohort={args.name}")
+    return 0
+
+
+def _choice(args: argparse.Namespace) -> Choice:
+    options = vars(args)
+    return Choice(
+        combos=args.combos or [],
+        concepts=[] if args.concepts in (None, ["all"]) else args.concepts,
+        k=args.k or [],
+        level=args.level,
+        templates={stage: options[f"{stage}_template"] for stage in STAGES if options[f"{stage}_template"]},
+        models={stage: options[f"{stage}_llm"] for stage in STAGES if options[f"{stage}_llm"]},
+        replicates={stage: options[f"{stage}_replicates"] for stage in STAGES if options[f"{stage}_replicates"]},
+        notes=args.notes,
+    )
+
+
+def _ask(question: str) -> str:
+    try:
+        return input(question)
+    except EOFError:
+        raise ConfigError("the input ended before all questions were answered", "nothing was written") from None
+
+
+def _told(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count:,} {stage}s" for stage, count in counts.items())
+
+
+def _sizes(text: str) -> list[int]:
+    return [at_least_one(part) for part in names(text)]

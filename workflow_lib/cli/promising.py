@@ -1,0 +1,71 @@
+"""``daydream promising``."""
+
+import argparse
+from pathlib import Path
+
+from .. import curation
+from .options import add_cohort, add_json, at_least_one, command, names, settings_of
+from .output import console, counted, print_json, print_table
+from .scores_of import found_in
+
+DETAILS = (
+    "Both scores are each judge's best, averaged over the judges. With --out, the essays that lack the target are "
+    "written as a selection that evaluates them: `--config selection=FILE`."
+)
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command."""
+    parser = command(
+        commands, "promising", run, "Rank essays by one evaluation template and list which lack another.", DETAILS
+    )
+    parser.add_argument("--baseline", metavar="T", required=True, help="evaluation template to rank by")
+    parser.add_argument("--target", metavar="T", required=True, help="evaluation template that may be missing")
+    add_cohort(parser, "only essays of this cohort (default: the whole store)")
+    parser.add_argument("--top-n", metavar="N", type=at_least_one, default=20, help="how many (default: %(default)s)")
+    parser.add_argument("--judges", metavar="A,B", type=names, default=[], help="only these judges (default: all)")
+    parser.add_argument("--out", metavar="FILE", type=Path, help="write the essays that lack the target there")
+    parser.add_argument("--overwrite", action="store_true", help="replace a file that exists")
+    add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the ranking; always 0."""
+    settings = settings_of(args)
+    found = found_in(settings, args.cohort)
+    for template in (args.baseline, args.target):
+        curation.check_names(settings, found, template, args.judges)
+    listed = curation.promising(found, args.baseline, args.target, args.judges)[: args.top_n]
+    lacking = [one.ranked.gen_id for one in listed if one.target_score is None]
+    if args.out:
+        curation.write_selection(args.out, lacking, "reuse-essays", overwrite=args.overwrite)
+    if args.json:
+        essays = [
+            {
+                "rank": place,
+                "gen_id": one.ranked.gen_id,
+                "baseline_score": round(one.ranked.score, 4),
+                "target_score": None if one.target_score is None else round(one.target_score, 4),
+                **curation.describe(one.ranked),
+            }
+            for place, one in enumerate(listed, 1)
+        ]
+        print_json({"baseline": args.baseline, "target": args.target, "essays": essays, "lacking": lacking})
+        return 0
+    rows = [
+        (
+            place,
+            f"{one.ranked.score:.2f}",
+            "missing" if one.target_score is None else f"{one.target_score:.2f}",
+            one.ranked.gen_id,
+            curation.describe(one.ranked)["draft_template"],
+            curation.describe(one.ranked)["generation_template"],
+            curation.describe(one.ranked)["generation_model"],
+        )
+        for place, one in enumerate(listed, 1)
+    ]
+    columns = ("rank", args.baseline, args.target, "essay", "draft template", "essay template", "model")
+    print_table("Promising essays", columns, rows)
+    where = f"; listed in {args.out}" if args.out else ""
+    console().print(f"{counted(len(lacking), 'essay')} without a score by {args.target}{where}.")
+    return 0

@@ -1,0 +1,34 @@
+"""Evaluations of a cohort or of the whole store, for the commands that choose among them."""
+
+import argparse
+from typing import TYPE_CHECKING
+
+from .. import cohorts, curation
+from ..errors import ConfigError, nearest
+from ..settings import Settings
+
+if TYPE_CHECKING:
+    from ..scores import Judgement
+
+
+def found_in(settings: Settings, cohort_id: str | None) -> list["Judgement"]:
+    """Return the evaluations of a cohort, or of the whole store if none is named.
+
+    Raises:
+        ConfigError: the cohort has no membership.csv.
+    """
+    if cohort_id is None:
+        return curation.judgements(settings, None)
+    if not settings.data.cohort(cohort_id).membership.exists():
+        raise ConfigError(
+            f"there is no cohort '{cohort_id}' with a membership.csv", nearest(cohort_id, cohorts.existing(settings))
+        )
+    return curation.judgements(settings, cohorts.load_membership(settings, cohort_id))
+
+
+def span(text: str) -> float:
+    """Return a score difference of 0 or more."""
+    value = float(text)
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not a number of 0 or more")
+    return value

@@ -1,0 +1,35 @@
+"""HTML pages that open from disk: one per cohort, one per essay, one over all cohorts [SPEC 9.4]."""
+
+from pathlib import Path
+
+from ..membership import Membership
+from ..settings import Settings
+
+
+def write_cohort(settings: Settings, cohort_id: str, membership: Membership) -> Path:
+    """Write a cohort's page, a page per essay and per draft without essays, a compare page and plots.
+
+    The cohort's tables must have been written before (`results.write`). The same store and tables give
+    the same bytes. Pages of generations that are no longer in the cohort are removed.
+
+    Args:
+        settings: settings of the run.
+        cohort_id: names the folder of the reports.
+        membership: all of the cohort.
+
+    Returns:
+        index.html, which is written last.
+    """
+    from . import cohort
+
+    return cohort.write(settings, cohort_id, membership)
+
+
+def write_cross(settings: Settings) -> Path:
+    """Write the page over all cohorts of the store and return its path.
+
+    The tables of 7_cross_experiment/ must have been written before (`cross.write`).
+    """
+    from . import cross
+
+    return cross.write(settings)

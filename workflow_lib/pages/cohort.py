@@ -1,0 +1,192 @@
+"""All pages of a cohort [SPEC 9.4]."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from .. import catalogs as catalogs_module
+from .. import combos as combos_module
+from ..catalogs import Catalogs
+from ..files import write_text
+from ..generations import read_recorded
+from ..membership import Membership
+from ..settings import Settings
+from . import charts, html, overview, reports, search, texts
+from .documents import FOLDERS, Document, Store, collect
+from .essay import EssayPages
+from .numbers import t_quantile
+from .overview import distinct
+
+MAX_DEGREES = 200
+"""Degrees of freedom up to which the page has the t quantile; above, the last one serves."""
+
+
+def write(settings: Settings, cohort_id: str, membership: Membership) -> Path:
+    """Write all pages of a cohort; see `pages.write_cohort`."""
+    cohort = settings.data.cohort(cohort_id)
+    folder = cohort.page.parent
+    tables = reports.read(cohort)
+    catalogs = catalogs_module.load(settings.data)
+    store = Store(settings.data, catalogs)
+    documents = collect(store, membership, tables.scores)
+    state = overview.state_of(settings, membership, catalogs)
+    concepts = concept_names(settings, catalogs, {document.entry.combo_id for document in documents})
+    plots = charts.of(tables, documents)
+
+    written = set(EssayPages(settings, cohort_id, store, documents, concepts, state.offline_models).write(folder))
+    for name, plot in plots.items():
+        written.add(folder / "plots" / f"{name}.svg")
+        write_text(folder / "plots" / f"{name}.svg", charts.standalone(plot))
+    _remove_others(folder, written)
+
+    common = {"cohort_id": cohort_id, "is_offline": bool(state.offline_models)}
+    write_text(folder / "compare.html", _compare(documents, common))
+    manifest = read_recorded(cohort.manifest)
+    page = html.render(
+        "index.html.j2",
+        scripts=("app.js",),
+        **common,
+        notes=manifest.get("notes") or "",
+        experiment_id=manifest.get("experiment_id") or "",
+        state=state,
+        spending=overview.spending_of(tables.costs),
+        completeness=tables.completeness,
+        failures=tables.failures,
+        documents=documents,
+        has_scores=any(document.mean.n for document in documents),
+        concepts=concepts,
+        ingredients=_ingredients(membership, catalogs),
+        plots=plots,
+        agreement=charts.agreement_matrices(tables.agreement),
+        tables=[(html.link(path, cohort.page), path.stem, path.parent.name) for path in tables.files],
+        table_links={path.stem: html.link(path, cohort.page) for path in tables.files},
+        membership_link=html.link(cohort.membership, cohort.page),
+        manifest_link=html.link(cohort.manifest, cohort.page),
+        data=html.json_data(page_data(cohort_id, documents, concepts, catalogs, state.offline_models)),
+        index=html.json_data(search.build([document.text or "" for document in documents])),
+    )
+    write_text(cohort.page, page)
+    return cohort.page
+
+
+def concept_names(settings: Settings, catalogs: Catalogs, combo_ids: Iterable[str]) -> dict[str, list[str]]:
+    """Return combo -> names of its concepts in the order of rendering; its own id where it is not registered."""
+    known = combos_module.load(settings.data)
+    names = {}
+    for combo_id in sorted(combo_ids):
+        ids = known[combo_id].concept_ids if combo_id in known else ()
+        names[combo_id] = [
+            catalogs.concepts[concept].name if concept in catalogs.concepts else concept for concept in ids
+        ] or [combo_id]
+    return names
+
+
+def page_data(
+    cohort_id: str,
+    documents: Sequence[Document],
+    concepts: Mapping[str, Sequence[str]],
+    catalogs: Catalogs,
+    offline_models: Sequence[str],
+) -> dict[str, Any]:
+    """Return what the page's script works on: lists in the order of `documents`, names as numbers.
+
+    ``levels`` has the names of each factor; ``documents`` has a list per property, factors as positions in
+    their level lists (-1 for none); ``scores`` has a flat list per document: column, score, column, score...,
+    where a column is a pair (judge, evaluation template) of ``columns``; -1 as score means that there is none.
+    """
+    scores = [score for document in documents for score in document.scores]
+    values = {
+        "combo": [document.entry.combo_id for document in documents],
+        "draft_template": [document.draft.template_id for document in documents],
+        "essay_template": [_essay_value(document, document.entry.template_id) for document in documents],
+        "draft_model": [document.draft.llm_model_id for document in documents],
+        "model": [document.entry.llm_model_id or document.draft.llm_model_id for document in documents],
+    }
+    levels = {factor: distinct(found) for factor, found in values.items()}
+    levels["judge"] = distinct(score.judge for score in scores)
+    levels["evaluation_template"] = distinct(score.template for score in scores)
+    place = {factor: {name: number for number, name in enumerate(names)} for factor, names in levels.items()}
+    columns = sorted(
+        {(place["judge"][score.judge], place["evaluation_template"][score.template]) for score in scores}
+    )
+    column = {pair: number for number, pair in enumerate(columns)}
+    templates = catalogs.templates["evaluation"]
+    return {
+        "cohort": cohort_id,
+        "levels": levels,
+        "concepts": [list(concepts[combo_id]) for combo_id in levels["combo"]],
+        "offline": list(offline_models),
+        "scale_max": [
+            templates[name].scale_max if name in templates else 9.0 for name in levels["evaluation_template"]
+        ],
+        "columns": columns,
+        "t": [round(t_quantile(degrees), 4) for degrees in range(1, MAX_DEGREES + 1)],
+        "documents": {
+            "gen_id": [document.gen_id for document in documents],
+            "folder": [FOLDERS[document.entry.stage] for document in documents],
+            "title": [document.title for document in documents],
+            "excerpt": [texts.excerpt(document.text or "", document.title) for document in documents],
+            "replicate": [document.entry.replicate for document in documents],
+            "draft_replicate": [document.draft.replicate for document in documents],
+            "cost": [document.cost_usd for document in documents],
+            "stale": [int(document.stale == "true") for document in documents],
+            **{factor: [place[factor].get(name, -1) for name in found] for factor, found in values.items()},
+        },
+        "scores": [
+            [
+                number
+                for score in document.scores
+                for number in (
+                    column[place["judge"][score.judge], place["evaluation_template"][score.template]],
+                    -1 if score.score is None else _plain(score.score),
+                )
+            ]
+            for document in documents
+        ],
+    }
+
+
+def _essay_value(document: Document, value: str) -> str:
+    return value if document.entry.stage == "essay" else ""
+
+
+def _plain(score: float) -> float | int:
+    # fewer bytes, same value: 7 for 7.0
+    return int(score) if score == int(score) else score
+
+
+def _ingredients(membership: Membership, catalogs: Catalogs) -> list[tuple[str, list[str], list[str], int]]:
+    """Return (stage, templates, models, most replicates) for each stage that the cohort has."""
+    found = []
+    for stage in ("draft", "essay", "evaluation"):
+        entries = membership.stage(stage)
+        if entries:
+            found.append(
+                (
+                    stage,
+                    list(distinct(entry.template_id for entry in entries)),
+                    list(distinct(entry.llm_model_id for entry in entries)),
+                    max(entry.replicate for entry in entries),
+                )
+            )
+    return found
+
+
+def _compare(documents: Sequence[Document], common: Mapping[str, Any]) -> str:
+    listed = [
+        [document.gen_id, FOLDERS[document.entry.stage], document.title, _rounded(document.mean.mean)]
+        for document in documents
+    ]
+    return html.render("compare.html.j2", scripts=("compare.js",), frames=True, **common, data=html.json_data(listed))
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 2)
+
+
+def _remove_others(folder: Path, written: set[Path]) -> None:
+    """Remove pages and plots of earlier runs that this one did not write."""
+    for name in (*FOLDERS.values(), "plots"):
+        for path in sorted((folder / name).glob("*.*")):
+            if path.suffix in (".html", ".svg") and path not in written:
+                path.unlink()

@@ -1,0 +1,98 @@
+"""Templates, styles and scripts of the pages, and the policy that lets no page load or send anything."""
+
+import base64
+import hashlib
+import json
+import os
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import jinja2
+from markupsafe import Markup
+
+from . import numbers, texts
+
+HERE = Path(__file__).parent
+ASSETS = HERE / "assets"
+
+
+def render(template: str, *, scripts: tuple[str, ...], frames: bool = False, **values: Any) -> str:
+    """Return a page.
+
+    Args:
+        template: name in templates/.
+        scripts: names of the assets that run at the end of the page; theme.js always runs first.
+        frames: whether the page shows other pages of its folder.
+        values: what the template uses; text is escaped.
+    """
+    style = _asset("style.css")
+    early = _asset("theme.js")
+    late = [_asset(name) for name in scripts]
+    policy = [
+        "default-src 'none'",
+        f"script-src {' '.join(_hash(script) for script in (early, *late))}",
+        f"style-src {_hash(style)}",
+        "img-src data:",
+        "base-uri 'none'",
+        "form-action 'none'",
+    ]
+    if frames:
+        # 'self' where the pages lie on a server; file: where they are opened from disk
+        policy.append("frame-src 'self' file:")
+    return (
+        _environment()
+        .get_template(template)
+        .render(
+            policy="; ".join(policy),
+            style=Markup(style),  # noqa: S704
+            early_script=Markup(early),  # noqa: S704
+            late_scripts=[Markup(script) for script in late],  # noqa: S704
+            **values,
+        )
+    )
+
+
+def json_data(content: Any) -> Markup:
+    """Return JSON that can stand inside a ``script`` element: it holds no ``<``, ``>`` or ``&``."""
+    text = json.dumps(content, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
+    for character in "<>&":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)  # noqa: S704
+
+
+def link(target: Path, page: Path) -> str:
+    """Return the relative, quoted address of a file as seen from a page."""
+    return quote(Path(os.path.relpath(target, page.parent)).as_posix())
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {
+        "score": numbers.score,
+        "short_score": numbers.short_score,
+        "usd": numbers.usd,
+        "visible": texts.visible,
+        "counted": numbers.count,
+    }
+    return environment
+
+
+@cache
+def _asset(name: str) -> str:
+    return (ASSETS / name).read_text(encoding="utf-8")
+
+
+@cache
+def _hash(content: str) -> str:
+    digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+    return f"'sha256-{digest}'"

@@ -1,0 +1,108 @@
+"""The first part of a cohort's page: what was run, how much of it there is, and what it cost."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ..catalogs import Catalogs
+from ..endpoints import OFFLINE
+from ..generations import read_recorded
+from ..membership import Entry, Membership
+from ..paths import STAGES, DataRoot
+from ..served import served_other_model
+from ..settings import Settings
+from ..staleness import STALE, Staleness
+
+
+@dataclass
+class StageState:
+    """Counts of one stage; a generation that failed or is stale is done, too, if it has a parsed text."""
+
+    stage: str
+    rows: int = 0
+    done: int = 0
+    failed: int = 0
+    truncated: int = 0
+    stale: int = 0
+    missing: int = 0
+
+
+@dataclass
+class State:
+    """What the store has of a cohort.
+
+    Attributes:
+        stages: those that the cohort has, in order.
+        offline_models: model ids whose answers came from the offline stand-ins, sorted.
+        other_model: answers that another model gave than the one that was asked.
+    """
+
+    stages: list[StageState]
+    offline_models: list[str] = field(default_factory=list)
+    other_model: int = 0
+
+
+@dataclass(frozen=True)
+class Spending:
+    """What a cohort's answers cost, over all attempts; `usd` is None where no cost is known."""
+
+    calls: int
+    usd: float | None
+    unknown_calls: int
+
+
+def state_of(settings: Settings, membership: Membership, catalogs: Catalogs) -> State:
+    """Return the state of a cohort's generations."""
+    staleness = Staleness(settings)
+    offline = {entry.llm_model_id for entry in membership if is_offline(catalogs, entry.llm_model_id)}
+    state = State([])
+    for stage in STAGES:
+        counts = StageState(stage)
+        for entry in membership.stage(stage):
+            recorded = _count(settings.data, entry, counts)
+            counts.stale += staleness.of(entry, recorded) == STALE
+            state.other_model += served_other_model(_text(recorded.get("model")), _text(recorded.get("served_model")))
+            if recorded.get("endpoint") == OFFLINE:
+                offline.add(entry.llm_model_id)
+        if counts.rows:
+            state.stages.append(counts)
+    state.offline_models = sorted(offline)
+    return state
+
+
+def is_offline(catalogs: Catalogs, model_id: str) -> bool:
+    """Tell whether a model of the catalog is an offline stand-in."""
+    model = catalogs.models.get(model_id)
+    return model is not None and model.endpoint == OFFLINE
+
+
+def spending_of(costs: Iterable[Mapping[str, str]]) -> Spending:
+    """Return the sums of costs.csv."""
+    calls = unknown = 0
+    known: list[float] = []
+    for row in costs:
+        calls += int(row["calls"] or 0)
+        unknown += int(row["calls_cost_unknown"] or 0)
+        if row["cost_usd"]:
+            known.append(float(row["cost_usd"]))
+    return Spending(calls, sum(known) if known else None, unknown)
+
+
+def _count(data: DataRoot, entry: Entry, counts: StageState) -> Mapping[str, object]:
+    files = data.generation(entry.stage, entry.gen_id)
+    recorded = read_recorded(files.raw_metadata)
+    is_done, has_failed = files.parsed.exists(), files.failure.exists()
+    counts.rows += 1
+    counts.done += is_done
+    counts.failed += has_failed
+    counts.missing += not is_done and not has_failed
+    counts.truncated += recorded.get("truncated") is True
+    return recorded
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def distinct(values: Iterable[str]) -> Sequence[str]:
+    """Return the different values, sorted, without the empty one."""
+    return sorted({value for value in values if value})

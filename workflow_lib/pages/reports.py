@@ -1,0 +1,53 @@
+"""The tables of a cohort that its pages are made of."""
+
+import csv
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..files import read_json, read_text
+from ..paths import Cohort
+
+Rows = list[dict[str, str]]
+
+
+@dataclass(frozen=True)
+class Reports:
+    """Tables of a cohort as rows of text, columns as in SPEC 9.1 and 9.2."""
+
+    cohort: Cohort
+    scores: Rows
+    failures: Rows
+    costs: Rows
+    comparisons: Rows
+    agreement: Rows
+    completeness: Mapping[str, Any]
+
+    @property
+    def files(self) -> list[Path]:
+        """Every table that lies beside the pages, by folder and name."""
+        return sorted(self.cohort.reports.glob("*/*.csv")) + sorted(self.cohort.reports.glob("*.csv"))
+
+
+def read(cohort: Cohort) -> Reports:
+    """Return the tables of a cohort.
+
+    Raises:
+        FileNotFoundError: the tables were not written yet.
+    """
+    return Reports(
+        cohort,
+        rows(cohort.aggregated_scores),
+        rows(cohort.failures),
+        rows(cohort.summary("costs")),
+        rows(cohort.analysis("comparisons")),
+        rows(cohort.analysis("judge_agreement")),
+        read_json(cohort.completeness),
+    )
+
+
+def rows(path: Path) -> Rows:
+    """Return the rows of a table of ours."""
+    return list(csv.DictReader(io.StringIO(read_text(path), newline="")))
