@@ -65,7 +65,7 @@ def measure(folder: Path, given: argparse.Namespace) -> None:
         )
         environment["DD_OFFLINE_BASE_URL"] = server.stdout.readline().split()[-1]
     command = [sys.executable, "-m", "snakemake", "-s", str(SOURCE / "Snakefile"), "--cores", str(given.concurrency)]
-    command += ["--config", "cohort=bench", f"batch={given.batch}"]
+    command += ["--config", "cohort=bench", f"batch={given.batch}", "--", "results"]
     try:
         begun = time.monotonic()
         subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True, text=True)

@@ -70,10 +70,15 @@ for pool, limits in sorted(settings["pools"].items(), key=lambda item: item[1].g
         SMALL_POOLS.add(pool)
 
 
+# cohorts whose checkpoint is done: asking Snakemake again for each of thousands of jobs takes seconds
+READY = {name for name in COHORTS if run_of.sources[name].mode == "given"}
+
+
 def expanded(cohort):
     """Return a cohort's membership, after its checkpoint has run."""
-    if run_of.sources[cohort].mode != "given":
+    if cohort not in READY:
         checkpoints.cohort_membership.get(cohort=cohort)
+        READY.add(cohort)
     with one_message():
         return run_of.membership(cohort)
 
@@ -125,6 +130,16 @@ def open_of(*stages):
             ]
 
     return parsed
+
+
+def work_before_results(wildcards):
+    """Return the parsed texts that are still to be made before a cohort's tables.
+
+    With them comes a file that is newer than the tables: or Snakemake would not make what is missing behind
+    tables that exist.
+    """
+    found = open_of(*STAGES)(wildcards)
+    return [*found, workflow_module.newest_file()] if found else []
 
 
 def template_of(stage):

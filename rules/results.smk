@@ -13,7 +13,7 @@ rule cohort_results:
     input:
         membership=f"{COHORT_DIRS}/{{cohort}}/membership.csv",
         texts=texts_behind,
-        open_work=open_of(*STAGES),
+        open_work=work_before_results,
         news=news_since_results,
     output:
         [update(path) for path in tables_of("{cohort}")],

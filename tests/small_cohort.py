@@ -27,7 +27,8 @@ def make_project(folder: Path, spec_text: str = TWO_BY_TWO, cohort: str = COHORT
     shutil.copytree(SOURCE / "data" / "1_raw", folder / "data" / "1_raw", dirs_exist_ok=True)
     config = folder / "config" / "config.yaml"
     config.parent.mkdir(parents=True, exist_ok=True)
-    config.write_text(f"cohort: {cohort}\n")
+    # in full: several projects of one process must not have one name
+    config.write_text(f"cohort: {cohort}\ndata_root: {folder / 'data'}\n")
     settings = load(folder, cohort)
     declare(settings, spec_text, cohort)
     expand(settings, cohort)

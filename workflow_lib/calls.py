@@ -4,6 +4,7 @@ import random
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from typing import Any
 
 from . import catalogs, costs, endpoints, holders, journal
@@ -15,7 +16,7 @@ from .files import read_json
 from .journal import Claim, Journal
 from .membership import Entry
 from .paths import DataRoot
-from .pools import Pools
+from .pools import Pool, Pools
 from .settings import Settings
 
 CLAIM_POLL_SECONDS = 0.25
@@ -117,30 +118,28 @@ class Caller:
             if answer is not None and not state.ordered:
                 return answer
             with self._reservation(entry, model, request) as reservation:
-                claim = own.claim(state.next_number, content, BYTES_PER_TOKEN * request["max_tokens"])
-                if claim is not None:
-                    return self._carry_out(claim, endpoint, model, request, reservation, log)
+                call = _Call(own, state.next_number, content, endpoint, model, self.pools[model.pool], log)
+                attempt = self._carry_out(call)
+                if attempt is not None:
+                    if reservation is not None and attempt["cost_usd"] is not None:
+                        reservation.settle(attempt_key(attempt), attempt["cost_usd"])
+                    return attempt
 
-    def _carry_out(
-        self,
-        claim: Claim,
-        endpoint: Endpoint,
-        model: Model,
-        request: Mapping[str, Any],
-        reservation: Reservation | None,
-        log: Log,
-    ) -> dict[str, Any]:
+    def _carry_out(self, call: "_Call") -> dict[str, Any] | None:
+        """Make a call and keep what comes of it; None if another process claimed the attempt first."""
         begun = time.monotonic()
         try:
-            reply = self._try_until_answered(claim, endpoint, model, request, log)
+            reply = self._try_until_answered(call)
         except CallError as error:
-            claim.fail({"reason": error.reason, "message": error.message, "remedy": error.remedy})
+            call.fail(error.reason, error.message, error.remedy)
             raise
         except BaseException as error:
-            claim.fail({"reason": "interrupted", "message": repr(error), "remedy": "run again"})
+            call.fail("interrupted", repr(error), "run again")
             raise
-        cost, source = costs.billed_usd(model, reply.usage, reply.cost_usd)
-        attempt = claim.answer(
+        if call.claim is None or reply is None:
+            return None
+        cost, source = costs.billed_usd(call.model, reply.usage, reply.cost_usd)
+        return call.claim.answer(
             {
                 "served_model": reply.served_model,
                 "answer": reply.answer,
@@ -153,32 +152,27 @@ class Caller:
                 "duration_s": round(time.monotonic() - begun, 3),
             }
         )
-        if reservation is not None and cost is not None:
-            reservation.settle(attempt_key(attempt), cost)
-        return attempt
 
-    def _try_until_answered(
-        self, claim: Claim, endpoint: Endpoint, model: Model, request: Mapping[str, Any], log: Log
-    ) -> Reply:
+    def _try_until_answered(self, call: "_Call") -> Reply | None:
         llm = self.settings["llm"]
-        pool = self.pools[model.pool]
         # being told to come back later is no failure of the call: it is counted apart
         failures = {True: 0, False: 0}
         while True:
             try:
-                with pool.slot():
-                    claim.begin_try()
-                    return endpoints.send(endpoint, request, llm["connect_timeout_s"], llm["read_timeout_s"])
+                with call.pool.slot():
+                    if not call.begin_try():
+                        return None
+                    request = call.content["request"]
+                    return endpoints.send(call.endpoint, request, llm["connect_timeout_s"], llm["read_timeout_s"])
             except CallError as error:
-                claim.end_try(error.reason if error.answered else "unanswered")
+                call.end_try(error)
                 told_to_wait = error.reason == "rate_limited"
                 failures[told_to_wait] += 1
-                log(f"try {claim.tries}: {error.message}")
                 if not error.retry or failures[told_to_wait] >= llm["max_tries"]:
                     raise
                 pause = backoff_seconds(llm["backoff_s"], failures[told_to_wait], error.retry_after)
                 if told_to_wait:
-                    pool.pause(pause)
+                    call.pool.pause(pause)
                 else:
                     time.sleep(pause)
 
@@ -204,6 +198,40 @@ class Caller:
         )
         # setdefault: two threads must not count in two budgets
         return self._budgets.setdefault(cohort_id, new)
+
+
+@dataclass
+class _Call:
+    """A call that is about to be made, and its claim once it is."""
+
+    own: Journal
+    number: int
+    content: Mapping[str, Any]
+    endpoint: Endpoint
+    model: Model
+    pool: Pool
+    log: Log
+    claim: Claim | None = None
+
+    def begin_try(self) -> bool:
+        """Note in the journal that a request is about to be sent; False if another process claimed it first."""
+        if self.claim is not None:
+            self.claim.begin_try()
+            return True
+        room = BYTES_PER_TOKEN * self.content["request"]["max_tokens"]
+        self.claim = self.own.claim(self.number, self.content, room)
+        return self.claim is not None
+
+    def end_try(self, error: CallError) -> None:
+        """Note in the journal and the log how a try failed."""
+        if self.claim is not None:
+            self.claim.end_try(error.reason if error.answered else "unanswered")
+            self.log(f"try {self.claim.tries}: {error.message}")
+
+    def fail(self, reason: str, message: str, remedy: str) -> None:
+        """Note in the journal that the attempt brought no answer."""
+        if self.claim is not None:
+            self.claim.fail({"reason": reason, "message": message, "remedy": remedy})
 
 
 def backoff_seconds(first: float, failures: int, retry_after: float | None) -> float:

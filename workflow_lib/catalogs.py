@@ -1,5 +1,6 @@
 """The tables in 1_raw/: which concepts, templates and models exist [SPEC 2]."""
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import TypeVar
 from .errors import CatalogError
 from .files import read_text
 from .paths import STAGES, DataRoot, is_safe_id
-from .tables import Row, read_rows
+from .tables import Row, counting_number, read_rows
 
 Entry = TypeVar("Entry")
 
@@ -94,7 +95,8 @@ def files(data: DataRoot) -> list[Path]:
     return [data.catalog(name) for name in CATALOG_NAMES]
 
 
-_cache: dict[tuple[Path, ...], tuple[tuple[tuple[int, int], ...], Catalogs]] = {}
+_cache: dict[DataRoot, tuple[list[tuple[int, int]], Catalogs]] = {}
+_table_names: dict[DataRoot, list[str]] = {}
 
 
 def load(data: DataRoot) -> Catalogs:
@@ -103,10 +105,9 @@ def load(data: DataRoot) -> Catalogs:
     Raises:
         CatalogError: file, line and column of the first mistake [SPEC 2].
     """
-    tables = tuple(path.absolute() for path in files(data))
-    signature = tuple((stat.st_mtime_ns, stat.st_size) for stat in (path.stat() for path in tables if path.exists()))
-    known = _cache.get(tables)
-    if known and known[0] == signature and len(signature) == len(tables):
+    signature = _signature(data)
+    known = _cache.get(data)
+    if known and signature and known[0] == signature:
         return known[1]
     catalogs = Catalogs(
         concepts=_read(data.catalog(CONCEPTS), "concept_id", ("name",), _concept),
@@ -117,8 +118,20 @@ def load(data: DataRoot) -> Catalogs:
         models=_read(data.catalog(MODELS), "id", ("model",), _model),
         replicates=_read(data.catalog(REPLICATION), "stage", ("replicates",), _replicates),
     )
-    _cache[tables] = (signature, catalogs)
+    if signature:
+        _cache[data] = (signature, catalogs)
     return catalogs
+
+
+def _signature(data: DataRoot) -> list[tuple[int, int]]:
+    """Return time and size of every table, [] if one is missing; asked for with every job, so plain and quick."""
+    if data not in _table_names:
+        _table_names[data] = [str(path.absolute()) for path in files(data)]
+    try:
+        stats = [os.stat(name) for name in _table_names[data]]
+    except OSError:
+        return []
+    return [(stat.st_mtime_ns, stat.st_size) for stat in stats]
 
 
 def concept_file(data: DataRoot, level: str, concept_id: str) -> Path | None:
@@ -220,10 +233,10 @@ def _model(path: Path, row: Row) -> Model:
 def _replicates(path: Path, row: Row) -> int:
     if row["stage"] not in STAGES:
         raise _error(path, row, "stage", f"'{row['stage']}' is none of {', '.join(STAGES)}")
-    text = row["replicates"]
-    if not text.isascii() or not text.isdecimal() or int(text) < 1:
-        raise _error(path, row, "replicates", f"'{text}' is not a whole number of 1 or more")
-    return int(text)
+    count = counting_number(row["replicates"])
+    if count is None:
+        raise _error(path, row, "replicates", f"'{row['replicates'][:20]}' is not a whole number of 1 or more")
+    return count
 
 
 def _flag(path: Path, row: Row, column: str) -> bool:

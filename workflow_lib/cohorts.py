@@ -182,6 +182,7 @@ def write(settings: Settings, expansion: Expansion) -> None:
         # before membership.csv: it knows the sha of the old and the new one, so that a kill in between
         # is not taken for an edit by hand
         _write_manifest(cohort, previous, manifest)
+        _drop_older(cohort.spec_snapshot, files.spec_snapshot)
 
 
 def load_membership(settings: Settings, cohort_id: str) -> Membership:
@@ -203,9 +204,12 @@ def load_membership(settings: Settings, cohort_id: str) -> Membership:
 def read_manifest(cohort: Cohort) -> Mapping[str, Any] | None:
     """Return a cohort's manifest.json, None if there is none."""
     try:
-        return read_json(cohort.manifest)
+        manifest = read_json(cohort.manifest)
     except FileNotFoundError:
         return None
+    if not isinstance(manifest, dict):
+        raise ConfigError(f"{cohort.manifest}: not a manifest", "restore the file from version control")
+    return manifest
 
 
 def differs_from_manifest(settings: Settings, source: Source) -> bool:
@@ -219,6 +223,8 @@ def differs_from_manifest(settings: Settings, source: Source) -> bool:
         return False
     if not set(manifest.get("combos", ())) <= combos_module.load(settings.data).keys():
         # the registry was lost: an expansion registers the combos again
+        return True
+    if _was_cut_off(settings.data.cohort(source.cohort_id), manifest):
         return True
     now = _declared(settings, source)
     return any(manifest.get(key) != json.loads(json.dumps(value)) for key, value in now.items())
@@ -518,12 +524,26 @@ def _is_as_written(cohort: Cohort, manifest: Mapping[str, Any]) -> bool:
     return sha in (manifest["membership_sha256"], manifest.get("previous_membership_sha256"))
 
 
+def _was_cut_off(cohort: Cohort, manifest: Mapping[str, Any]) -> bool:
+    """Tell whether an expansion was killed after the manifest and before membership.csv were written."""
+    older = manifest.get("previous_membership_sha256")
+    if older in (None, manifest.get("membership_sha256")) or not cohort.membership.exists():
+        return False
+    return sha256_file(cohort.membership) == older
+
+
 def _snapshot(spec_folder: Path, files: Iterable[Path], target: Path) -> None:
     for path in files:
         if path.is_relative_to(spec_folder):
             copy = target / path.relative_to(spec_folder)
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.write_bytes(path.read_bytes())
+
+
+def _drop_older(snapshot: Path, coming: Path) -> None:
+    for path in snapshot.rglob("*"):
+        if path.is_file() and not (coming / path.relative_to(snapshot)).exists():
+            path.unlink()
 
 
 def _write_manifest(cohort: Cohort, previous: Mapping[str, Any] | None, manifest: Mapping[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """The append-only registry of combos, combo_mappings.csv [SPEC 3.2]."""
 
+import csv
 import itertools
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +13,7 @@ from .catalogs import LEVELS, Catalogs
 from .errors import CatalogError, StoreError, nearest
 from .locks import locked
 from .paths import DataRoot
-from .tables import read_rows, render
+from .tables import counting_number, read_rows, render
 
 COLUMNS = ("combo_id", "version", "concept_id", "description_level", "k_max", "created_at")
 
@@ -109,9 +110,10 @@ def _read(path: Path) -> dict[str, Combo]:
         place = f"line {row.line}"
         if row["description_level"] not in LEVELS:
             raise CatalogError(path, place, f"description_level '{row['description_level']}' is none of {LEVELS}")
-        if not row["k_max"].isdecimal():
-            raise CatalogError(path, place, f"k_max '{row['k_max']}' is not a whole number")
-        entry = (row["concept_id"], row["description_level"], int(row["k_max"]))
+        k_max = counting_number(row["k_max"])
+        if k_max is None:
+            raise CatalogError(path, place, f"k_max '{row['k_max'][:20]}' is not a whole number of 1 or more")
+        entry = (row["concept_id"], row["description_level"], k_max)
         seen = rows.setdefault(row["combo_id"], [])
         if seen and seen[0][1:] != entry[1:]:
             raise CatalogError(path, place, f"{row['combo_id']} stands there with two levels or sizes")
@@ -123,10 +125,18 @@ def _read(path: Path) -> dict[str, Combo]:
     }
 
 
+def _header(path: Path) -> Sequence[str]:
+    """Return the columns of the registry in the order in which they stand there."""
+    if not path.exists() or not path.stat().st_size:
+        return COLUMNS
+    with open(path, encoding="utf-8-sig", newline="") as lines:
+        return [name.strip() for name in next(csv.reader(lines))]
+
+
 def _append(path: Path, combos: Iterable[Combo]) -> None:
     now = datetime.now(UTC).isoformat(timespec="seconds")
     text = render(
-        COLUMNS,
+        _header(path),
         (
             dict(zip(COLUMNS, (combo.combo_id, "v1", concept, combo.level, combo.k_max, now), strict=True))
             for combo in combos

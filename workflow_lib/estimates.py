@@ -53,6 +53,7 @@ class Estimates:
         self._tokens: dict[str, float] = defaultdict(float)
         self._own: dict[tuple[str, str], _Seen] = defaultdict(_Seen)
         self._kind: dict[tuple[str, bool], _Seen] = defaultdict(_Seen)
+        self._means: dict[tuple[str, str, str], float | None] = {}
         for generation in _sample(data, entries):
             self._learn(generation)
 
@@ -64,25 +65,28 @@ class Estimates:
 
     def answer_tokens(self, stage: str, model_id: str) -> float:
         """Return how many tokens an answer is likely to have."""
-        own, kind = self._of(stage, model_id)
-        return fmean(own.answer_tokens or kind.answer_tokens or [ANSWER_TOKENS[stage]])
+        mean = self._mean("answer_tokens", stage, model_id)
+        return ANSWER_TOKENS[stage] if mean is None else mean
 
     def parsed_chars(self, stage: str, model_id: str) -> int:
         """Return how many characters a parsed text is likely to have."""
-        own, kind = self._of(stage, model_id)
-        seen = own.parsed_chars or kind.parsed_chars
-        return round(fmean(seen) if seen else self.answer_tokens(stage, model_id) * CHARS_PER_TOKEN)
+        mean = self._mean("parsed_chars", stage, model_id)
+        return round(self.answer_tokens(stage, model_id) * CHARS_PER_TOKEN if mean is None else mean)
 
     def seconds(self, stage: str, model_id: str) -> float:
         """Return how long a call is likely to take."""
-        own, kind = self._of(stage, model_id)
-        default = OFFLINE_SECONDS_PER_CALL if self._is_offline(model_id) else SECONDS_PER_CALL[stage]
-        return fmean(own.seconds or kind.seconds or [default])
+        mean = self._mean("seconds", stage, model_id)
+        if mean is not None:
+            return mean
+        return OFFLINE_SECONDS_PER_CALL if self._is_offline(model_id) else SECONDS_PER_CALL[stage]
 
-    def _of(self, stage: str, model_id: str) -> tuple[_Seen, _Seen]:
-        nothing = _Seen()
-        own = self._own.get((stage, model_id), nothing)
-        return own, self._kind.get((stage, self._is_offline(model_id)), nothing)
+    def _mean(self, what: str, stage: str, model_id: str) -> float | None:
+        key = (what, stage, model_id)
+        if key not in self._means:
+            groups = (self._own.get((stage, model_id)), self._kind.get((stage, self._is_offline(model_id))))
+            seen = next((values for group in groups if group and (values := getattr(group, what))), None)
+            self._means[key] = fmean(seen) if seen else None
+        return self._means[key]
 
     def _is_offline(self, model_id: str) -> bool:
         model: Model | None = self._models.get(model_id)

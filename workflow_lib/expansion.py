@@ -9,6 +9,7 @@ from .errors import DayDreamError, StoreError, nearest
 from .files import read_json
 from .membership import Entry
 from .paths import STAGES, DataRoot
+from .tables import counting_number
 
 COLUMN_ALIASES = {
     "combo_id": ("combo_id", "combo"),
@@ -155,6 +156,7 @@ class _Maker:
         if "essay_template" not in row:
             return
         essays = [essay for draft in drafts for essay in self._essays(draft, row)]
+        self.collapsed += self._names_more_than_a_copy(row)
         if "evaluation_template" not in row:
             return
         replicates = self._replicates("evaluation", row.get("evaluation_replicate"))
@@ -179,8 +181,6 @@ class _Maker:
             model = draft.llm_model_id
         replicates = self._replicates("essay", row.get("essay_replicate"))
         if self.catalogs.template("essay", template).copies:
-            if model != draft.llm_model_id or replicates != [1]:
-                self.collapsed += 1
             return [self._entry("essay", draft, draft.combo_id, template, draft.llm_model_id, 1, None)]
         counted = model
         if self.rules.essay_model == "never" or model.lower() == draft.llm_model_id.lower():
@@ -189,6 +189,14 @@ class _Maker:
             self._entry("essay", draft, draft.combo_id, template, model, replicate, counted)
             for replicate in replicates
         ]
+
+    def _names_more_than_a_copy(self, row: Mapping[str, str]) -> bool:
+        if not self.catalogs.template("essay", row["essay_template"]).copies:
+            return False
+        model = row.get("essay_llm", "")
+        if model.lower() not in _NO_MODEL and model != row["draft_llm"]:
+            return True
+        return "essay_replicate" in row and self._replicates("essay", row["essay_replicate"]) != [1]
 
     def _evaluation(self, essay: Entry, row: Mapping[str, str], replicate: int) -> None:
         template, model = row["evaluation_template"], row["evaluation_llm"]
@@ -217,7 +225,8 @@ class _Maker:
         if other is not None:
             raise RowError(
                 f"two different rows get the id {gen_id}:\n  {_describe(other)}\n  {_describe(entry)}",
-                "names that differ in case only count as one; with ids.essay_model 'never' an essay's model does not count",
+                "names that differ in case only count as one; with ids.essay_model 'never' an essay's model does "
+                "not count",
             )
         self._ids[signature] = gen_id
         self.entries[stage][gen_id] = entry
@@ -239,8 +248,8 @@ class _Maker:
             self._tasks[gen_id] = task
             return gen_id
         signature = {"template_id": template, "replicate": str(replicate)}
-        if counted_model is not None:
-            signature["llm_model_id"] = counted_model
+        if stage != "essay" or self._models_tell_essays_apart(template):
+            signature["llm_model_id"] = model
         if parent is None:
             signature["combo_id"] = combo_id
         else:
@@ -259,6 +268,9 @@ class _Maker:
             "`daydream check` names the generations whose ids do not fit their metadata",
         )
 
+    def _models_tell_essays_apart(self, template: str) -> bool:
+        return self.rules.essay_model != "never" and not self.catalogs.template("essay", template).copies
+
     def _task(
         self, stage: str, parent: Entry | None, combo_id: str, template: str, model: str, replicate: int
     ) -> str:
@@ -273,10 +285,11 @@ class _Maker:
     def _replicates(self, stage: str, level: str | None) -> list[int]:
         if level is None:
             return list(range(1, self.catalogs.replicates.get(stage, 1) + 1))
-        if not level.isascii() or not level.isdecimal() or int(level) < 1:
+        replicate = counting_number(level)
+        if replicate is None:
             column = self.written_as[f"{stage}_replicate"]
             raise RowError(f"replicate '{level}' is not a whole number of 1 or more", None, column, level)
-        return [int(level)]
+        return [replicate]
 
     def _check_level(self, column: str, level: str) -> None:
         if (column, level) in self._known:

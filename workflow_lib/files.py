@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import tempfile
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -82,7 +83,6 @@ def write_bytes(path: Path, content: bytes, *, durable: bool = False) -> None:
             if durable:
                 stream.flush()
                 os.fsync(stream.fileno())
-        os.chmod(temporary, 0o666 & ~_UMASK)
         os.replace(temporary, path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
@@ -131,7 +131,6 @@ class Room:
             stream.truncate()
             stream.flush()
             os.fsync(stream.fileno())
-        os.chmod(self._temporary, 0o666 & ~_UMASK)
         os.replace(self._temporary, self.path)
         _sync_folder(self.path.parent)
 
@@ -150,7 +149,6 @@ def create_exclusively(path: Path, text: str) -> bool:
     try:
         with os.fdopen(handle, "wb") as stream:
             stream.write(encode(text))
-        os.chmod(temporary, 0o666 & ~_UMASK)
         os.link(temporary, path)
         return True
     except FileExistsError:
@@ -176,11 +174,14 @@ def staged(folder: Path) -> Iterator[Path]:
 
 
 def _temporary_beside(path: Path) -> tuple[int, str]:
+    """Create a file of a new name in the folder of `path`, with the permissions that any new file gets."""
+    name = f"{path.parent}/.tmp-{os.getpid()}-{uuid.uuid4().hex}"
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     try:
-        return tempfile.mkstemp(dir=path.parent, prefix=".tmp-")
+        return os.open(name, flags, 0o666), name
     except FileNotFoundError:
         path.parent.mkdir(parents=True, exist_ok=True)
-        return tempfile.mkstemp(dir=path.parent, prefix=".tmp-")
+        return os.open(name, flags, 0o666), name
 
 
 def _sync_folder(folder: Path) -> None:
@@ -189,12 +190,3 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def _umask() -> int:
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
-
-
-_UMASK = _umask()

@@ -150,7 +150,7 @@ class Journal:
             create_exclusively(self.path(1, ANSWER), dump_json(content))
 
     def claim(self, number: int, content: Mapping[str, Any], answer_bytes: int) -> "Claim | None":
-        """Take an attempt for this process; None if somebody else took it first.
+        """Take an attempt for this process, just before its first try; None if somebody else took it first.
 
         Args:
             number: `State.next_number` of the state in which nobody else was seen at work.
@@ -166,7 +166,7 @@ class Journal:
             "holder": holders.me(),
             "number": number,
             **content,
-            "tries": [],
+            "tries": [_new_try()],
         }
         text = dump_json(full)
         room = Room(self.path(number, ANSWER), len(text) + answer_bytes)
@@ -231,8 +231,8 @@ class Claim:
         holders.heart.keep(self._path)
 
     def begin_try(self) -> None:
-        """Record, before it is sent, that a request is about to be sent."""
-        self._content["tries"].append({"started_at": now(), "outcome": None})
+        """Record, before it is sent, that the request is about to be sent again."""
+        self._content["tries"].append(_new_try())
         self._save()
 
     def end_try(self, outcome: str) -> None:
@@ -246,9 +246,9 @@ class Claim:
         return len(self._content["tries"])
 
     @property
-    def started_at(self) -> str | None:
-        """When the first request was sent, None before."""
-        return self._content["tries"][0]["started_at"] if self._content["tries"] else None
+    def started_at(self) -> str:
+        """When the first request was sent."""
+        return self._content["tries"][0]["started_at"]
 
     def answer(self, result: Mapping[str, Any]) -> dict[str, Any]:
         """Keep the answer, so that even a power cut does not lose it; returns the attempt as written."""
@@ -273,6 +273,10 @@ class Claim:
 
     def _save(self) -> None:
         write_text(self._path, dump_json(self._content))
+
+
+def _new_try() -> dict[str, Any]:
+    return {"started_at": now(), "outcome": None}
 
 
 def _next(numbers: Mapping[int, object]) -> int:

@@ -9,7 +9,7 @@ from . import ids
 from .errors import DayDreamError, MembershipError
 from .files import read_json
 from .paths import PARENT_STAGE, STAGES, DataRoot, is_safe_id
-from .tables import Row, read_rows
+from .tables import Row, counting_number, read_rows
 
 COLUMNS = (
     "stage",
@@ -147,12 +147,13 @@ def _problem(entry: Entry, stages: Mapping[str, str], seen: set[str]) -> str | N
     if entry.stage == "draft":
         return "a draft has no parent" if entry.parent_gen_id else None
     wanted = PARENT_STAGE[entry.stage]
+    a_parent = "an essay" if wanted == "essay" else f"a {wanted}"
     if not entry.parent_gen_id:
-        return f"has no parent_gen_id; its parent must be a{'n' if wanted == 'essay' else ''} {wanted}"
+        return f"has no parent_gen_id; its parent must be {a_parent}"
     found = stages.get(entry.parent_gen_id)
     if found != wanted:
         state = f"is of stage {found}" if found else "is not in this cohort"
-        return f"parent {entry.parent_gen_id} {state}; it must be a {wanted} of it"
+        return f"parent {entry.parent_gen_id} {state}; it must be {a_parent} of it"
     return None
 
 
@@ -177,10 +178,12 @@ def read(data: DataRoot, cohort_id: str, exists: Callable[[Entry], str | None] |
 
 def _entry(path: Path, row: Row, cohort_id: str) -> Entry:
     stage = _stage(path, row)
-    replicate = row["replicate"]
-    if not replicate.isdecimal() or int(replicate) < 1:
+    replicate = counting_number(row["replicate"])
+    if replicate is None:
         raise MembershipError(
-            path, f"line {row.line}, column replicate", f"'{replicate}' is not a whole number of 1 or more"
+            path,
+            f"line {row.line}, column replicate",
+            f"'{row['replicate'][:20]}' is not a whole number of 1 or more",
         )
     return Entry(
         stage,
@@ -190,7 +193,7 @@ def _entry(path: Path, row: Row, cohort_id: str) -> Entry:
         row["combo_id"],
         row["template_id"],
         row["llm_model_id"],
-        int(replicate),
+        replicate,
     )
 
 
@@ -205,6 +208,9 @@ def _stage(path: Path, row: Row) -> str:
 def _completed(data: DataRoot, path: Path, rows: list[Row], cohort_id: str) -> list[Entry]:
     entries: dict[str, Entry] = {}
     for row in sorted(rows, key=lambda found: STAGES.index(_stage(path, found))):
+        if not is_safe_id(row["gen_id"]):
+            place = f"line {row.line}, column gen_id"
+            raise MembershipError(path, place, f"'{row['gen_id']}' is not a safe file name")
         entry = from_store(data, row["stage"], row["gen_id"], cohort_id)
         parent = entries.get(entry.parent_gen_id)
         if not entry.combo_id and parent:

@@ -54,13 +54,18 @@ class Line:
 
 @dataclass(frozen=True)
 class Call:
-    """What one call is expected to take; costs in US dollars, None where the price is not known."""
+    """What one call is expected to take; costs in US dollars, None where the price is not known.
+
+    Attributes:
+        rendered: whether its prompt can be rendered now; its length is estimated if not.
+    """
 
     prompt_tokens: float
     completion_tokens: float
     ceiling_usd: float | None
     expected_usd: float | None
     seconds: float
+    rendered: bool = True
 
 
 @dataclass(frozen=True)
@@ -111,7 +116,9 @@ class Planner:
     def __init__(self, settings: Settings, within: Scope):
         self.settings = settings
         self.scope = within
-        self.models = catalogs_module.load(settings.data).models
+        # kept: asking for the catalogs looks at their files each time, and a plan asks very often
+        self.catalogs = catalogs_module.load(settings.data)
+        self.models = self.catalogs.models
         self.estimates = Estimates(settings.data, within.membership)
         self._lengths: dict[tuple[str, str, str], tuple[int, int, bool]] = {}
 
@@ -146,7 +153,7 @@ class Planner:
             line.cost_ceiling_usd = plus(line.cost_ceiling_usd, call.ceiling_usd)
             line.cost_expected_usd = plus(line.cost_expected_usd, call.expected_usd)
             busy[pool].append(call.seconds)
-            estimated += not self._length(entry)[2]
+            estimated += not call.rendered
         stale = staleness.stale_ids(self.settings, self.scope.membership)
         return Plan(
             stages={stage: dict(sorted(lines.items())) for stage, lines in stages.items()},
@@ -162,7 +169,7 @@ class Planner:
             return Call(0, 0, 0.0, 0.0, 0.0)
         model_id = entry.llm_model_id
         model = self.models.get(model_id)
-        chars, size, _ = self._length(entry)
+        chars, size, rendered = self._length(entry)
         prompt_tokens = self.estimates.prompt_tokens(model_id, chars)
         answer_tokens = self.estimates.answer_tokens(entry.stage, model_id)
         limit = self._max_tokens(entry, model)
@@ -173,6 +180,7 @@ class Planner:
             costs.ceiling_usd(model, size, limit) if model else None,
             _expected_usd(model, prompt_tokens, answer_tokens),
             self.estimates.seconds(entry.stage, model_id),
+            rendered,
         )
 
     def _max_tokens(self, entry: Entry, model: Model | None) -> int:
@@ -186,10 +194,17 @@ class Planner:
         key = (entry.stage, entry.template_id, entry.parent_gen_id or entry.combo_id)
         if key not in self._lengths:
             text = previews.prompt(self.settings, entry, self.scope.combos)
-            known = text is not None
             if text is None:
-                text = previews.stand_in(self.settings, entry, self._parent_chars(entry))
-            self._lengths[key] = (len(text), len(encode(text)), known)
+                return self._stand_in_length(entry)
+            self._lengths[key] = (len(text), len(encode(text)), True)
+        return self._lengths[key]
+
+    def _stand_in_length(self, entry: Entry) -> tuple[int, int, bool]:
+        chars = self._parent_chars(entry)
+        key = (entry.stage, entry.template_id, str(chars))
+        if key not in self._lengths:
+            text = previews.stand_in(self.settings, entry, chars)
+            self._lengths[key] = (len(text), len(encode(text)), False)
         return self._lengths[key]
 
     def _parent_chars(self, entry: Entry) -> int:
@@ -201,7 +216,9 @@ class Planner:
         return self.estimates.parsed_chars(parent.stage, parent.llm_model_id)
 
     def _copies(self, entry: Entry) -> bool:
-        return generations.is_copy(self.settings, entry)
+        template = self.catalogs.templates[entry.stage].get(entry.template_id)
+        # a template that is gone is told by the function of the same name, with what to do
+        return template.copies if template else generations.is_copy(self.settings, entry)
 
     def _pool(self, entry: Entry) -> str:
         model = self.models.get(entry.llm_model_id)

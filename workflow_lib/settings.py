@@ -9,7 +9,8 @@ from typing import Any
 
 import yaml
 
-from .errors import ConfigError, nearest
+from .errors import ConfigError, DayDreamError, nearest
+from .files import read_text
 from .paths import STAGES, DataRoot, is_safe_id
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -85,7 +86,7 @@ def load(
     for key, variable in ENVIRONMENT.items():
         if env.get(variable):
             values[key] = env[variable]
-    given = _plain(overrides or {})
+    given = _with_booleans(_plain(overrides or {}))
     _refuse_numbers_for_names(given)
     _check(given, "--config")
     values = _with_defaults(_merge(values, given), _schema())
@@ -111,7 +112,7 @@ def read_dotenv(path: Path) -> dict[str, str]:
     if not path.exists():
         return {}
     found = {}
-    for line in path.read_text(encoding="utf-8-sig").splitlines():
+    for line in _text_of(path).splitlines():
         name, separator, value = line.strip().removeprefix("export ").partition("=")
         if separator and name.strip().isidentifier():
             found[name.strip()] = value.strip().strip("\"'")
@@ -125,14 +126,25 @@ def _schema() -> dict[str, Any]:
 
 def _read_config(path: Path) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+        content = yaml.safe_load(_text_of(path))
+    except (yaml.YAMLError, ValueError) as error:
+        raise ConfigError(
+            f"{path}: not valid YAML: {' '.join(str(error).split())}", "see config/config.schema.yaml"
+        ) from None
     if content is None:
         return {}
     if not isinstance(content, dict):
         raise ConfigError(f"{path}: must be a mapping of settings", "see config/config.schema.yaml")
-    return content
+    return _plain(content)
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return read_text(path)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}", "it must be a text file") from None
+    except DayDreamError as error:
+        raise ConfigError(error.message, error.hint) from None
 
 
 def _plain(value: Any) -> Any:
@@ -141,6 +153,16 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     return value
+
+
+def _with_booleans(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the overrides with `true` and `false` as such; Snakemake only reads `True` and `False`."""
+    words = {"true": True, "false": False}
+    kinds = {key: part.get("type") for key, part in _schema()["properties"].items()}
+    return {
+        key: words.get(value.lower(), value) if isinstance(value, str) and "boolean" in (kinds.get(key) or ()) else value
+        for key, value in given.items()
+    }
 
 
 def _refuse_numbers_for_names(given: Mapping[str, Any]) -> None:
@@ -164,10 +186,10 @@ def _check(values: Mapping[str, Any], where: str) -> None:
             unknown = next(name for name in error.instance if name not in allowed)
             full = f"{key}.{unknown}" if key else unknown
             raise ConfigError(f"{where}: unknown setting '{full}'", nearest(unknown, allowed))
-        raise ConfigError(
-            f"{where}: {key or 'settings'}: {error.message}",
-            error.schema.get("description", "see config/config.schema.yaml"),
-        )
+        hint = error.schema.get("description", "see config/config.schema.yaml")
+        if error.validator == "type" and error.validator_value == "string":
+            hint = f'quote it to make it text: {key.rsplit(".", 1)[-1]}: "..."; {hint}'
+        raise ConfigError(f"{where}: {key or 'settings'}: {error.message}", hint)
 
 
 def _merge(low: Mapping[str, Any], high: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from .files import write_text
 csv.field_size_limit(16 * 1024 * 1024)
 
 MAX_TABLE_BYTES = 512 * 1024 * 1024
+MAX_COUNT = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,13 @@ def read_rows(path: Path, required: Sequence[str], error: type[PlacedError] = Ca
     except csv.Error as problem:
         raise error(path, f"line {lines.line_num}", f"not readable as CSV: {problem}") from None
     return rows
+
+
+def counting_number(text: str) -> int | None:
+    """Return the whole number from 1 to a million that a cell holds, None if it holds something else."""
+    if not (text.isascii() and text.isdecimal() and len(text) <= len(str(MAX_COUNT))):
+        return None
+    return int(text) if 1 <= int(text) <= MAX_COUNT else None
 
 
 def _text_of(path: Path, error: type[PlacedError]) -> str:

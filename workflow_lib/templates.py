@@ -64,17 +64,23 @@ def _unknown(path: Path, stage: str, unknown: tuple[str, ...]) -> TemplateError:
 
 def _compiled(path: Path, stage: str) -> tuple[Template, tuple[str, ...]]:
     try:
-        changed = path.stat().st_mtime_ns
+        stat = path.stat()
     except OSError:
         raise TemplateError(path, "", "no such template file", "create it, or correct the catalog") from None
-    return _compile(path.absolute(), stage, changed)
+    try:
+        return _compile(path, stage, (stat.st_ino, stat.st_mtime_ns, stat.st_size))
+    except OSError as error:
+        raise TemplateError(path, "", f"cannot be read: {error.strerror}", "it must be a text file") from None
 
 
 @lru_cache(maxsize=512)
-def _compile(path: Path, stage: str, changed: int) -> tuple[Template, tuple[str, ...]]:
+def _compile(path: Path, stage: str, version: tuple[int, ...]) -> tuple[Template, tuple[str, ...]]:
     text = read_text(path)
     try:
-        unknown = meta.find_undeclared_variables(_environment.parse(text)) - set(VARIABLES[stage])
+        parsed = _environment.parse(text)
+        if list(meta.find_referenced_templates(parsed)):
+            raise TemplateError(path, "", "a template cannot include, import or extend another file", "copy it in")
+        unknown = meta.find_undeclared_variables(parsed) - set(VARIABLES[stage])
         return _environment.from_string(text), tuple(sorted(unknown))
     except TemplateSyntaxError as error:
         raise TemplateError(path, f"line {error.lineno}", f"not valid Jinja2: {error.message}") from None

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from markupsafe import Markup, escape
@@ -68,15 +68,14 @@ def standalone(drawing: Svg) -> str:
     return drawing._document(f"<style>{STANDALONE_STYLE}</style>") + "\n"
 
 
-def of(tables: Reports, documents: Sequence[Document]) -> dict[str, Svg]:
-    """Return the charts that the data allows, by name."""
-    drawn = {
+def of(tables: Reports, documents: Sequence[Document]) -> dict[str, Svg | None]:
+    """Return the charts by name; None where there is nothing to draw."""
+    return {
         "score_distributions": distributions(documents),
         "comparisons": forest(tables.comparisons),
         "replicate_spread": replicate_spread(documents),
         "cost_and_score": cost_and_score(documents),
     }
-    return {name: drawing for name, drawing in drawn.items() if drawing is not None}
 
 
 def distributions(documents: Iterable[Document]) -> Svg | None:
@@ -150,7 +149,7 @@ def forest(comparisons: Rows) -> Svg | None:
 
     for tick in _ticks(reach):
         drawing.line(at(tick), 8, at(tick), height - 36, "c-axis" if tick == 0 else "c-grid")
-        drawing.text(at(tick), height - 20, f"{tick:+g}" if tick else "0", "middle", "c-small")
+        drawing.text(at(tick), height - 20, f"{tick:+g}".replace("-", "−") if tick else "0", "middle", "c-small")
     drawing.text(at(-reach), height - 4, "← second one better", class_="c-small")
     drawing.text(at(reach), height - 4, "first one better →", "end", "c-small")
     y = 0.0
@@ -164,18 +163,18 @@ def forest(comparisons: Rows) -> Svg | None:
     return drawing
 
 
-def _forest_row(drawing: Svg, row: Mapping[str, str], y: float, right: float, at) -> None:  # type: ignore[no-untyped-def]
+def _forest_row(drawing: Svg, row: Mapping[str, str], y: float, right: float, at: Callable[[float], float]) -> None:
     value = float(row["difference"])
     has_interval = bool(row["ci_low"] and row["ci_high"])
     low, high = (float(row["ci_low"]), float(row["ci_high"])) if has_interval else (value, value)
     is_clear = has_interval and (low > 0 or high < 0)
-    interval = f"[{low:+.2f}, {high:+.2f}]" if has_interval else "no interval"
-    told = f"{_versus(row)}: {value:+.2f} {interval}, {row['n_cells']} shared cells"
+    interval = f"[{_signed(low)}, {_signed(high)}]" if has_interval else "no interval"
+    told = f"{_versus(row)}: {_signed(value)} {interval}, {row['n_cells']} shared cells"
     drawing.text(0, y + 4, _versus(row))
     if has_interval:
         drawing.line(at(low), y, at(high), y, "c-line" if is_clear else "c-faint")
     drawing.add("circle", cx=at(value), cy=y, r=5, class_="c-dot" if is_clear else "c-hollow", title=told)
-    drawing.text(right, y + 4, f"{value:+.2f}", class_="c-strong" if is_clear else "")
+    drawing.text(right, y + 4, _signed(value), class_="c-strong" if is_clear else "")
     drawing.text(right + 44, y + 4, f"{interval}  n {row['n_cells']}", class_="c-small")
 
 
@@ -241,7 +240,7 @@ def cost_and_score(documents: Iterable[Document]) -> Svg | None:
     top = max(9, math.ceil(max(mean for _, mean, _ in points)))
     left, width, height = 44, 640, 280
     drawing = Svg(left + width + 20, height + 60, "Mean score over the cost of writing")
-    for score in range(0, top + 1, 3 if top == 9 else 2):
+    for score in range(0, top + 1, 3 if top == 9 else 2 if top <= 10 else 25):
         y = 10 + height * (1 - score / top)
         drawing.line(left, y, left + width, y, "c-grid")
         drawing.text(left - 10, y + 4, str(score), "end", "c-small")
@@ -303,6 +302,10 @@ def _pair(pairs: Mapping[tuple[str, str], Mapping[str, tuple[str, str]]], a: str
     if bias and (a, b) not in pairs:
         bias = f"{-float(bias) + 0.0:.2f}"
     return rho, bias, n or bias_n
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.2f}".replace("-", "−")
 
 
 def _nice(value: float) -> float:

@@ -12,7 +12,7 @@ from ..generations import read_recorded
 from ..membership import Membership
 from ..settings import Settings
 from . import charts, html, overview, reports, search, texts
-from .documents import FOLDERS, Document, Store, collect
+from .documents import FOLDERS, Document, Store, collect, is_mixed, scales_of
 from .essay import EssayPages
 from .numbers import t_quantile
 from .overview import distinct
@@ -28,15 +28,19 @@ def write(settings: Settings, cohort_id: str, membership: Membership) -> Path:
     tables = reports.read(cohort)
     catalogs = catalogs_module.load(settings.data)
     store = Store(settings.data, catalogs)
-    documents = collect(store, membership, tables.scores)
+    scales = scales_of(catalogs, tables.scores)
+    documents = collect(store, membership, tables.scores, scales)
     state = overview.state_of(settings, membership, catalogs)
     concepts = concept_names(settings, catalogs, {document.entry.combo_id for document in documents})
     plots = charts.of(tables, documents)
+    unit = " %" if is_mixed(scales) else ""
 
-    written = set(EssayPages(settings, cohort_id, store, documents, concepts, state.offline_models).write(folder))
+    written = set(EssayPages(settings, cohort_id, store, documents, concepts, state.offline_models, unit).write(folder))
     for name, plot in plots.items():
-        written.add(folder / "plots" / f"{name}.svg")
-        write_text(folder / "plots" / f"{name}.svg", charts.standalone(plot))
+        if plot is not None:
+            path = folder / "plots" / f"{name}.svg"
+            write_text(path, charts.standalone(plot))
+            written.add(path)
     _remove_others(folder, written)
 
     common = {"cohort_id": cohort_id, "is_offline": bool(state.offline_models)}
@@ -48,6 +52,7 @@ def write(settings: Settings, cohort_id: str, membership: Membership) -> Path:
         **common,
         notes=manifest.get("notes") or "",
         experiment_id=manifest.get("experiment_id") or "",
+        unit=unit,
         state=state,
         spending=overview.spending_of(tables.costs),
         completeness=tables.completeness,
@@ -62,7 +67,7 @@ def write(settings: Settings, cohort_id: str, membership: Membership) -> Path:
         table_links={path.stem: html.link(path, cohort.page) for path in tables.files},
         membership_link=html.link(cohort.membership, cohort.page),
         manifest_link=html.link(cohort.manifest, cohort.page),
-        data=html.json_data(page_data(cohort_id, documents, concepts, catalogs, state.offline_models)),
+        data=html.json_data(page_data(cohort_id, documents, concepts, scales, state.offline_models)),
         index=html.json_data(search.build([document.text or "" for document in documents])),
     )
     write_text(cohort.page, page)
@@ -85,7 +90,7 @@ def page_data(
     cohort_id: str,
     documents: Sequence[Document],
     concepts: Mapping[str, Sequence[str]],
-    catalogs: Catalogs,
+    scales: Mapping[str, float],
     offline_models: Sequence[str],
 ) -> dict[str, Any]:
     """Return what the page's script works on: lists in the order of `documents`, names as numbers.
@@ -110,15 +115,12 @@ def page_data(
         {(place["judge"][score.judge], place["evaluation_template"][score.template]) for score in scores}
     )
     column = {pair: number for number, pair in enumerate(columns)}
-    templates = catalogs.templates["evaluation"]
     return {
         "cohort": cohort_id,
         "levels": levels,
         "concepts": [list(concepts[combo_id]) for combo_id in levels["combo"]],
         "offline": list(offline_models),
-        "scale_max": [
-            templates[name].scale_max if name in templates else 9.0 for name in levels["evaluation_template"]
-        ],
+        "scale_max": [scales[name] for name in levels["evaluation_template"]],
         "columns": columns,
         "t": [round(t_quantile(degrees), 4) for degrees in range(1, MAX_DEGREES + 1)],
         "documents": {

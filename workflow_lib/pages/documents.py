@@ -18,6 +18,7 @@ from . import texts
 from .numbers import Mean, mean_of
 
 FOLDERS = {"essay": "essays", "draft": "drafts"}
+DEFAULT_SCALE = 9.0
 
 
 class Score(NamedTuple):
@@ -25,6 +26,7 @@ class Score(NamedTuple):
 
     Attributes:
         score: None where the judge's answer gave none.
+        points: the score as it counts in means, see `collect`.
         error: why there is none.
         stale: ``true``, ``false`` or ``unknown``.
         cost_usd: of the answer; None where unknown.
@@ -35,6 +37,7 @@ class Score(NamedTuple):
     template: str
     replicate: int
     score: float | None
+    points: float | None
     error: str
     stale: str
     cost_usd: float | None
@@ -83,8 +86,8 @@ class Document:
 
     @cached_property
     def mean(self) -> Mean:
-        """Mean of the valid scores."""
-        return mean_of([score.score for score in self.scores if score.score is not None])
+        """Mean of the valid scores, as points."""
+        return mean_of([score.points for score in self.scores if score.points is not None])
 
     @cached_property
     def title(self) -> str:
@@ -140,20 +143,38 @@ class Store:
         return text if sha256_text(text) == sha else None
 
 
-def collect(store: Store, membership: Membership, rows: Iterable[Mapping[str, str]]) -> list[Document]:
+def scales_of(catalogs: Catalogs, rows: Iterable[Mapping[str, str]]) -> dict[str, float]:
+    """Return the evaluation templates of a table -> the best score each gives; 9 where no catalog tells."""
+    known = catalogs.templates["evaluation"]
+    return {
+        name: known[name].scale_max if name in known else DEFAULT_SCALE
+        for name in sorted({row["evaluation_template"] for row in rows})
+    }
+
+
+def is_mixed(scales: Mapping[str, float]) -> bool:
+    """Tell whether scores of these templates can only be averaged as percent of their scales."""
+    return len(set(scales.values())) > 1
+
+
+def collect(
+    store: Store, membership: Membership, rows: Iterable[Mapping[str, str]], scales: Mapping[str, float]
+) -> list[Document]:
     """Return a cohort's documents, the best first.
 
     Args:
         store: where the texts are.
         membership: all of the cohort.
         rows: aggregated_scores.csv.
+        scales: see `scales_of`. Where they differ, points are percent of the scale, else scores.
 
     Returns:
         By mean score, then number of scores, both falling, then gen_id; those without a score last.
     """
     scores: dict[str, list[Score]] = defaultdict(list)
+    mixed = is_mixed(scales)
     for row in rows:
-        scores[row["parent_gen_id"]].append(_score(row))
+        scores[row["parent_gen_id"]].append(_score(row, 100 / scales[row["evaluation_template"]] if mixed else 1))
     drafts_used = {entry.parent_gen_id for entry in membership.stage("essay")}
     found = [_essay(store, membership, entry, scores[entry.gen_id]) for entry in membership.stage("essay")]
     for entry in membership.stage("draft"):
@@ -195,13 +216,15 @@ def _cost(store: Store, entries: Sequence[Entry]) -> float | None:
     return total
 
 
-def _score(row: Mapping[str, str]) -> Score:
+def _score(row: Mapping[str, str], factor: float) -> Score:
+    score = float(row["score"]) if row["score"] else None
     return Score(
         row["gen_id"],
         row["evaluation_llm_model"],
         row["evaluation_template"],
         int(row["evaluation_replicate"] or 1),
-        float(row["score"]) if row["score"] else None,
+        score,
+        None if score is None else score * factor,
         row["error"],
         row["stale"],
         float(row["cost_usd"]) if row["cost_usd"] else None,

@@ -70,6 +70,7 @@ class EssayPages:
         documents: Sequence[Document],
         concepts: Mapping[str, Sequence[str]],
         offline_models: Sequence[str],
+        unit: str,
     ):
         self._data = settings.data
         self._cohort = settings.data.cohort(cohort_id)
@@ -77,6 +78,7 @@ class EssayPages:
         self._documents = documents
         self._concepts = concepts
         self._offline = frozenset(offline_models)
+        self._unit = unit
         self._catalogs = store.catalogs
         self._rendered: dict[str, Markup] = {}
         self._combos: dict[str, list[tuple[str, str]]] = {}
@@ -103,6 +105,7 @@ class EssayPages:
             is_offline=document.entry.llm_model_id in self._offline or document.draft.llm_model_id in self._offline,
             offline=self._offline,
             document=document,
+            unit=self._unit,
             place=place + 1,
             total=len(self._documents),
             previous=self._neighbour(place - 1, page),

@@ -58,10 +58,9 @@ def markdown(text: str, below: int = 1) -> Markup:
 
 
 def first_words(text: str, longest: int = 90) -> str:
-    """Return a title for a text: its first heading, else its first sentence, cut at a word."""
-    lines = [line for line in visible(text[:4000]).splitlines() if line.strip(" \t#*_-=`>")]
-    heading = next((line for line in lines if line.lstrip().startswith("#")), lines[0] if lines else "")
-    plain = plain_text(heading)
+    """Return a title for a text: its first line if that is a heading, else its first sentence, cut at a word."""
+    lines = (line for line in visible(text[:4000]).splitlines() if line.strip(" \t#*_-=`>"))
+    plain = plain_text(next(lines, ""))
     return _cut(_SENTENCE_END.split(plain)[0] if len(plain) > longest else plain, longest)
 
 

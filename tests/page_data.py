@@ -1,0 +1,83 @@
+"""Cohorts for the tests of the pages: texts that mean harm, and many of them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.stores import COHORT, Store
+from workflow_lib import cross, pages, results
+
+MARK = "alert-was-reached"
+"""What hostile texts try to set as the page's title."""
+
+RUN = f"document.title='{MARK}'"
+HOSTILE = {
+    "script": f"# A script\n\n<script>{RUN}</script> and </script><script>{RUN}</script>",
+    "handler": f'<img src=x onerror="{RUN}"> <svg onload="{RUN}"> <body onload={RUN}> <details open ontoggle="{RUN}">',
+    "links": f"[one](javascript:{RUN}) [two](JaVaScRiPt:{RUN}) [three](data:text/html,<script>{RUN}</script>) "
+    f"[four](vbscript:x) [five](file:///etc/passwd) <javascript:{RUN}> [good](https://example.org/a?b=1&c=2)",
+    "images": "![seen](https://example.org/pixel.png) ![data](data:image/png;base64,AAAA)",
+    "breakout": f"</textarea></title></style></template></iframe>--></pre></article>]]><script>{RUN}</script>",
+    "json": f'{{"a": "</script><script>{RUN}</script>"}} \\u2028 \u2028 \u2029 {{{{ 7 * 7 }}}} {{% raw %}}',
+    "markdown": "# Unbalanced **bold _and `code [link](http://\n\n> > > > quote\n\n| a | b\n|---\n\n```\nnever closed",
+    "nested": "[" * 3000 + ">" * 3000 + "*" * 3000 + "\n" + "> " * 500 + "deep",
+    "long": "word " * 20_000 + "x" * 100_000,
+    "wide": "w" * 5_000 + "\n\n```\n" + "c" * 5_000 + "\n```\n\n|" + " a |" * 200 + "\n|" + "---|" * 200,
+    "direction": "# \u202egnorw yaw eht\n\nThis \u202e is turned \u2066 and isolated, \u202d never closed",
+    "control": "a NUL \x00 an escape \x1b[31mred\x1b[0m a bell \x07 a C1 \x9b31m a DEL \x7f lines\r\nof\rall kinds",
+    "style": '<style>*{display:none}</style><link rel=stylesheet href="https://example.org/x.css"><base href="//x">',
+    "refresh": '<meta http-equiv="refresh" content="0;url=https://example.org/"><form action="https://example.org">',
+    "surrogate": "a lone surrogate \ud800 and a noncharacter \uffff",
+}
+
+
+def write_pages(store: Store) -> Path:
+    """Write tables and pages of a small store; returns index.html."""
+    store.write_membership()
+    results.write(store.settings, COHORT, store.membership)
+    return pages.write_cohort(store.settings, COHORT, store.membership)
+
+
+def hostile(folder: Path) -> Store:
+    """Return a store in which every hostile text is a draft, an essay and a judge's answer."""
+    store = Store(folder)
+    for number, text in enumerate(HOSTILE.values(), start=1):
+        draft = store.draft(replicate=number, raw=text)
+        essay = store.essay(draft, raw=text)
+        store.evaluation(essay, raw=f"{text}\nSCORE: {number % 9}", score=number % 9)
+        store.evaluation(essay, judge="j2", raw=text, state="raw", failure=("parse", "no_score_last_lines", text[:400]))
+    return store
+
+
+def ordinary(folder: Path) -> Store:
+    """Return a store with two drafts, each with two essays, scored by two judges and two templates, twice."""
+    store = Store(folder)
+    for place, (template, model) in enumerate((("d-plain", "w1"), ("d-other", "w2"))):
+        text = f"A *loop* that dreams.\n\nThe {('first', 'second')[place]} draft wonders about seahorses."
+        draft = store.draft(template, model, raw=text)
+        for shift, essay_template in enumerate(("e-plain", "e-other")):
+            title = ("Of tides", "Of walls", "Of gardens", "Of clocks")[2 * place + shift]
+            essay = store.essay(draft, essay_template, raw=f"# {title}\n\nAn essay on **{title.lower()}** and more.")
+            for judge, kindness in (("j1", 0), ("j2", 1)):
+                for evaluation_template in ("novelty", "style"):
+                    for replicate in (1, 2):
+                        score = 3 + 2 * place + shift + kindness + (evaluation_template == "style") * 0.5
+                        store.evaluation(essay, evaluation_template, judge, replicate, score=score)
+    return store
+
+
+def write_cross(store: Store) -> Path:
+    """Write the tables and the page over all cohorts; returns the page."""
+    cross.write(store.settings)
+    return pages.write_cross(store.settings)
+
+
+@contextmanager
+def changed(path: Path, text: str) -> Iterator[None]:
+    """Replace a file's text for a while."""
+    before = path.read_bytes()
+    path.write_text(text, encoding="utf-8")
+    try:
+        yield
+    finally:
+        path.write_bytes(before)

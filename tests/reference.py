@@ -1,0 +1,174 @@
+"""The parts of the docs that come from code: settings, commands, and failures as they were provoked.
+
+A page holds them between `<!-- generated: NAME -->` and `<!-- end -->`; scripts/write-docs puts them there.
+"""
+
+import json
+import os
+import re
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests import provoked
+from tests.project import SOURCE
+from workflow_lib import cli
+from workflow_lib import settings as settings_module
+from workflow_lib.paths import STAGES
+
+DOCS = SOURCE / "docs"
+REPAIR = ".venv/bin/python scripts/write-docs"
+_BLOCK = re.compile(r"(<!-- generated: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+# keys whose names people choose, as they stand in the table
+_OPEN = {"endpoints": "NAME", "pools": "NAME"}
+
+
+def page(text: str) -> str:
+    """Return a page with its generated parts as they are now."""
+    return _BLOCK.sub(lambda found: f"{found[1]}{BLOCKS[found[2]]()}\n{found[3]}", text)
+
+
+def pages() -> list[Path]:
+    """Return the pages that have generated parts."""
+    return [path for path in sorted(DOCS.glob("*.md")) if _BLOCK.search(path.read_text())]
+
+
+def write() -> None:
+    """Bring the generated parts of all pages up to date."""
+    for path in pages():
+        path.write_text(page(path.read_text()))
+
+
+def settings_table() -> str:
+    """Return every setting: key, type, default, meaning with unit."""
+    schema = yaml.safe_load(settings_module.SCHEMA_FILE.read_text())
+    with tempfile.TemporaryDirectory() as empty:
+        folder = Path(empty)
+        (folder / "config").mkdir()
+        (folder / "config" / "config.yaml").touch()
+        defaults = settings_module.load({}, folder, {}).values
+    rows = [(f"`{key}`", *cells) for key, *cells in _settings(schema, schema, "", defaults)]
+    return _table(("key", "type", "default", "meaning"), rows)
+
+
+def _settings(
+    schema: Mapping[str, Any], part: Mapping[str, Any], prefix: str, values: Any
+) -> Iterable[tuple[str, str, str, str]]:
+    if prefix == "stages.":
+        stage = schema["$defs"]["stage"]
+        for key, inner in stage["properties"].items():
+            found = {name: values[name][key] for name in STAGES}
+            yield f"stages.STAGE.{key}", _type(inner), _by_stage(found), inner["description"]
+        return
+    for key, inner in part["properties"].items():
+        name, value = f"{prefix}{key}", (values or {}).get(key)
+        if "properties" in inner:
+            yield name, "mapping", "", inner["description"]
+            yield from _settings(schema, inner, f"{name}.", value)
+        elif key in _OPEN:
+            yield name, "mapping", "", inner["description"]
+            own = schema["$defs"][inner["additionalProperties"]["$ref"].rsplit("/", 1)[1]]
+            for field, one in own["properties"].items():
+                found = {which: given[field] for which, given in value.items() if given.get(field) not in (None, {})}
+                shown = "; ".join(f"{which}: {_value(given)}" for which, given in found.items())
+                yield f"{name}.{_OPEN[key]}.{field}", _type(one), shown, one["description"]
+        else:
+            yield name, _type(inner), _value(value), inner["description"]
+
+
+def _by_stage(found: Mapping[str, Any]) -> str:
+    if len({json.dumps(value) for value in found.values()}) == 1:
+        return _value(next(iter(found.values())))
+    return "; ".join(f"{stage}: {_value(value)}" for stage, value in found.items())
+
+
+def _type(part: Mapping[str, Any]) -> str:
+    if "enum" in part:
+        return " or ".join(f"`{choice}`" for choice in part["enum"])
+    kinds = part["type"] if isinstance(part["type"], list) else [part["type"]]
+    text = " or ".join(kind for kind in kinds if kind != "null").replace("object", "mapping").replace("array", "list")
+    limits = [(">=", "minimum"), (">", "exclusiveMinimum"), ("<=", "maximum")]
+    return ", ".join([text, *(f"{sign} {part[key]}" for sign, key in limits if key in part)])
+
+
+def _value(value: Any) -> str:
+    return "" if value in (None, {}, []) else f"`{value if isinstance(value, str) else json.dumps(value)}`"
+
+
+def commands() -> str:
+    """Return the --help text of every command."""
+    before = os.environ.get("COLUMNS")
+    os.environ["COLUMNS"] = "100"
+    try:
+        parser = cli.build_parser()
+        texts = [("daydream", parser.format_help())]
+        choices = next(action.choices for action in parser._actions if isinstance(action.choices, dict))
+        texts += [(f"daydream {name}", own.format_help()) for name, own in choices.items()]
+    finally:
+        del os.environ["COLUMNS"]
+        if before is not None:
+            os.environ["COLUMNS"] = before
+    return "\n\n".join(f"## {name}\n\n```text\n{text.rstrip()}\n```" for name, text in texts)
+
+
+def failed_calls() -> str:
+    """Return what comes of every way a call can fail."""
+    with tempfile.TemporaryDirectory() as folder:
+        seen = list(provoked.calls(Path(folder)))
+    return _failures(seen, ("what happens", "reason", "requests sent", "of them perhaps billed"), _call_row)
+
+
+def failed_parses() -> str:
+    """Return what comes of every way an answer can fail to be parsed."""
+    with tempfile.TemporaryDirectory() as folder:
+        seen = list(provoked.parses(Path(folder)))
+    return _failures(seen, None, None)
+
+
+def before_the_first_call() -> str:
+    """Return what is said when a run cannot buy at all."""
+    with tempfile.TemporaryDirectory() as folder:
+        texts = provoked.missing_key(Path(folder, "key")), provoked.missing_price(Path(folder, "price"))
+    return "\n\n".join(f"```text\n{text}\n```" for text in texts)
+
+
+def _call_row(one: provoked.Provoked) -> tuple[str, ...]:
+    return one.what, f"`{one.reason}`", str(one.tries), str(one.maybe_billed)
+
+
+def _failures(
+    seen: Iterable[provoked.Provoked],
+    header: tuple[str, ...] | None,
+    row: Callable[[provoked.Provoked], tuple[str, ...]] | None,
+) -> str:
+    parts = []
+    for files, group in groupby(seen, lambda one: one.files):
+        same = list(group)
+        if header and row:
+            parts.append(_table(header, map(row, same)))
+        parts.append(f"In the folder afterwards: {', '.join(f'`{name}`' for name in files)}.")
+        parts.append("```text\n" + "\n".join(_said(one) for one in same) + "\n```")
+    return "\n\n".join(parts)
+
+
+def _said(one: provoked.Provoked) -> str:
+    return f"{one.reason}: {one.message}\n    {one.remedy}"
+
+
+def _table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    header = list(header)
+    lines = [header, ["---"] * len(header), *([cell.replace("|", "\\|") for cell in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+BLOCKS: dict[str, Callable[[], str]] = {
+    "settings": settings_table,
+    "commands": commands,
+    "failed-calls": failed_calls,
+    "failed-parses": failed_parses,
+    "before-the-first-call": before_the_first_call,
+}

@@ -1,0 +1,315 @@
+"""The docs say what the code does: their commands run, their tables and texts are the real ones."""
+
+import argparse
+import difflib
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests import reference, small_cohort
+from tests.project import SOURCE, TWO_BY_TWO, clean_environment, read_csv
+from workflow_lib import cli, cross, results
+from workflow_lib import settings as settings_module
+
+PAGES = [
+    SOURCE / "README.md",
+    SOURCE / "CHANGELOG.md",
+    *sorted((SOURCE / "docs").glob("*.md")),
+    *sorted((SOURCE / "data" / "1_raw").glob("*.md")),
+]
+FENCE = re.compile(r"^```(\w*) ?([^\n]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+INLINE = re.compile(r"`((?:\.venv/bin/)?(?:snakemake|daydream)(?: [^`\n]+)?)`")
+# shell blocks that need what a test does not have: a key, a timer, another host, a model server
+NOT_HERE = ("crontab", "systemctl", "rsync", "ollama", "curl", "serve-offline")
+
+
+def names(pages: list[Path]) -> list[str]:
+    return [str(path.relative_to(SOURCE)) for path in pages]
+
+
+def blocks(path: Path, kind: str) -> list[str]:
+    return [body for found, _, body in FENCE.findall(path.read_text()) if found == kind]
+
+
+def one_spaced(text: str) -> str:
+    # argparse breaks lines in other places from one Python to the next
+    return " ".join(text.split())
+
+
+@pytest.mark.parametrize("path", reference.pages(), ids=names(reference.pages()))
+def test_generated_parts_are_up_to_date(path: Path):
+    have, now = path.read_text(), reference.page(path.read_text())
+    changes = "\n".join(difflib.unified_diff(have.splitlines(), now.splitlines(), "as it is", "as it should be", n=0))
+    assert one_spaced(have) == one_spaced(now), f"run {reference.REPAIR}\n{changes}"
+
+
+def test_every_environment_variable_is_told():
+    told = set(re.findall(r"^\| `([A-Z_]+)` \|", (SOURCE / "docs" / "configuration.md").read_text(), re.MULTILINE))
+    code = "".join(path.read_text() for path in (SOURCE / "workflow_lib").rglob("*.py"))
+    used = set(re.findall(r'"((?:DD|DAYDREAMING|GEN|OPENROUTER)_[A-Z_]+)"', code))
+    assert told == used
+    assert set(settings_module.ENVIRONMENT.values()) < told
+
+
+@pytest.mark.parametrize("path", PAGES, ids=names(PAGES))
+def test_links_lead_somewhere(path: Path):
+    text = path.read_text()
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if target.startswith(("http://", "https://")):
+            continue
+        name, _, anchor = target.partition("#")
+        other = (path.parent / name).resolve() if name else path
+        assert other.exists(), f"{path.name}: {target}"
+        if anchor:
+            headings = re.findall(r"^#+ (.+)$", other.read_text(), re.MULTILINE)
+            assert anchor in {anchor_of(heading) for heading in headings}, f"{path.name}: {target}"
+
+
+def anchor_of(heading: str) -> str:
+    """Return the anchor that a heading gets on the usual web hosts."""
+    kept = re.sub(r"[^\w\- ]", "", heading.lower())
+    return kept.replace(" ", "-")
+
+
+@pytest.mark.parametrize("path", PAGES, ids=names(PAGES))
+def test_no_path_of_one_machine(path: Path):
+    assert not re.findall(r"(?:^|[\s`\"'=(])/(?:home|root|work|tmp|Users|opt|srv|mnt)\b\S*", path.read_text())
+
+
+# --- spec.md: every example is compiled ---------------------------------------------------------
+
+
+def spec_examples() -> list[tuple[dict[str, str], str, str]]:
+    """Return (items files, config, expected rows or message) for each example of spec.md."""
+    found, files, config = [], {}, None
+    for kind, name, body in FENCE.findall((SOURCE / "docs" / "spec.md").read_text()):
+        if kind == "csv" and name:
+            files[name] = body
+        elif kind == "yaml":
+            config = body
+        elif config is not None:
+            found.append((files, config, body))
+            files, config = {}, None
+    return found
+
+
+@pytest.mark.parametrize(("files", "config", "expected"), spec_examples())
+def test_examples_of_the_spec_page_compile_to_what_it_shows(files, config, expected, tmp_path, monkeypatch, capsys):
+    for name, text in {**files, "config.yaml": config}.items():
+        target = tmp_path / name
+        target.parent.mkdir(exist_ok=True)
+        target.write_text(text)
+    monkeypatch.chdir(tmp_path)
+    code = cli.main(["compile", "config.yaml", "--data-root", str(SOURCE / "data")])
+    printed = capsys.readouterr()
+    failed = expected.startswith("daydream compile:")
+    assert (printed.err if failed else printed.out) == expected
+    assert (code != 0) == failed
+
+
+# --- tables.md: every column --------------------------------------------------------------------
+
+
+def told_tables() -> dict[str, list[str]]:
+    """Return table -> columns as tables.md tells them; `<...>` stands for names that a cohort brings."""
+    told: dict[str, list[str]] = {}
+    section = ""
+    for part in re.split(r"^(?=##+ )", (SOURCE / "docs" / "tables.md").read_text(), flags=re.MULTILINE):
+        heading = part.splitlines()[0] if part else ""
+        if heading.startswith("## "):
+            section = (re.search(r"`data/([\w/]+)/?`", heading) or [None, ""])[1]
+        table = re.match(r"### `([\w/]+\.csv)`", heading)
+        if table:
+            first = part.partition("\n\n| measure |")[0]
+            rows = re.findall(r"^\| (`[^|]+`) \|", first, re.MULTILINE)
+            told[f"{section}/{table[1]}"] = [name for row in rows for name in re.findall(r"`([^`]+)`", row)]
+    same = told["cohorts/NAME/reports/parsing/aggregated_scores.csv"]
+    return {name: columns or same for name, columns in told.items()}
+
+
+def header_pattern(columns: list[str]) -> str:
+    """Return a regular expression for a header; columns in `<...>` come once per judge and template."""
+    parts, open_ones = [], []
+    for column in [*columns, ""]:
+        if "<" in column:
+            open_ones.append(re.sub(r"<\w+>", "[^,]+?", re.sub(r"<judge>_<template>", "<any>", column)))
+            continue
+        if open_ones:
+            parts.append(f"(?:{','.join(open_ones)},)+")
+            open_ones = []
+        parts.append(f"{re.escape(column)},")
+    return "".join(parts[:-1])
+
+
+@pytest.mark.slow
+def test_tables_have_the_columns_that_the_docs_tell(tmp_path):
+    settings = small_cohort.make_project(tmp_path)
+    membership = small_cohort.run_all(settings)
+    results.write(settings, small_cohort.COHORT, membership)
+    cross.write(settings)
+    root = settings.data.root
+    written = {
+        path.relative_to(root).as_posix(): path.read_text().partition("\n")[0]
+        for path in root.rglob("*.csv")
+        if "1_raw" not in path.parts
+    }
+    told = {name.replace("NAME", small_cohort.COHORT).lstrip("/"): columns for name, columns in told_tables().items()}
+    told["combo_mappings.csv"] = told.pop("combo_mappings.csv/combo_mappings.csv", told.get("combo_mappings.csv", []))
+    assert sorted(told) == sorted(written)
+    for name, columns in told.items():
+        assert re.fullmatch(header_pattern(columns), f"{written[name]},"), f"{name}: {written[name]}"
+
+
+def test_every_table_of_a_cohort_is_told():
+    from workflow_lib.paths import ANALYSIS_TABLES, SUMMARY_TABLES
+
+    text = (SOURCE / "docs" / "tables.md").read_text()
+    for name in (*SUMMARY_TABLES, *ANALYSIS_TABLES):
+        assert re.search(rf"^### `reports/(summary|analysis)/{name}\.csv`$", text, re.MULTILINE)
+
+
+# --- commands ------------------------------------------------------------------------------------
+
+
+def shell_commands(text: str) -> list[str]:
+    """Return the commands of a shell block, without comments."""
+    lines = text.replace("\\\n", " ").splitlines()
+    return [line for line in (re.sub(r"(^|\s+)#.*", "", line).strip() for line in lines) if line]
+
+
+INLINE_COMMANDS = sorted({command for path in PAGES for command in INLINE.findall(path.read_text())})
+
+
+@pytest.mark.parametrize("command", INLINE_COMMANDS)
+def test_commands_in_the_text_are_understood(command: str):
+    words = shlex.split(command.removeprefix(".venv/bin/"), comments=True)
+    if words[0] == "snakemake":
+        from snakemake.cli import parse_args
+
+        parse_args(words[1:])
+        return
+    if len(words) > 1:
+        understood_by_daydream(words[1:])
+
+
+def understood_by_daydream(arguments: list[str]) -> None:
+    parser = cli.build_parser()
+    if len(arguments) == 1:
+        # the bare name of a command stands for it, whatever it needs besides
+        assert arguments[0] in cli.command_names() or arguments[0] in ("--help", "-h")
+        return
+    values = {"N": "3", "X": "0.5"}
+    try:
+        parser.parse_args([values.get(word, word) for word in arguments])
+    except SystemExit as stop:
+        required = [a for a in arguments if a.startswith("--")]
+        own = next(a.choices for a in parser._actions if isinstance(a, argparse._SubParsersAction))[arguments[0]]
+        known = {option for action in own._actions for option in action.option_strings}
+        assert stop.code == 0 or set(required) <= known, f"daydream {shlex.join(arguments)}"
+
+
+@pytest.fixture(scope="module")
+def working_copy(tmp_path_factory) -> Path:
+    """A copy of the project as a user has it after `make run`, with a smaller demo cohort."""
+    folder = tmp_path_factory.mktemp("copy")
+    for name in ("Snakefile", "rules", "workflow_lib", "config", "profiles", "Makefile", "requirements.lock"):
+        source = SOURCE / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, folder / name)
+    shutil.copytree(SOURCE / "data" / "1_raw", folder / "data" / "1_raw")
+    for spec in (SOURCE / "data" / "cohorts").glob("*/spec"):
+        shutil.copytree(spec, folder / "data" / "cohorts" / spec.parent.name / "spec")
+    (folder / "data" / "cohorts" / "demo" / "spec" / "config.yaml").write_text(TWO_BY_TWO)
+    (folder / ".venv").symlink_to(sys.prefix)
+    run(folder, ".venv/bin/snakemake --config cohort=demo")
+    return folder
+
+
+def run(folder: Path, command: str) -> str:
+    """Run a shell command in a folder and return what it printed; fails if it does."""
+    environment = clean_environment() | {"COLUMNS": "120"}
+    environment["PATH"] = os.pathsep.join([str(Path(sys.prefix) / "bin"), environment["PATH"]])
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", command],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, f"{command}\nended with {done.returncode}:\n{done.stdout[-4000:]}"
+    return done.stdout
+
+
+def as_tried(command: str) -> str | None:
+    """Return a documented command as it can be run here; None where only its being there is known."""
+    if any(word in command for word in NOT_HERE):
+        return None
+    if command.startswith("export "):
+        return None
+    if command.startswith("make "):
+        return f"make -n {command.removeprefix('make ')} PYTHON={sys.executable}"
+    if "first-paid" in command or "fresh=" in command:
+        # real models: no key here, so nothing may be bought
+        return f"{command} -n" if "snakemake" in command else command
+    return command
+
+
+def steps() -> list[tuple[str, str, str]]:
+    """Return (page, commands of a shell block, what it shows to print) in the order of the docs."""
+    found = []
+    for path in PAGES:
+        text = path.read_text()
+        for match in FENCE.finditer(text):
+            if match[1] == "sh":
+                shown = re.match(r"\n+```text\n(.*?)^```$", text[match.end() :], re.DOTALL | re.MULTILINE)
+                found.append((path.name, match[3], shown[1] if shown else ""))
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("page", "block", "shown"), steps())
+def test_shell_blocks_run(page, block, shown, working_copy):
+    printed = ""
+    for command in shell_commands(block):
+        tried = as_tried(command)
+        if tried is not None:
+            printed += run(working_copy, tried)
+    for line in shown.splitlines():
+        assert line.strip() in ("", "...") or line.strip() in printed, f"{page}: {line}\n{printed[-3000:]}"
+
+
+@pytest.mark.slow
+def test_targets_of_the_readme_exist(working_copy):
+    targets = re.findall(r"`(?:snakemake )?(drafts|essays|results|report|cohort|evaluations|cross_experiment)`", "")
+    for target in {*targets, "cohort", "drafts", "essays", "evaluations", "results", "report", "cross_experiment"}:
+        run(working_copy, f".venv/bin/snakemake -n {target}")
+
+
+def test_first_paid_cohort_of_the_readme_is_small():
+    settings = settings_module.load({"data_root": str(SOURCE / "data"), "cohort": "first-paid"}, SOURCE, {})
+    from workflow_lib import cohorts
+
+    expansion = cohorts.expand_source(settings, cohorts.resolve(settings, "first-paid"))
+    assert [len(expansion.membership.stage(stage)) for stage in ("draft", "essay", "evaluation")] == [2, 2, 4]
+
+
+def test_demo_has_as_many_generations_as_the_readme_says():
+    settings = settings_module.load({"data_root": str(SOURCE / "data"), "cohort": "demo"}, SOURCE, {})
+    from workflow_lib import cohorts
+
+    expansion = cohorts.expand_source(settings, cohorts.resolve(settings, "demo"))
+    told = re.search(r"offline \((\d+) generations\)", (SOURCE / "README.md").read_text())
+    assert told is not None
+    assert int(told[1]) == len(expansion.membership)
+    assert read_csv  # kept with the other helpers

@@ -1,0 +1,426 @@
+import json
+import os
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+from tests.page_data import HOSTILE, MARK, changed, hostile, ordinary, write_cross, write_pages
+from tests.stores import COHORT, Store
+from workflow_lib import pages, results
+from workflow_lib.pages import charts, numbers, search, texts
+
+ALLOWED = {"a", "p", "h1", "h2", "h3", "h4", "h5", "h6", "em", "strong", "s", "code", "pre", "ul", "ol", "li"} | {
+    "blockquote", "hr", "br", "table", "thead", "tbody", "tr", "th", "td"
+}  # fmt: skip
+VOID = {"meta", "link", "input", "br", "hr", "img"}
+
+
+class Page(HTMLParser):
+    """A page's elements, links, data and whether every element is closed where it should be."""
+
+    def __init__(self, path: Path):
+        super().__init__(convert_charrefs=True)
+        self.path = path
+        self.source = path.read_text(encoding="utf-8")
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.mismatched: list[str] = []
+        self.text = ""
+        self.data: dict[str, str] = {}
+        self.feed(self.source)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        if not self.open or self.open.pop() != tag:
+            self.mismatched.append(tag)
+
+    def handle_data(self, data):
+        tag, attributes = self.tags[-1] if self.tags else ("", {})
+        if self.open and self.open[-1] == "script":
+            self.data[attributes.get("id") or ""] = data
+        elif not self.open or self.open[-1] != "style":
+            self.text += data
+
+    def of(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+def html_folder(store: Store) -> Path:
+    return store.data.cohort(COHORT).page.parent
+
+
+@pytest.fixture(scope="module")
+def hostile_store(tmp_path_factory):
+    store = hostile(tmp_path_factory.mktemp("hostile"))
+    write_pages(store)
+    return store
+
+
+@pytest.fixture(scope="module")
+def ordinary_store(tmp_path_factory):
+    store = ordinary(tmp_path_factory.mktemp("ordinary"))
+    write_pages(store)
+    write_cross(store)
+    return store
+
+
+def test_every_page_has_a_policy_without_unsafe_sources(hostile_store):
+    found = sorted(html_folder(hostile_store).rglob("*.html"))
+    assert len(found) == 2 + len(HOSTILE)
+    for path in found:
+        metas = [meta for meta in Page(path).of("meta") if meta.get("http-equiv")]
+        assert [meta["http-equiv"] for meta in metas] == ["Content-Security-Policy"]
+        policy = metas[0]["content"]
+        assert policy.startswith("default-src 'none'")
+        assert "unsafe" not in policy
+        assert "http" not in policy
+
+
+def test_hostile_texts_add_no_element_or_attribute(hostile_store):
+    for path in sorted((html_folder(hostile_store) / "essays").glob("*.html")):
+        page = Page(path)
+        assert not page.mismatched, path
+        assert not page.open
+        assert len(page.of("script")) == 2
+        for tag, attributes in page.tags:
+            assert not [name for name in attributes if name.startswith("on") or name in ("style", "srcdoc")], path
+            assert tag not in ("img", "iframe", "form", "base", "object", "embed", "link") or attributes == {
+                "rel": "icon",
+                "href": "data:,",
+            }
+
+
+def test_links_lead_to_the_web_or_to_files_that_exist(hostile_store):
+    for path in sorted(html_folder(hostile_store).rglob("*.html")):
+        for link in Page(path).of("a"):
+            href = link.get("href")
+            if href is None:
+                continue
+            address = urlsplit(href)
+            assert address.scheme in ("", "http", "https", "mailto"), href
+            if address.scheme:
+                assert {"noopener", "noreferrer", "nofollow"} <= set((link["rel"] or "").split())
+            elif address.path:
+                assert (path.parent / unquote(address.path)).exists(), href
+
+
+def test_nothing_of_a_hostile_text_is_lost(hostile_store):
+    essay = next(entry for entry in hostile_store.entries if entry.stage == "essay")
+    page = Page(html_folder(hostile_store) / "essays" / f"{essay.gen_id}.html")
+    assert page.text.count("<script>document.title='" + MARK) >= 3
+
+
+def test_controls_are_shown_as_signs():
+    assert texts.visible("a\x00b\x1b[31m\x7f\x9b\r\nc\rd\te") == "a␀b␛[31m␡\ufffd\nc\nd\te"
+
+
+def test_lone_surrogates_become_replacement_characters():
+    assert texts.visible("a\ud800b") == "a\ufffdb"
+
+
+@pytest.mark.parametrize("name", sorted(HOSTILE))
+def test_markdown_yields_only_harmless_elements(name):
+    rendered = str(texts.markdown(HOSTILE[name]))
+    assert set(re.findall(r"<([a-z0-9]+)", rendered)) <= ALLOWED
+    for href in re.findall(r'href="([^"]*)"', rendered):
+        assert urlsplit(href).scheme in ("http", "https", "mailto")
+
+
+def test_markdown_renders_structure_below_the_page_title():
+    assert texts.markdown("# A\n\n*b* [c](https://example.org/?x=1&y=\"2\")", below=2) == (
+        '<h3 dir="auto">A</h3>\n<p><em>b</em> <a href="https://example.org/?x=1&amp;y=%222%22"'
+        ' rel="noopener noreferrer nofollow ugc" target="_blank">c</a></p>\n'
+    )
+
+
+def test_images_are_not_shown():
+    assert "<img" not in texts.markdown("![alt](https://example.org/x.png)")
+
+
+def test_very_long_text_is_shown_as_it_is():
+    text = "*a* " * (texts.MAX_MARKDOWN // 4 + 1)
+    assert texts.markdown(text).startswith('<pre class="verbatim" dir="auto">*a* *a*')
+
+
+@pytest.mark.parametrize(
+    ("text", "title"),
+    [
+        ("# The *title*\n\nText.", "The title"),
+        ("\n\n**Bold** beginning. Then more.", "Bold beginning. Then more."),
+        ("One sentence that is long enough to be cut off somewhere. " * 3, None),
+        ("", ""),
+        ("***\n\n[link](http://x) text", "link text"),
+    ],
+)
+def test_title_is_the_first_heading_or_sentence(text, title):
+    found = texts.first_words(text)
+    assert found == (title if title is not None else "One sentence that is long enough to be cut off somewhere.")
+
+
+def test_json_in_a_page_cannot_end_its_element(hostile_store):
+    page = Page(html_folder(hostile_store) / "index.html")
+    data = json.loads(page.data["data"])
+    assert len(data["documents"]["gen_id"]) == len(HOSTILE)
+    assert "<" not in page.data["data"] and "<" not in page.data["index"]
+    assert any("<script>" in excerpt for excerpt in data["documents"]["excerpt"])
+
+
+def test_same_input_gives_the_same_bytes(tmp_path):
+    first, second = ordinary(tmp_path / "a"), ordinary(tmp_path / "b")
+    for store in (first, second, first):
+        write_pages(store)
+        write_cross(store)
+    for one, other in zip(*(sorted(s.root.rglob("html/**/*.*")) for s in (first, second)), strict=True):
+        assert one.name == other.name
+        assert one.read_bytes() == other.read_bytes(), one
+
+
+def test_pages_of_departed_generations_are_removed(tmp_path):
+    store = ordinary(tmp_path)
+    page = write_pages(store)
+    gone = next(entry for entry in store.entries if entry.stage == "essay")
+    (page.parent / "plots" / "old.svg").write_text("")
+    (page.parent / "essays" / "notes.txt").write_text("mine")
+    store.entries = [entry for entry in store.entries if gone.gen_id not in (entry.gen_id, entry.parent_gen_id)]
+    write_pages(store)
+    names = {path.name for path in page.parent.rglob("*") if path.is_file()}
+    assert f"{gone.gen_id}.html" not in names
+    assert "old.svg" not in names
+    assert "notes.txt" in names
+    assert len(list((page.parent / "essays").glob("*.html"))) == 3
+
+
+def test_essays_stand_in_order_of_their_mean(ordinary_store):
+    data = json.loads(Page(html_folder(ordinary_store) / "index.html").data["data"])
+    assert data["documents"]["title"] == ["Of clocks", "Of gardens", "Of walls", "Of tides"]
+    assert data["levels"]["essay_template"] == ["e-other", "e-plain"]
+    columns = [[data["levels"]["judge"][j], data["levels"]["evaluation_template"][t]] for j, t in data["columns"]]
+    assert columns == [["j1", "novelty"], ["j1", "style"], ["j2", "novelty"], ["j2", "style"]]
+    # Of clocks: second draft, second essay template
+    assert data["scores"][0] == [0, 6, 0, 6, 2, 7, 2, 7, 1, 6.5, 1, 6.5, 3, 7.5, 3, 7.5]
+
+
+def test_essay_page_shows_mean_lineage_and_each_answer(ordinary_store):
+    essay = ordinary_store.entries[2 + 8]
+    best = json.loads(Page(html_folder(ordinary_store) / "index.html").data["data"])["documents"]["gen_id"][0]
+    page = Page(html_folder(ordinary_store) / "essays" / f"{best}.html")
+    assert essay.stage == "evaluation"
+    assert "6.75" in page.text
+    assert "± 0.50" in page.text
+    assert "1 of 4" in page.text
+    assert page.text.count("SCORE: ") == 8
+    assert "seahorses" in page.text and "What c1 is." in page.text
+    assert {link["href"] for link in page.of("a") if link.get("rel") in ("prev", "next")} == {
+        f"{json.loads(Page(html_folder(ordinary_store) / 'index.html').data['data'])['documents']['gen_id'][1]}.html"
+    }
+
+
+def test_prompts_leave_out_the_text_that_stands_above(tmp_path):
+    store = Store(tmp_path)
+    essay = store.essay(store.draft(), raw="A long essay. " * 40)
+    store.evaluation(essay)
+    write_pages(store)
+    page = Page(html_folder(store) / "essays" / f"{essay.gen_id}.html")
+    assert page.text.count("A long essay.") == 40 + 1  # the title is its first sentence
+    assert "the essay's text, as above" in page.text
+
+
+def test_text_that_was_judged_is_shown_when_the_essay_has_changed(tmp_path):
+    store = Store(tmp_path)
+    essay = store.essay(store.draft(), raw="The text that was judged.")
+    store.evaluation(essay, recorded={"parent_attempt": 1})
+    store.files(essay).raw.write_text("A newer text.")
+    store.files(essay).parsed.write_text("A newer text.")
+    write_pages(store)
+    page = Page(html_folder(store) / "essays" / f"{essay.gen_id}.html")
+    assert "An earlier text." in page.text
+    assert "The text that was judged." in page.text
+    assert "A newer text." not in page.text
+
+
+def test_missing_score_is_not_a_low_one(tmp_path):
+    store = Store(tmp_path)
+    essay = store.essay(store.draft())
+    store.evaluation(essay, score=8)
+    store.evaluation(essay, judge="j2", raw="No score here.", state="raw", failure=("parse", "no_score_last_lines"))
+    page = Page(write_pages(store))
+    data = json.loads(page.data["data"])
+    assert data["scores"] == [[0, 8, 1, -1]]
+    assert "Partial." in page.text and "1 of 2 evaluations have a score" in page.text
+    assert "no_score_last_lines" in page.text
+    own = Page(html_folder(store) / "essays" / f"{essay.gen_id}.html")
+    assert "8.00" in own.text and "1 without a score" in own.text and "No score here." in own.text
+
+
+def test_offline_models_are_named_as_such(tmp_path):
+    store = ordinary(tmp_path)
+    assert "offline simulation" not in Page(write_pages(store)).text.lower()
+    catalog = store.data.catalog("llm_models")
+    with changed(catalog, catalog.read_text().replace("w1,org/writer-1,openrouter", "w1,org/writer-1,offline")):
+        page = Page(write_pages(store))
+        assert "Offline simulation." in page.text
+        assert json.loads(page.data["data"])["offline"] == ["w1"]
+        by_w1 = next(entry for entry in store.entries if entry.stage == "essay" and entry.llm_model_id == "w1")
+        by_w2 = next(entry for entry in store.entries if entry.stage == "essay" and entry.llm_model_id == "w2")
+        assert "offline simulation" in Page(html_folder(store) / "essays" / f"{by_w1.gen_id}.html").text
+        assert "offline simulation" not in Page(html_folder(store) / "essays" / f"{by_w2.gen_id}.html").text
+
+
+def test_offline_answers_are_known_by_their_record_too(tmp_path):
+    store = Store(tmp_path)
+    store.draft(recorded={"endpoint": "offline"})
+    assert "offline simulation" in Page(write_pages(store)).text.lower()
+
+
+def test_unknown_cost_is_not_zero(tmp_path):
+    store = Store(tmp_path)
+    essay = store.essay(store.draft(recorded={"cost_usd": None}))
+    store.evaluation(essay)
+    data = json.loads(Page(write_pages(store)).data["data"])
+    assert data["documents"]["cost"] == [None]
+
+
+def test_served_by_another_model_is_counted(tmp_path):
+    store = Store(tmp_path)
+    store.draft(recorded={"served_model": "org/cheaper"})
+    store.draft(replicate=2)
+    assert "1 answer was served by another model" in Page(write_pages(store)).text
+
+
+def test_cohort_may_end_at_drafts(tmp_path):
+    store = Store(tmp_path)
+    draft = store.draft(raw="# Only a draft\n\nText.")
+    page = write_pages(store)
+    assert (page.parent / "drafts" / f"{draft.gen_id}.html").exists()
+    data = json.loads(Page(page).data["data"])
+    assert data["documents"]["folder"] == ["drafts"]
+    assert data["documents"]["title"] == ["Only a draft"]
+    assert "heatmap" not in Page(page).source.split("<main")[1].split("</main>")[0]
+
+
+def test_cohort_in_which_everything_failed_has_a_page(tmp_path):
+    store = Store(tmp_path)
+    essay = store.essay(
+        store.draft(state="failed", failure=("call", "timeout", "No <answer> came.")), state="absent"
+    )
+    store.evaluation(essay, state="absent")
+    page = Page(write_pages(store))
+    assert "1 failure on record" in page.text and "No <answer> came." in page.text
+    own = Page(html_folder(store) / "essays" / f"{essay.gen_id}.html")
+    assert "timeout: No <answer> came." in own.text and "There is no text." in own.text
+
+
+def test_store_of_an_older_tool_has_pages(tmp_path):
+    store = Store(tmp_path)
+    essay = store.essay(store.draft(old=True), old=True)
+    store.evaluation(essay, old=True, score=5)
+    data = json.loads(Page(write_pages(store)).data["data"])
+    assert data["scores"] == [[0, 5]]
+    assert data["documents"]["cost"] == [None]
+
+
+def test_copied_essay_is_shown_once(tmp_path):
+    store = Store(tmp_path)
+    essay = store.essay(store.draft(raw="Said once."), "e-copy")
+    store.evaluation(essay)
+    write_pages(store)
+    page = Page(html_folder(store) / "essays" / f"{essay.gen_id}.html")
+    assert "the draft's text again" in page.text
+    assert len([one for one in page.of("article")]) == 1
+
+
+def test_scores_of_different_scales_are_averaged_as_percent(tmp_path):
+    store = Store(tmp_path)
+    essay = store.essay(store.draft())
+    store.evaluation(essay, score=4.5)
+    store.evaluation(essay, "ten", score=10)
+    write_pages(store)
+    assert "75.00 %" in Page(html_folder(store) / "essays" / f"{essay.gen_id}.html").text
+
+
+def test_search_index_decodes_to_the_documents_of_each_word():
+    documents = ["the loop dreams", "The walls", "loop the loop", "the dreams\u00e9", "", "the sea"]
+    words, lines = (part.split("\n") for part in search.build(documents))
+    assert words == sorted({word for text in documents for word in search.words(text)})
+    for word, line in zip(words, lines, strict=True):
+        negated, at, found = line.startswith("!"), -1, set()
+        for gap in line.removeprefix("!").split(",")[:-1]:
+            at += int(gap, 36) if gap else 1
+            found.add(at)
+        expected = {number for number, text in enumerate(documents) if word in search.words(text)}
+        assert (set(range(len(documents))) - found if negated else found) == expected
+
+
+def test_interval_is_the_t_interval():
+    # scipy.stats.t.ppf(0.975, 3) = 3.182446; s = 1.290994, n = 4
+    mean = numbers.mean_of([1, 2, 3, 4])
+    assert (mean.n, mean.mean) == (4, 2.5)
+    assert mean.half_width == pytest.approx(3.182446 * 1.290994 / 2, rel=1e-5)
+    assert numbers.mean_of([3]) == (1, 3, None)
+    assert numbers.mean_of([]) == (0, None, None)
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(None, "unknown"), (0, "$0.00"), (0.00123, "$0.00123"), (1234.5, "$1,234.50"), (0.05, "$0.0500")]
+)
+def test_money_keeps_small_amounts(value, shown):
+    assert numbers.usd(value) == shown
+
+
+def test_agreement_matrix_turns_the_bias_round():
+    rows = [
+        {"measure": "krippendorff_alpha", "evaluation_template": "all", "judge_a": "", "judge_b": "", "n": "4", "value": "0.5"},
+        {"measure": "spearman", "evaluation_template": "all", "judge_a": "j1", "judge_b": "j2", "n": "4", "value": "0.9"},
+        {"measure": "bias", "evaluation_template": "all", "judge_a": "j1", "judge_b": "j2", "n": "4", "value": "-1.25"},
+    ]  # fmt: skip
+    matrix = charts.agreement_matrices(rows)[0]
+    assert matrix.alpha == ("0.5", "4")
+    assert matrix.cells == [[None, ("0.9", "-1.25", "4")], [("0.9", "1.25", "4"), None]]
+
+
+def test_plots_are_files_without_scripts_or_addresses(ordinary_store):
+    plots = sorted((html_folder(ordinary_store) / "plots").glob("*.svg"))
+    assert [path.stem for path in plots] == ["comparisons", "cost_and_score", "replicate_spread", "score_distributions"]
+    for path in plots:
+        source = path.read_text(encoding="utf-8")
+        assert "<script" not in source
+        assert set(re.findall(r"https?://[^\"']+", source)) == {"http://www.w3.org/2000/svg"}
+
+
+def test_cross_page_has_each_cohort_and_its_means(ordinary_store):
+    page = Page(ordinary_store.data.cross_page)
+    assert "32 evaluations in all, 32 with a score, mean 5.25" in page.text
+    assert [link["href"] for link in page.of("a") if link["href"].endswith("index.html")] == [
+        os.path.relpath(ordinary_store.data.cohort(COHORT).page, page.path.parent)
+    ]
+    titles = [cell.get("title") for cell in page.of("td")]
+    assert f"d-plain in {COHORT}: mean 4.25, n 16" in titles
+    assert f"j2 in {COHORT}: mean 5.75, n 16" in titles
+
+
+def test_importing_pages_does_not_import_pandas(tmp_path):
+    import subprocess
+    import sys
+
+    code = "import sys, workflow_lib.pages; sys.exit('pandas' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_tables_must_be_there_first(tmp_path):
+    store = ordinary(tmp_path)
+    store.write_membership()
+    with pytest.raises(FileNotFoundError):
+        pages.write_cohort(store.settings, COHORT, store.membership)
+    results.write(store.settings, COHORT, store.membership)
+    assert pages.write_cohort(store.settings, COHORT, store.membership).exists()
