@@ -45,7 +45,9 @@ def hostile(folder: Path) -> Store:
         draft = store.draft(replicate=number, raw=text)
         essay = store.essay(draft, raw=text)
         store.evaluation(essay, raw=f"{text}\nSCORE: {number % 9}", score=number % 9)
-        store.evaluation(essay, judge="j2", raw=text, state="raw", failure=("parse", "no_score_last_lines", text[:400]))
+        store.evaluation(
+            essay, judge="j2", raw=text, state="raw", failure=("parse", "no_score_last_lines", text[:400])
+        )
     return store
 
 

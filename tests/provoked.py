@@ -159,9 +159,7 @@ def _settings(folder: Path, overrides: dict[str, Any], environment: dict[str, st
     tiny_root.make(folder, **tables)
     limits = {"llm": {"max_tries": TRIES, "backoff_s": 0, "read_timeout_s": READ_TIMEOUT_S}}
     limits["pools"] = {"paid": {"max_concurrent": 4}}
-    settings = settings_module.load(
-        {"data_root": str(folder / "data"), **limits, **overrides}, folder, environment
-    )
+    settings = settings_module.load({"data_root": str(folder / "data"), **limits, **overrides}, folder, environment)
     tiny_root.declare(settings)
     return settings
 
@@ -185,11 +183,7 @@ def _swallow(action: Any) -> None:
 def _seen(settings: Settings, entry: Entry, what: str) -> Provoked:
     files = _files(settings, entry)
     recorded = read_json(files.failure)
-    tries = [
-        one
-        for path in files.attempts.glob("*.request.json")
-        for one in read_json(path)["tries"]
-    ]
+    tries = [one for path in files.attempts.glob("*.request.json") for one in read_json(path)["tries"]]
     return Provoked(
         what,
         recorded["reason"],

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import requests
 
 from tests.project import SOURCE, TWO_BY_TWO, clean_environment
 from tests.small_cohort import declare, make_project, run_all
@@ -194,6 +195,51 @@ def test_broken_spec_is_one_message(tmp_path, monkeypatch, capsys):
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.startswith("daydream compile: config.yaml")
+
+
+def test_file_that_cannot_be_written_is_one_message(settings, capsys, tmp_path):
+    (tmp_path / "taken").write_text("a file, not a folder")
+    assert cli.main(["prompts", "--out", str(tmp_path / "taken")]) == 1
+    captured = capsys.readouterr()
+    assert captured.err.startswith("daydream prompts: ") and "Not a directory" in captured.err
+
+
+def test_reader_that_has_seen_enough_is_no_error(settings, tmp_path):
+    done = subprocess.run(
+        f"{sys.executable} -m workflow_lib prompts | head -n 1",
+        shell=True,
+        cwd=tmp_path,
+        env=clean_environment() | {"PYTHONPATH": str(SOURCE)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.startswith("----- draft d_")
+    assert "Traceback" not in done.stderr and "Broken pipe" not in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [("compile", "nowhere"), ("plan", "--spec", "nowhere")])
+def test_spec_that_is_not_there_is_one_message(settings, capsys, arguments):
+    assert cli.main(list(arguments)) == 1
+    assert "nowhere" in capsys.readouterr().err
+
+
+def test_offline_server_command_serves(settings, tmp_path):
+    server = subprocess.Popen(
+        [sys.executable, "-m", "workflow_lib", "serve-offline", "--latency", "0"],
+        cwd=tmp_path,
+        env=clean_environment() | {"PYTHONPATH": str(SOURCE)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        url = server.stdout.readline().split()[-1]
+        request = {"model": "sim-judge-a", "messages": [{"role": "user", "content": "Score this."}], "seed": 1}
+        answer = requests.post(f"{url}/chat/completions", json=request, timeout=10).json()
+        assert answer["choices"][0]["message"]["content"]
+    finally:
+        server.terminate()
+        assert server.wait(10) == 0
 
 
 def test_data_root_option_wins(settings, capsys, tmp_path, monkeypatch):

@@ -79,6 +79,17 @@ def test_draft_whose_children_are_done_is_not_bought(settings):
     assert totals(plan_of(settings), "draft")["to_do"] == 0
 
 
+def test_ordered_draft_is_bought_though_its_children_are_done(settings):
+    membership = run_all(settings)
+    files = settings.data.generation("draft", membership.stage("draft")[0].gen_id)
+    Journal(files).order("test")
+    assert totals(plan_of(settings), "draft")["to_do"] == 0, "the answer in use is still there"
+    files.raw.unlink()
+    files.parsed.unlink()
+    assert totals(plan_of(settings), "draft")["to_do"] == 1
+    assert totals(plan_of(settings), "essay")["to_do"] == 0
+
+
 def test_missing_evaluation_asks_for_its_missing_parent(settings):
     membership = run_all(settings)
     evaluation = membership.stage("evaluation")[0]

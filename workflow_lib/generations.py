@@ -237,7 +237,8 @@ def _restore(settings: Settings, generation: Generation, entry: Entry, attempt: 
     if not generation.metadata.exists():
         write_json(generation.metadata, _metadata(settings, entry, "llm", attempt.get("cohort_id")))
     request = attempt.get("request")
-    raw = normalised(attempt["answer"])
+    # what another tool wrote is kept as it was, to the byte
+    raw = attempt["answer"] if attempt.get("adopted") else normalised(attempt["answer"])
     if request is None:
         # adopted: what was sent is not known, and what the older tool wrote stays as it is
         for path in (generation.prompt, generation.raw_metadata):
@@ -354,7 +355,8 @@ def _input_mode(data: DataRoot, entry: Entry, template: Template) -> dict[str, A
 
 
 def _refuse_incomplete(stage: Mapping[str, Any], raw: str, recorded: Mapping[str, Any]) -> None:
-    if recorded.get("truncated") and not stage["allow_truncated"]:
+    truncated = recorded.get("truncated") or recorded.get("finish_reason") == "length"
+    if truncated and not stage["allow_truncated"]:
         usage = recorded.get("usage") or {}
         raise ParseFailure(
             "truncated",

@@ -286,16 +286,17 @@ def compare(settings: Settings, path: Path) -> tuple[Scope, Comparison]:
 def to_buy(data: DataRoot, membership: Membership) -> set[str]:
     """Return the gen_ids that a run would make: without an answer, and asked for.
 
-    The last generations of each lineage are asked for, and what such a one without an answer is made
-    from. An answer that exists asks for nothing: its parents may be gone.
+    The last generations of each lineage are asked for, what such a one without an answer is made from,
+    and whatever a fresh answer was ordered for. An answer that exists asks for nothing: its parents may be gone.
     """
     parents = {entry.parent_gen_id for entry in membership}
     asked: set[str] = set()
     found: set[str] = set()
     for entry in reversed(membership.entries):
-        if entry.gen_id in parents and entry.gen_id not in asked:
+        files = data.generation(entry.stage, entry.gen_id)
+        if files.parsed.exists() or has_answer(data, entry):
             continue
-        if data.generation(entry.stage, entry.gen_id).parsed.exists() or has_answer(data, entry):
+        if entry.gen_id in parents and entry.gen_id not in asked and not Journal(files).has_open_order():
             continue
         found.add(entry.gen_id)
         asked.add(entry.parent_gen_id)

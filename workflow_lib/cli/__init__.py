@@ -8,9 +8,11 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from types import ModuleType
 
 from ..errors import ConfigError, DayDreamError
+from ..generations import disk_error
 from . import (
     check,
     cohort_from_list,
@@ -89,5 +91,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         # the reader, such as `head`, has seen enough; nothing may be flushed into the closed pipe at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        if args.debug:
+            raise
+        print(f"daydream {args.command}: {disk_error(error, Path())}", file=sys.stderr)
+        return FOUND_PROBLEMS
     except KeyboardInterrupt:
         return INTERRUPTED

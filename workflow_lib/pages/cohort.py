@@ -35,7 +35,9 @@ def write(settings: Settings, cohort_id: str, membership: Membership) -> Path:
     plots = charts.of(tables, documents)
     unit = " %" if is_mixed(scales) else ""
 
-    written = set(EssayPages(settings, cohort_id, store, documents, concepts, state.offline_models, unit).write(folder))
+    written = set(
+        EssayPages(settings, cohort_id, store, documents, concepts, state.offline_models, unit).write(folder)
+    )
     for name, plot in plots.items():
         if plot is not None:
             path = folder / "plots" / f"{name}.svg"
@@ -66,7 +68,7 @@ def write(settings: Settings, cohort_id: str, membership: Membership) -> Path:
         tables=[(html.link(path, cohort.page), path.stem, path.parent.name) for path in tables.files],
         table_links={path.stem: html.link(path, cohort.page) for path in tables.files},
         membership_link=html.link(cohort.membership, cohort.page),
-        manifest_link=html.link(cohort.manifest, cohort.page),
+        manifest_link=html.link(cohort.manifest, cohort.page) if cohort.manifest.exists() else "",
         data=html.json_data(page_data(cohort_id, documents, concepts, scales, state.offline_models)),
         index=html.json_data(search.build([document.text or "" for document in documents])),
     )

@@ -444,7 +444,7 @@
           keys.forEach((key, i) => { state[key] = levels[key][group.levels[i]] ?? ""; });
           Object.assign(state, { judge: levels.judge[judge], evaluation_template: levels.evaluation_template[template], group: "essay" });
           update();
-          byId("leaderboard").scrollIntoView({ behavior: "smooth" });
+          byId("leaderboard").scrollIntoView();
         };
         const cell = element("td", { class: value > 0.74 ? "high" : value > 0.42 ? "middle" : "low" },
           element("button", { type: "button", title: told, onclick: choose }, show(stats.mean), element("small", {}, String(stats.n))));

@@ -1,0 +1,297 @@
+import json
+
+import pytest
+
+from tests.browser import chromium, complaints, prefer, requested, resize
+from tests.page_data import HOSTILE, MARK, hostile, ordinary, write_cross, write_pages
+from tests.stores import COHORT
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    with chromium(tmp_path_factory.mktemp("profile")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    store = ordinary(tmp_path_factory.mktemp("ordinary"))
+    path = write_pages(store)
+    write_cross(store)
+    return path
+
+
+@pytest.fixture(scope="module")
+def hostile_page(tmp_path_factory):
+    return write_pages(hostile(tmp_path_factory.mktemp("hostile")))
+
+
+@pytest.fixture(autouse=True)
+def fresh(browser):
+    prefer(browser, "light")
+    resize(browser, 1440)
+    browser.get("about:blank")
+    complaints(browser)
+    requested(browser)
+
+
+def css(browser, selector):
+    return browser.find_elements("css selector", selector)
+
+
+def show(browser, path, fragment=""):
+    # from another page, for an address that differs in its fragment alone does not load again
+    browser.get("about:blank")
+    browser.get(path.as_uri() + fragment)
+
+
+def rows(browser):
+    return [one.text for one in css(browser, "#board [data-row]")]
+
+
+def choose(browser, selector, value):
+    from selenium.webdriver.support.select import Select
+
+    Select(css(browser, selector)[0]).select_by_value(value)
+
+
+def contrast(browser, selector):
+    """Return the lowest contrast of text and background over the elements that a selector finds."""
+    script = """
+      const canvas = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
+      const light = (color) => {
+        canvas.fillStyle = color; canvas.fillRect(0, 0, 1, 1);
+        const [r, g, b] = [...canvas.getImageData(0, 0, 1, 1).data].map((v) => (v /= 255) <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4);
+        return .2126 * r + .7152 * g + .0722 * b;
+      };
+      const behind = (node) => {
+        for (; node; node = node.parentElement) {
+          const color = getComputedStyle(node).backgroundColor;
+          if (!/rgba\\(.*, 0\\)|transparent/.test(color)) return color;
+        }
+        return "white";
+      };
+      return Math.min(...[...document.querySelectorAll(arguments[0])].map((node) => {
+        const pair = [light(getComputedStyle(node).color), light(behind(node))].sort((a, b) => b - a);
+        return (pair[0] + .05) / (pair[1] + .05);
+      }));
+    """
+    return browser.execute_script(script, selector)
+
+
+def test_page_opens_from_disk_without_complaints_or_requests(browser, page):
+    for path in (page, page.parent / "compare.html", *sorted((page.parent / "essays").glob("*.html"))[:2]):
+        show(browser, path)
+        assert complaints(browser) == []
+        assert requested(browser) <= {"file", "data", "about"}
+    assert "Of clocks" in rows_of_index(browser, page)[0]
+
+
+def rows_of_index(browser, page):
+    show(browser, page)
+    return rows(browser)
+
+
+def test_leaderboard_sorts_filters_and_keeps_both_in_the_address(browser, page):
+    show(browser, page)
+    assert rows(browser) == ["Of clocks", "Of gardens", "Of walls", "Of tides"]
+    next(
+        one
+        for one in css(browser, "#board thead button")
+        if one.text.startswith("Essay") and "template" not in one.text
+    ).click()
+    assert rows(browser) == ["Of clocks", "Of gardens", "Of tides", "Of walls"]
+    choose(browser, "#filter-draft_template", "d-plain")
+    assert rows(browser) == ["Of tides", "Of walls"]
+    address = browser.current_url
+    assert "draft_template=d-plain" in address
+    browser.get("about:blank")
+    browser.get(address)
+    assert rows(browser) == ["Of tides", "Of walls"]
+    css(browser, "#reset")[0].click()
+    assert len(rows(browser)) == 4
+
+
+def test_judge_filter_changes_means_and_counts(browser, page):
+    show(browser, page)
+    first = lambda: [cell.text for cell in css(browser, "#board tbody tr:first-child td.num")]  # noqa: E731
+    assert first() == ["6.75", "8", "$0.0020"]
+    choose(browser, "#filter-judge", "j2")
+    assert first()[:2] == ["7.25", "4"]
+    choose(browser, "#filter-evaluation_template", "style")
+    assert first()[:2] == ["7.50", "2"]
+
+
+def test_cells_have_interval_over_their_essays(browser, page):
+    show(browser, page, "#group=draft_template")
+    assert rows(browser) == ["d-other", "d-plain"]
+    cells = [cell.text for cell in css(browser, "#board tbody tr:first-child td")]
+    assert cells[2] == "6.25"
+    # two essays with means 5.75 and 6.75: t(1) = 12.7062, s / sqrt(2) = 0.5
+    assert "± 6.35" in cells[3]
+
+
+def test_search_finds_words_by_their_beginning(browser, page):
+    show(browser, page, "#q=GARD")
+    assert rows(browser) == ["Of gardens"]
+    show(browser, page, "#q=an+essay")
+    assert len(rows(browser)) == 4
+    show(browser, page, "#q=nowhere")
+    assert rows(browser) == []
+    assert "Nothing fits" in css(browser, "#board")[0].text
+
+
+def test_heat_map_shows_means_and_leads_to_essays(browser, page):
+    show(browser, page, "#rows=draft_template,essay_template")
+    table = [
+        [cell.text.split() for cell in row.find_elements("css selector", "td")]
+        for row in css(browser, "#heat tbody tr")
+    ]
+    # columns: j1 novelty, j1 style, j2 novelty, j2 style; rows: d-other e-other, d-other e-plain, d-plain ...
+    assert table[0] == [["6.00", "2"], ["6.50", "2"], ["7.00", "2"], ["7.50", "2"]]
+    assert table[3] == [["3.00", "2"], ["3.50", "2"], ["4.00", "2"], ["4.50", "2"]]
+    css(browser, "#heat tbody tr:first-child button")[0].click()
+    assert rows(browser) == ["Of clocks"]
+    assert "judge=j1" in browser.current_url
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_is_legible_in_both_looks(browser, page, scheme):
+    prefer(browser, scheme)
+    show(browser, page)
+    assert contrast(browser, "#heat td button") >= 4.0
+    assert contrast(browser, ".note, .board td, .board a, h1, h2, .badge, .plain td:not(.nil)") >= 4.5
+    show(browser, sorted((page.parent / "essays").glob("*.html"))[0])
+    assert contrast(browser, ".prose p, .prose h3, .faint, .mark, .step, .verdict p") >= 4.5
+
+
+def test_look_can_be_chosen_and_is_kept(browser, page):
+    show(browser, page)
+    look = lambda: browser.execute_script("return getComputedStyle(document.body.parentElement).backgroundColor")  # noqa: E731
+    light = look()
+    css(browser, "[data-theme-toggle]")[0].click()
+    dark = look()
+    assert dark != light
+    show(browser, sorted((page.parent / "essays").glob("*.html"))[0])
+    assert look() == dark
+    css(browser, "[data-theme-toggle]")[0].click()
+    assert look() == light
+
+
+def test_keyboard_leads_through_the_pages(browser, page):
+    from selenium.webdriver.common.action_chains import ActionChains
+    from selenium.webdriver.common.keys import Keys
+
+    def press(*keys):
+        for key in keys:
+            ActionChains(browser).send_keys(key).perform()
+
+    show(browser, page)
+    press("/", "c", "l", "o", "c", "k", Keys.ESCAPE)
+    assert browser.execute_script("return document.activeElement === document.body")
+    browser.execute_script("document.getElementById('reset').click()")
+    press("j", "j", Keys.ENTER)
+    assert browser.title.startswith("Of gardens")
+    press(Keys.ARROW_RIGHT)
+    assert browser.title.startswith("Of walls")
+    press(Keys.ARROW_LEFT, Keys.ARROW_LEFT)
+    assert browser.title.startswith("Of clocks")
+    press("d")
+    assert not css(browser, "article")[0].is_displayed()
+    press("u")
+    assert browser.title.startswith(COHORT)
+
+
+def test_two_essays_can_be_compared(browser, page):
+    show(browser, page)
+    for box in css(browser, "[data-pick]")[:2]:
+        box.click()
+    css(browser, "#tray-link")[0].click()
+    found = []
+    for side in ("a", "b"):
+        browser.switch_to.frame(css(browser, f"#frame-{side}")[0])
+        found.append(css(browser, "h1")[0].text)
+        assert not css(browser, ".topbar")[0].is_displayed()
+        browser.switch_to.default_content()
+    assert found == ["Of clocks", "Of gardens"]
+    assert complaints(browser) == []
+
+
+@pytest.mark.parametrize("asked", ["javascript:document.title='%s'" % MARK, "../../../x", "https://example.org/"])
+def test_compare_page_shows_only_what_is_in_the_cohort(browser, page, asked):
+    show(browser, page.parent / "compare.html", f"#a={asked}&b={asked}")
+    for frame in css(browser, "iframe"):
+        assert frame.get_attribute("src").startswith((page.parent / "essays").as_uri())
+    assert browser.title != MARK
+
+
+@pytest.mark.parametrize("width", [390, 820, 1440])
+def test_nothing_is_wider_than_the_window(browser, page, hostile_page, width):
+    resize(browser, width)
+    for path in (
+        page,
+        page.parent / "compare.html",
+        hostile_page,
+        *sorted((hostile_page.parent / "essays").glob("*.html")),
+    ):
+        show(browser, path)
+        wide = browser.execute_script("return document.documentElement.scrollWidth")
+        assert wide <= width, path
+
+
+def test_hostile_texts_do_nothing(browser, hostile_page):
+    pages = [hostile_page, *sorted((hostile_page.parent / "essays").glob("*.html"))]
+    assert len(pages) == 1 + len(HOSTILE)
+    for path in pages:
+        show(browser, path)
+        browser.execute_script("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+        assert browser.title != MARK
+        assert browser.current_url == path.as_uri()
+        assert complaints(browser) == [], path
+        assert requested(browser) <= {"file", "data", "about"}, path
+        assert css(browser, "footer")[0].is_displayed()
+
+
+def test_hostile_links_do_nothing_when_they_are_followed(browser, hostile_page):
+    essays = [path for path in (hostile_page.parent / "essays").glob("*.html") if "javascript:" in path.read_text()]
+    assert essays
+    for path in essays:
+        show(browser, path)
+        hrefs = browser.execute_script("return [...document.querySelectorAll('.prose a')].map((one) => one.protocol)")
+        assert set(hrefs) <= {"https:", "http:", "mailto:"}
+
+
+def test_direction_marks_stay_inside_their_text(browser, hostile_page):
+    show(browser, hostile_page)
+    titles = css(browser, "#board td.title bdi")
+    assert titles
+    for title in titles:
+        assert browser.execute_script("return getComputedStyle(arguments[0]).unicodeBidi", title) == "isolate"
+
+
+def test_prints_without_controls(browser, page):
+    show(browser, page)
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    try:
+        assert not css(browser, "#tools")[0].is_displayed()
+        assert css(browser, "#board")[0].is_displayed()
+    finally:
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+
+
+def test_cross_page_opens_and_leads_to_the_cohort(browser, page):
+    path = page.parents[4] / "7_cross_experiment" / "html" / "index.html"
+    show(browser, path)
+    assert complaints(browser) == []
+    css(browser, "main a")[0].click()
+    assert browser.title.startswith(COHORT)
+
+
+def test_page_data_is_what_the_script_reads(browser, page):
+    show(browser, page)
+    ready = "return document.documentElement.dataset.ready"
+    assert browser.execute_script(ready) == "1"
+    data = json.loads(browser.execute_script("return document.getElementById('data').textContent"))
+    assert data["cohort"] == COHORT
