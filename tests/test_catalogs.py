@@ -25,7 +25,9 @@ def refusal(folder, table: str, content: str | bytes) -> CatalogError:
 
 
 def test_shipped_catalogs_can_be_read():
-    data = tiny_root.settings_module.load({"data_root": str(tiny_root.settings_module.PROJECT / "data")}, None, {}).data
+    data = tiny_root.settings_module.load(
+        {"data_root": str(tiny_root.settings_module.PROJECT / "data")}, None, {}
+    ).data
     shipped = catalogs.load(data)
     assert len([name for name in shipped.concepts if concept_file(data, "sentence", name)]) >= 14
     assert "copy-v1" in shipped.templates["essay"]
@@ -36,7 +38,9 @@ def test_shipped_catalogs_can_be_read():
 
 
 def test_bom_extra_columns_blank_lines_and_blanks_around_cells_are_fine(tmp_path):
-    table = "\ufeff concept_id , note,name ,active\r\n\r\n  moat ,\"a, b\", The Moat ,\r\n , , ,\r\nloop,x,Loop, FALSE \r\n"
+    table = (
+        '\ufeff concept_id , note,name ,active\r\n\r\n  moat ,"a, b", The Moat ,\r\n , , ,\r\nloop,x,Loop, FALSE \r\n'
+    )
     found = load(tmp_path, concepts_metadata=table)
     assert found.concepts["moat"] == catalogs.Concept("moat", "The Moat", True)
     assert found.concepts["loop"] == catalogs.Concept("loop", "Loop", False)
@@ -84,7 +88,7 @@ def test_numbers_of_a_model_row(tmp_path):
         ("concepts_metadata", "concept_id\nmoat\n", "line 1", "no column 'name'"),
         ("concepts_metadata", "", "line 1", "no header row"),
         ("concepts_metadata", "concept_id,name,name\n", "line 1", "column 'name' stands there twice"),
-        ("concepts_metadata", "concept_id,name\nm,\"A\nB\"\nn,N,x\n", "line 4", "3 cells under 2 columns"),
+        ("concepts_metadata", 'concept_id,name\nm,"A\nB"\nn,N,x\n', "line 4", "3 cells under 2 columns"),
         ("concepts_metadata", "concept_id,name,active\nm,M,maybe\n", "line 2, column active", "'maybe' is neither"),
         ("draft_templates", "template_name\nx\n", "line 1", "no column 'template_id'"),
         ("essay_templates", "template_id\nx\n", "line 1", "no column 'generator'"),
@@ -92,8 +96,18 @@ def test_numbers_of_a_model_row(tmp_path):
         ("essay_templates", "template_id,generator\nx,\n", "line 2, column generator", ""),
         ("evaluation_templates", "template_id\nx\n", "line 1", "no column 'parser'"),
         ("evaluation_templates", "template_id,parser\nx,\n", "line 2, column parser", ""),
-        ("evaluation_templates", "template_id,parser,scale_max\nx,complex,nine\n", "line 2, column scale_max", "'nine'"),
-        ("evaluation_templates", "template_id,parser,scale_max\nx,complex,0\n", "line 2, column scale_max", "above 0"),
+        (
+            "evaluation_templates",
+            "template_id,parser,scale_max\nx,complex,nine\n",
+            "line 2, column scale_max",
+            "'nine'",
+        ),
+        (
+            "evaluation_templates",
+            "template_id,parser,scale_max\nx,complex,0\n",
+            "line 2, column scale_max",
+            "above 0",
+        ),
         ("llm_models", "id\nm\n", "line 1", "no column 'model'"),
         ("llm_models", "id,model\nm,\n", "line 2, column model", "empty model name"),
         ("llm_models", "id,model,max_tokens\nm,x,1.5\n", "line 2, column max_tokens", "whole number"),
@@ -104,7 +118,12 @@ def test_numbers_of_a_model_row(tmp_path):
         ("replication_config", "stage,replicates\ndrafts,1\n", "line 2, column stage", "'drafts' is none of"),
         ("replication_config", "stage,replicates\ndraft,0\n", "line 2, column replicates", "'0' is not a whole"),
         ("replication_config", "stage,replicates\ndraft,²\n", "line 2, column replicates", "'²' is not a whole"),
-        ("replication_config", f"stage,replicates\ndraft,{'9' * 5000}\n", "line 2, column replicates", "is not a whole"),
+        (
+            "replication_config",
+            f"stage,replicates\ndraft,{'9' * 5000}\n",
+            "line 2, column replicates",
+            "is not a whole",
+        ),
         ("replication_config", "stage,replicates\ndraft,1\ndraft,2\n", "line 3, column stage", "twice"),
     ],
 )

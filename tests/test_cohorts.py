@@ -395,7 +395,10 @@ def test_a_membership_moved_away_is_written_again(settings):
 
 def test_two_rows_with_one_id_are_refused_with_both(settings):
     text = SPEC.replace("[structured, copied]", "[structured]\n  essay_llm: [wa, wb]")
-    declare(settings, text.replace("essay_template, eval", "essay_template, essay_llm, eval") + "ids: {essay_model: never}\n")
+    declare(
+        settings,
+        text.replace("essay_template, eval", "essay_template, essay_llm, eval") + "ids: {essay_model: never}\n",
+    )
     error = refusal(settings, SpecError)
     assert "structured, wa" in error.reason and "structured, wb" in error.reason
 
@@ -432,7 +435,9 @@ def test_the_active_catalog_takes_what_is_active_and_fit_for_the_stage(settings)
         assert essay.llm_model_id == expansion.membership.parent(essay).llm_model_id
 
 
-@pytest.mark.parametrize(("sizes", "count"), [({"k": 3}, 1), ({"k": 1}, 3), ({"k_max": 3}, 4), ({"k": 2, "k_max": 3}, 3)])
+@pytest.mark.parametrize(
+    ("sizes", "count"), [({"k": 3}, 1), ({"k": 1}, 3), ({"k_max": 3}, 4), ({"k": 2, "k_max": 3}, 3)]
+)
 def test_k_and_k_max(tmp_path, settings, sizes, count):
     assert len(expand(load(tmp_path, **sizes), "auto", write=False).combos) == count
 
@@ -461,7 +466,9 @@ def test_counts_of_an_explosion_know_copies_and_replicates(tmp_path):
 
 
 def test_an_active_catalog_without_drafts_is_refused(tmp_path, settings):
-    assert "makes no draft" in refusal(load(tmp_path, template_filter={"draft": ["zz*"]}), ConfigError, "auto").message
+    assert (
+        "makes no draft" in refusal(load(tmp_path, template_filter={"draft": ["zz*"]}), ConfigError, "auto").message
+    )
     assert "makes no draft" in refusal(load(tmp_path, k=9), ConfigError, "auto").message
 
 

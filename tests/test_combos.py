@@ -142,8 +142,12 @@ def test_a_row_that_cannot_be_read_is_told_with_its_line(data, row, place, reaso
 def test_an_unknown_concept_of_a_combo_in_use_is_told(tmp_path):
     settings = tiny_root.make(tmp_path)
     settings.data.combo_mappings.write_text(f"{HEAD}cx,v1,moat,paragraph,2,t\ncx,v1,moot,paragraph,2,t\n")
-    tiny_root.declare(settings, tiny_root.SPEC.replace("combos: {concepts: [moat, loop], k: 2}", "").replace(
-        "axes:", "axes:\n  combo_id: [cx]"))
+    tiny_root.declare(
+        settings,
+        tiny_root.SPEC.replace("combos: {concepts: [moat, loop], k: 2}", "").replace(
+            "axes:", "axes:\n  combo_id: [cx]"
+        ),
+    )
     with pytest.raises(CatalogError, match="unknown concept 'moot'") as caught:
         tiny_root.expand(settings)
     assert "did you mean 'moat'?" in str(caught.value)
@@ -164,7 +168,8 @@ for number in range(20):
 
 def test_processes_that_append_at_once_lose_nothing_and_write_nothing_twice(data):
     workers = [
-        subprocess.Popen([sys.executable, "-c", APPEND, str(data.root), str(number)], cwd=SOURCE) for number in range(3)
+        subprocess.Popen([sys.executable, "-c", APPEND, str(data.root), str(number)], cwd=SOURCE)
+        for number in range(3)
     ]
     assert [worker.wait(60) for worker in workers] == [0, 0, 0]
     rows = [(row["combo_id"], row["concept_id"]) for row in read_csv(data.combo_mappings)]

@@ -11,11 +11,13 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
-from tests import reference, small_cohort
+from tests import reference, small_cohort, tiny_root
 from tests.project import SOURCE, TWO_BY_TWO, clean_environment, read_csv
-from workflow_lib import cli, cross, results
+from workflow_lib import catalogs, cli, cohorts, cross, endpoints, results
 from workflow_lib import settings as settings_module
+from workflow_lib.paths import ANALYSIS_TABLES, SUMMARY_TABLES
 
 PAGES = [
     SOURCE / "README.md",
@@ -42,7 +44,12 @@ def one_spaced(text: str) -> str:
     return " ".join(text.split())
 
 
-@pytest.mark.parametrize("path", reference.pages(), ids=names(reference.pages()))
+def slow_if(path: Path):
+    # provoking every failure takes its time
+    return pytest.param(path, id=path.name, marks=[pytest.mark.slow] if path.name == "failures.md" else [])
+
+
+@pytest.mark.parametrize("path", [slow_if(path) for path in reference.pages()])
 def test_generated_parts_are_up_to_date(path: Path):
     have, now = path.read_text(), reference.page(path.read_text())
     changes = "\n".join(difflib.unified_diff(have.splitlines(), now.splitlines(), "as it is", "as it should be", n=0))
@@ -123,12 +130,13 @@ def told_tables() -> dict[str, list[str]]:
     for part in re.split(r"^(?=##+ )", (SOURCE / "docs" / "tables.md").read_text(), flags=re.MULTILINE):
         heading = part.splitlines()[0] if part else ""
         if heading.startswith("## "):
-            section = (re.search(r"`data/([\w/]+)/?`", heading) or [None, ""])[1]
+            found = re.search(r"`data/([\w/]+)/`", heading)
+            section = f"{found[1]}/" if found else ""
         table = re.match(r"### `([\w/]+\.csv)`", heading)
         if table:
             first = part.partition("\n\n| measure |")[0]
             rows = re.findall(r"^\| (`[^|]+`) \|", first, re.MULTILINE)
-            told[f"{section}/{table[1]}"] = [name for row in rows for name in re.findall(r"`([^`]+)`", row)]
+            told[f"{section}{table[1]}"] = [name for row in rows for name in re.findall(r"`([^`]+)`", row)]
     same = told["cohorts/NAME/reports/parsing/aggregated_scores.csv"]
     return {name: columns or same for name, columns in told.items()}
 
@@ -159,16 +167,13 @@ def test_tables_have_the_columns_that_the_docs_tell(tmp_path):
         for path in root.rglob("*.csv")
         if "1_raw" not in path.parts
     }
-    told = {name.replace("NAME", small_cohort.COHORT).lstrip("/"): columns for name, columns in told_tables().items()}
-    told["combo_mappings.csv"] = told.pop("combo_mappings.csv/combo_mappings.csv", told.get("combo_mappings.csv", []))
+    told = {name.replace("NAME", small_cohort.COHORT): columns for name, columns in told_tables().items()}
     assert sorted(told) == sorted(written)
     for name, columns in told.items():
         assert re.fullmatch(header_pattern(columns), f"{written[name]},"), f"{name}: {written[name]}"
 
 
 def test_every_table_of_a_cohort_is_told():
-    from workflow_lib.paths import ANALYSIS_TABLES, SUMMARY_TABLES
-
     text = (SOURCE / "docs" / "tables.md").read_text()
     for name in (*SUMMARY_TABLES, *ANALYSIS_TABLES):
         assert re.search(rf"^### `reports/(summary|analysis)/{name}\.csv`$", text, re.MULTILINE)
@@ -218,7 +223,16 @@ def understood_by_daydream(arguments: list[str]) -> None:
 def working_copy(tmp_path_factory) -> Path:
     """A copy of the project as a user has it after `make run`, with a smaller demo cohort."""
     folder = tmp_path_factory.mktemp("copy")
-    for name in ("Snakefile", "rules", "workflow_lib", "config", "profiles", "Makefile", "requirements.lock"):
+    for name in (
+        "Snakefile",
+        "rules",
+        "workflow_lib",
+        "config",
+        "profiles",
+        "Makefile",
+        "requirements.lock",
+        "pyproject.toml",
+    ):
         source = SOURCE / name
         if source.is_dir():
             shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -290,26 +304,104 @@ def test_shell_blocks_run(page, block, shown, working_copy):
 
 
 @pytest.mark.slow
-def test_targets_of_the_readme_exist(working_copy):
-    targets = re.findall(r"`(?:snakemake )?(drafts|essays|results|report|cohort|evaluations|cross_experiment)`", "")
-    for target in {*targets, "cohort", "drafts", "essays", "evaluations", "results", "report", "cross_experiment"}:
+def test_targets_exist(working_copy):
+    for target in ("cohort", "drafts", "essays", "evaluations", "results", "report", "cross_experiment"):
         run(working_copy, f".venv/bin/snakemake -n {target}")
+
+
+@pytest.mark.slow
+def test_everyday_commands_of_the_readme_run(working_copy):
+    with open(working_copy / "data" / "cohorts" / "demo" / "membership.csv", encoding="utf-8") as lines:
+        essay = next(line.split(",")[1] for line in lines if line.startswith("essay,"))
+    table = (SOURCE / "README.md").read_text().partition("| to | do |")[2].partition("\n\n")[0]
+    commands = INLINE.findall(table)
+    assert len(commands) > 15
+    for command in commands:
+        for name, real in {"<gen_id>": essay, "cohort=a,b": "cohort=demo,example-ties"}.items():
+            command = command.replace(name, real)
+        command = command.replace("NAME", "list" if "cohort-from-list" in command else "demo")
+        if command in ("daydream regenerate", "daydream remove"):
+            command += f" --gen-id {essay}"
+        run(working_copy, f".venv/bin/{command}")
+
+
+@pytest.mark.slow
+@pytest.mark.xfail(strict=True, reason="Snakemake passes numbers inside a nested --config on as text")
+def test_nested_settings_of_the_configuration_page_are_taken(working_copy):
+    found = re.findall(r"`--config ('\w+=\{[^`]*)`", (SOURCE / "docs" / "configuration.md").read_text())
+    assert found
+    for setting in found:
+        run(working_copy, f".venv/bin/snakemake -n --config cohort=example-ties {setting}")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", ["README.md", "docs/operations.md"])
+def test_cron_line_refreshes(page, working_copy):
+    (line,) = re.findall(r"^\*/15 \* \* \* \* (.+)$", (SOURCE / page).read_text(), re.MULTILINE)
+    home, _, command = line.partition(" && ")
+    assert home == 'cd "$HOME/daydreaming"'
+    membership = working_copy / "data" / "cohorts" / "demo" / "membership.csv"
+    membership.unlink()
+    run(working_copy, command)
+    assert membership.exists()
+
+
+@pytest.mark.slow
+def test_what_the_store_page_lets_people_delete_comes_back_without_a_call(working_copy):
+    def kept(pattern: str) -> dict[str, bytes]:
+        return {str(path): path.read_bytes() for path in sorted(data.glob(pattern)) if path.is_file()}
+
+    data = working_copy / "data"
+    run(working_copy, ".venv/bin/snakemake --config cohort=demo")
+    attempts, texts = kept("gens/*/*/attempts/*"), kept("gens/*/*/*.txt")
+    tables = kept("cohorts/demo/reports/**/*.csv")
+    run(
+        working_copy,
+        "rm -rf .snakemake logs data/.coordination data/cohorts/demo/reports data/gens/*/*/{prompt,raw,parsed}.txt "
+        "data/gens/*/*/{raw,parsed}_metadata.json",
+    )
+    run(working_copy, ".venv/bin/snakemake --config cohort=demo")
+    assert kept("gens/*/*/attempts/*") == attempts
+    demo = {member["gen_id"] for member in read_csv(data / "cohorts" / "demo" / "membership.csv")}
+    own = {path: text for path, text in texts.items() if Path(path).parent.name in demo}
+    assert {path: text for path, text in kept("gens/*/*/*.txt").items() if path in own} == own
+    assert kept("cohorts/demo/reports/**/*.csv") == tables
+
+
+def test_make_calls_commands_that_exist():
+    called = re.findall(r"^\t@?\$\(BIN\)/daydream (.+)$", (SOURCE / "Makefile").read_text(), re.MULTILINE)
+    assert called
+    for command in called:
+        cli.build_parser().parse_args(shlex.split(command))
+
+
+def test_timer_runs_what_the_cron_line_runs():
+    text = (SOURCE / "docs" / "operations.md").read_text()
+    (started,) = re.findall(r"^ExecStart=%h/daydreaming/(.+)$", text, re.MULTILINE)
+    assert f"&& {started} >> logs/refresh.log" in text
+
+
+def test_endpoints_of_the_operations_page_are_valid(tmp_path):
+    page = SOURCE / "docs" / "operations.md"
+    (config,), (table,) = blocks(page, "yaml"), blocks(page, "csv")
+    given = yaml.safe_load(config)
+    settings = settings_module.load(given, tmp_path, {})
+    models = catalogs.load(tiny_root.make(tmp_path, llm_models=table).data).models
+    assert models
+    for model in models.values():
+        assert endpoints.find(settings, model.endpoint).base_url == given["endpoints"][model.endpoint]["base_url"]
+        assert model.pool in settings["pools"]
 
 
 def test_first_paid_cohort_of_the_readme_is_small():
     settings = settings_module.load({"data_root": str(SOURCE / "data"), "cohort": "first-paid"}, SOURCE, {})
-    from workflow_lib import cohorts
-
     expansion = cohorts.expand_source(settings, cohorts.resolve(settings, "first-paid"))
     assert [len(expansion.membership.stage(stage)) for stage in ("draft", "essay", "evaluation")] == [2, 2, 4]
 
 
 def test_demo_has_as_many_generations_as_the_readme_says():
     settings = settings_module.load({"data_root": str(SOURCE / "data"), "cohort": "demo"}, SOURCE, {})
-    from workflow_lib import cohorts
-
     expansion = cohorts.expand_source(settings, cohorts.resolve(settings, "demo"))
     told = re.search(r"offline \((\d+) generations\)", (SOURCE / "README.md").read_text())
     assert told is not None
     assert int(told[1]) == len(expansion.membership)
-    assert read_csv  # kept with the other helpers

@@ -16,7 +16,14 @@ from workflow_lib.journal import Journal, request_sha256
 from workflow_lib.paths import Generation
 
 REQUEST = {"model": "m", "messages": [{"role": "user", "content": "Hé"}], "max_tokens": 5}
-ABOUT = {"gen_id": "d_1", "stage": "draft", "cohort_id": "one", "model": "m", "llm_model_id": "mine", "request": REQUEST}
+ABOUT = {
+    "gen_id": "d_1",
+    "stage": "draft",
+    "cohort_id": "one",
+    "model": "m",
+    "llm_model_id": "mine",
+    "request": REQUEST,
+}
 
 
 @pytest.fixture
@@ -63,7 +70,11 @@ def test_every_try_is_on_record(own):
     taken.begin_try()
     taken.end_try("server_error")
     taken.begin_try()
-    assert [one["outcome"] for one in written(own, "0001.request.json")["tries"]] == ["unanswered", "server_error", None]
+    assert [one["outcome"] for one in written(own, "0001.request.json")["tries"]] == [
+        "unanswered",
+        "server_error",
+        None,
+    ]
     assert taken.tries == 3
     assert taken.answer({"answer": "A"})["started_at"] == written(own, "0001.request.json")["tries"][0]["started_at"]
 

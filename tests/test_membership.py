@@ -105,7 +105,10 @@ def test_an_empty_membership_is_an_empty_cohort(data):
 @pytest.mark.parametrize(
     ("rows", "words"),
     [
-        (["draft,d_1,one,,c,plain,wa,1", "essay,e_1,one,,c,structured,wa,1"], ["line 3", "e_1", "has no parent_gen_id"]),
+        (
+            ["draft,d_1,one,,c,plain,wa,1", "essay,e_1,one,,c,structured,wa,1"],
+            ["line 3", "e_1", "has no parent_gen_id"],
+        ),
         (["essay,e_1,one,d_9,c,structured,wa,1"], ["line 2", "parent d_9 is not in this cohort"]),
         (
             ["draft,d_1,one,,c,plain,wa,1", "evaluation,v_1,one,d_1,c,novelty,ja,1"],

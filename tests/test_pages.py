@@ -7,7 +7,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from tests.page_data import HOSTILE, MARK, changed, hostile, ordinary, write_cross, write_pages
+from tests.page_data import HOSTILE, MARK, changed, hostile, many, ordinary, write_cross, write_pages
 from tests.stores import COHORT, Store
 from workflow_lib import pages, results
 from workflow_lib.pages import charts, numbers, search, texts
@@ -46,7 +46,7 @@ class Page(HTMLParser):
             self.mismatched.append(tag)
 
     def handle_data(self, data):
-        tag, attributes = self.tags[-1] if self.tags else ("", {})
+        attributes = self.tags[-1][1] if self.tags else {}
         if self.open and self.open[-1] == "script":
             self.data[attributes.get("id") or ""] = data
         elif not self.open or self.open[-1] != "style":
@@ -369,18 +369,20 @@ def test_interval_is_the_t_interval():
 
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [(None, "unknown"), (0, "$0.00"), (0.00123, "$0.00123"), (1234.5, "$1,234.50"), (0.05, "$0.0500")],
+    [(None, "unknown"), (0, "$0.00"), (0.00123, "$0.00123"), (1234.5, "$1,234.50"), (0.05, "$0.05")],
 )
 def test_money_keeps_small_amounts(value, shown):
     assert numbers.usd(value) == shown
 
 
 def test_agreement_matrix_turns_the_bias_round():
-    rows = [
-        {"measure": "krippendorff_alpha", "evaluation_template": "all", "judge_a": "", "judge_b": "", "n": "4", "value": "0.5"},
-        {"measure": "spearman", "evaluation_template": "all", "judge_a": "j1", "judge_b": "j2", "n": "4", "value": "0.9"},
-        {"measure": "bias", "evaluation_template": "all", "judge_a": "j1", "judge_b": "j2", "n": "4", "value": "-1.25"},
-    ]  # fmt: skip
+    columns = ("measure", "evaluation_template", "judge_a", "judge_b", "n", "value")
+    found = [
+        ("krippendorff_alpha", "all", "", "", "4", "0.5"),
+        ("spearman", "all", "j1", "j2", "4", "0.9"),
+        ("bias", "all", "j1", "j2", "4", "-1.25"),
+    ]
+    rows = [dict(zip(columns, row, strict=True)) for row in found]
     matrix = charts.agreement_matrices(rows)[0]
     assert matrix.alpha == ("0.5", "4")
     assert matrix.cells == [[None, ("0.9", "-1.25", "4")], [("0.9", "1.25", "4"), None]]
@@ -426,3 +428,10 @@ def test_tables_must_be_there_first(tmp_path):
         pages.write_cohort(store.settings, COHORT, store.membership)
     results.write(store.settings, COHORT, store.membership)
     assert pages.write_cohort(store.settings, COHORT, store.membership).exists()
+
+
+@pytest.mark.slow
+def test_page_grows_by_less_than_three_kilobytes_per_essay(tmp_path):
+    # 6 MB for 2,000 essays with 20 evaluations each; the vocabulary, which does not grow, is in the difference
+    small, large = (write_pages(many(tmp_path / str(size), size)).stat().st_size for size in (20, 120))
+    assert (large - small) / 100 < 3000

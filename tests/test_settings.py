@@ -34,7 +34,9 @@ def test_config_wins_over_environment_over_file_over_default(tmp_path):
 
 
 def test_dotenv_stands_below_the_environment(tmp_path):
-    dotenv = "# comment\nDD_COHORT=dotenv\nexport GEN_TEMPLATES_ROOT='my templates'\nnonsense\nOPENROUTER_API_KEY=\"k\"\n"
+    dotenv = (
+        "# comment\nDD_COHORT=dotenv\nexport GEN_TEMPLATES_ROOT='my templates'\nnonsense\nOPENROUTER_API_KEY=\"k\"\n"
+    )
     plain = load(tmp_path, dotenv=dotenv, config="cohort: file\n")
     assert plain.cohorts == ["dotenv"]
     assert str(plain.data.templates_root) == "my templates"
@@ -107,7 +109,7 @@ def test_several_cohorts_are_split(tmp_path):
 def test_a_cohort_read_as_a_number_is_told_how_to_be_quoted(tmp_path, value, shown):
     error = refusal(tmp_path, {"cohort": value})
     assert shown in error.message
-    assert """--config 'cohort="007"'""" in error.hint
+    assert "--config 'cohort=!!str 007'" in error.hint
 
 
 def test_a_numeric_cohort_in_the_file_is_told_to_be_quoted(tmp_path):

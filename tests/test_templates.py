@@ -24,7 +24,9 @@ def refusal(folder, text: str, stage: str = "essay", *, at_check: bool = True) -
 
 
 def test_variables_of_each_stage(tmp_path):
-    draft = written(tmp_path, "{% for c in concepts %}{{ c.name }}={{ c.content }};{% endfor %}{{ concepts | length }}")
+    draft = written(
+        tmp_path, "{% for c in concepts %}{{ c.name }}={{ c.content }};{% endfor %}{{ concepts | length }}"
+    )
     concepts = [{"name": "B", "content": "b"}, {"name": "A", "content": "a"}]
     assert templates.render(draft, "draft", {"concepts": concepts}) == "B=b;A=a;2"
     essay = written(tmp_path, "{{ draft_block }}|{{ links_block }}")
@@ -126,7 +128,9 @@ def test_a_template_that_is_a_folder_is_told(tmp_path):
         templates.check(tmp_path / "t.txt", "essay")
 
 
-@pytest.mark.parametrize("text", ["{{ 1 / 0 }}", "{{ draft_block + 1 }}", "{{ range(10 ** 9) | length }}", "{{ [][0] }}"])
+@pytest.mark.parametrize(
+    "text", ["{{ 1 / 0 }}", "{{ draft_block + 1 }}", "{{ range(10 ** 9) | length }}", "{{ [][0] }}"]
+)
 def test_an_error_while_rendering_is_one_message(tmp_path, text):
     assert refusal(tmp_path, text, at_check=False).reason
 

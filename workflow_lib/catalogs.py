@@ -95,8 +95,20 @@ def files(data: DataRoot) -> list[Path]:
     return [data.catalog(name) for name in CATALOG_NAMES]
 
 
-_cache: dict[DataRoot, tuple[list[tuple[int, int]], Catalogs]] = {}
-_table_names: dict[DataRoot, list[str]] = {}
+def existing_files(data: DataRoot) -> list[Path]:
+    """Return the paths of all catalog tables.
+
+    Raises:
+        CatalogError: one of them is not there.
+    """
+    for path in files(data):
+        if not path.exists():
+            raise CatalogError(path, "", "no such file", "create it, or check data_root")
+    return files(data)
+
+
+_cache: dict[str, tuple[list[tuple[int, int]], Catalogs]] = {}
+_table_names: dict[str, list[str]] = {}
 
 
 def load(data: DataRoot) -> Catalogs:
@@ -105,8 +117,10 @@ def load(data: DataRoot) -> Catalogs:
     Raises:
         CatalogError: file, line and column of the first mistake [SPEC 2].
     """
-    signature = _signature(data)
-    known = _cache.get(data)
+    # a relative data root is another one after a change of the working directory
+    place = f"{os.getcwd()}\0{data.catalogs}"
+    signature = _signature(place, data)
+    known = _cache.get(place)
     if known and signature and known[0] == signature:
         return known[1]
     catalogs = Catalogs(
@@ -119,16 +133,16 @@ def load(data: DataRoot) -> Catalogs:
         replicates=_read(data.catalog(REPLICATION), "stage", ("replicates",), _replicates),
     )
     if signature:
-        _cache[data] = (signature, catalogs)
+        _cache[place] = (signature, catalogs)
     return catalogs
 
 
-def _signature(data: DataRoot) -> list[tuple[int, int]]:
+def _signature(place: str, data: DataRoot) -> list[tuple[int, int]]:
     """Return time and size of every table, [] if one is missing; asked for with every job, so plain and quick."""
-    if data not in _table_names:
-        _table_names[data] = [str(path.absolute()) for path in files(data)]
+    if place not in _table_names:
+        _table_names[place] = [str(path.absolute()) for path in files(data)]
     try:
-        stats = [os.stat(name) for name in _table_names[data]]
+        stats = [os.stat(name) for name in _table_names[place]]
     except OSError:
         return []
     return [(stat.st_mtime_ns, stat.st_size) for stat in stats]
@@ -158,7 +172,7 @@ def _read(path: Path, key: str, required: tuple[str, ...], build: Callable[[Path
     for row in read_rows(path, (key, *required)):
         identifier = row[key]
         if not identifier:
-            raise _error(path, row, key, "empty id")
+            raise _error(path, row, key, "empty id", "fill it in, or remove the row")
         if not is_safe_id(identifier):
             raise _error(
                 path,
@@ -168,13 +182,13 @@ def _read(path: Path, key: str, required: tuple[str, ...], build: Callable[[Path
                 "ids become file names: letters, digits, '.', '_', '-', beginning with a letter or digit",
             )
         if identifier in entries:
-            raise _error(path, row, key, f"'{identifier}' stands there twice")
+            raise _error(path, row, key, f"'{identifier}' stands there twice", "remove or rename one of the rows")
         entries[identifier] = build(path, row)
     return entries
 
 
 def _error(path: Path, row: Row, column: str, reason: str, hint: str | None = None) -> CatalogError:
-    return CatalogError(path, f"line {row.line}, column {column}", reason, hint)
+    return CatalogError(path, f"line {row.line}, column {column}", reason, hint or "correct the cell and run again")
 
 
 def _concept(path: Path, row: Row) -> Concept:

@@ -1,26 +1,24 @@
 """What a cohort's name stands for, and writing down what it expands to [SPEC 3.3, 4, 5]."""
 
 import hashlib
-import itertools
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from fnmatch import fnmatchcase
 from math import comb
 from pathlib import Path
 from typing import Any
 
+from . import active, curated, templates
 from . import catalogs as catalogs_module
 from . import combos as combos_module
 from . import membership as membership_module
 from . import spec as spec_module
-from . import templates
 from .catalogs import LEVELS, Catalogs
 from .combos import Combo
 from .errors import ConfigError, MembershipError, SpecError, nearest
-from .expansion import Expanded, IdRules, RowError, expand
+from .expansion import Expanded, IdRules, Maker, RowError, expand
 from .files import dump_json, read_json, sha256_file, staged, write_json
 from .membership import Entry, Membership
 from .paths import STAGES, Cohort
@@ -28,14 +26,7 @@ from .settings import Settings
 from .tables import render
 
 AUTO = "auto"
-SPEC_COLUMNS_AUTO = (
-    "combo_id",
-    "draft_template",
-    "draft_llm",
-    "essay_template",
-    "evaluation_template",
-    "evaluation_llm",
-)
+CURATED = "curated"
 
 
 @dataclass(frozen=True)
@@ -44,7 +35,7 @@ class Source:
 
     Attributes:
         cohort_id: its name, also of its folder.
-        mode: ``spec``, ``auto``, or ``given`` (a membership.csv of an older tool, never expanded again).
+        mode: ``spec``, ``curated``, ``auto``, or ``given`` (a membership.csv of an older tool, never expanded again).
         files: what an expansion reads; an edit of one of them asks for another.
         frozen: settings that may not change once the cohort exists.
         settings: settings that matter to an expansion besides.
@@ -68,6 +59,7 @@ class Expansion:
     combos: tuple[Combo, ...]
     manifest: Mapping[str, Any]
     warnings: tuple[str, ...] = field(default=())
+    allocation: Mapping[str, Any] | None = None
 
 
 def resolve(settings: Settings, name: str) -> Source:
@@ -86,9 +78,13 @@ def resolve(settings: Settings, name: str) -> Source:
     tables = tuple(catalogs_module.files(data))
     if cohort.spec.is_dir():
         return spec_source(settings, name, cohort.spec)
+    if settings["selection"]:
+        selection = Path(settings["selection"])
+        chosen = {"selection": settings["selection"], "template_filter": settings["template_filter"]}
+        return Source(name, CURATED, (selection, *tables), _frozen(settings, None), chosen)
     if name == AUTO or settings["auto"]:
-        cohort_id = _auto_cohort_id(settings) if name == AUTO else name
-        return Source(cohort_id, AUTO, tables, _frozen(settings, None), _auto_settings(settings))
+        cohort_id = active.cohort_id_of(settings) if name == AUTO else name
+        return Source(cohort_id, AUTO, tables, _frozen(settings, None), active.relevant_settings(settings))
     if cohort.membership.exists():
         return Source(name, "given", (), {}, {})
     raise ConfigError(
@@ -128,10 +124,14 @@ def expand_source(settings: Settings, source: Source, seed: int | None = None) -
         return Expansion(source, load_membership(settings, source.cohort_id), (), {})
     catalogs = catalogs_module.load(settings.data)
     rules = IdRules(**source.frozen["ids"])
+    allocation = None
     if source.mode == "spec":
         expanded, combos = _expand_spec(settings, source, catalogs, rules, seed)
+    elif source.mode == CURATED:
+        expanded, allocation = _expand_curated(settings, source, catalogs, rules)
+        combos = []
     else:
-        expanded, combos = _expand_auto(settings, source, catalogs, rules)
+        expanded, combos = active.expand_active(settings, source.cohort_id, catalogs, rules)
     membership = Membership(expanded.entries)
     known = {**combos_module.load(settings.data), **{combo.combo_id: combo for combo in combos}}
     check_against_catalogs(settings, membership, catalogs, known)
@@ -144,7 +144,7 @@ def expand_source(settings: Settings, source: Source, seed: int | None = None) -
             "there is one such essay per draft and template"
         )
     manifest = _manifest(settings, source, membership, catalogs)
-    return Expansion(source, membership, tuple(combos), manifest, tuple(warnings))
+    return Expansion(source, membership, tuple(combos), manifest, tuple(warnings), allocation)
 
 
 def write(settings: Settings, expansion: Expansion) -> None:
@@ -165,6 +165,9 @@ def write(settings: Settings, expansion: Expansion) -> None:
     _refuse_changed_freeze(cohort, previous, source)
     _refuse_hand_edit(cohort, previous)
     combos_module.register(settings.data, expansion.combos)
+    if expansion.allocation is not None:
+        # first: numbers that a membership may name are never given out a second time
+        write_json(cohort.allocation, expansion.allocation)
     text = render(membership_module.COLUMNS, (entry._asdict() for entry in expansion.membership))
     sha = hashlib.sha256(text.encode()).hexdigest()
     manifest = {**expansion.manifest, "membership_sha256": sha}
@@ -309,6 +312,25 @@ def _expand_spec(
     return expanded, combos
 
 
+def _expand_curated(
+    settings: Settings, source: Source, catalogs: Catalogs, rules: IdRules
+) -> tuple[Expanded, Mapping[str, Any]]:
+    data = settings.data
+    selection = curated.read_selection(Path(settings["selection"]), data)
+    axes = curated.Axes(
+        active.active_templates(settings, catalogs, "essay"),
+        active.active_templates(settings, catalogs, "evaluation"),
+        active.judges(catalogs),
+    )
+    maker = Maker(source.cohort_id, catalogs, combos_module.load(data).__contains__, rules, data)
+    allocation = curated.read_allocation(data.cohort(source.cohort_id).allocation, selection.mode)
+    try:
+        curated.Curator(data, source.cohort_id, catalogs, axes, maker).expand(selection, allocation)
+    except RowError as error:
+        raise ConfigError(f"{selection.path}: {error.message}", error.hint) from None
+    return maker.expanded(), allocation.content()
+
+
 def _place_of(spec: "spec_module.Spec", column: str, level: str) -> str:
     """Return where in a spec a column, or a level of it, is declared."""
     if level in spec.axes.get(column, ()):
@@ -356,108 +378,6 @@ def with_combos(spec: "spec_module.Spec", catalogs: Catalogs) -> tuple["spec_mod
         raise SpecError(spec.path, place, f"{count:,} combos are more than a cohort can hold", "name fewer concepts")
     combos = combos_module.enumerate_combos(catalogs, concepts, sizes, level)
     return spec_module.with_axis(spec, "combo_id", [combo.combo_id for combo in combos]), combos
-
-
-@dataclass(frozen=True)
-class _ActiveCatalog:
-    combos: list[Combo]
-    templates: Mapping[str, list[str]]
-    writers: list[str]
-    judges: list[str]
-
-
-def _active(settings: Settings, catalogs: Catalogs) -> _ActiveCatalog:
-    concepts = [concept.concept_id for concept in catalogs.concepts.values() if concept.active]
-    sizes = [settings["k"]] if settings["k"] else list(range(2, settings["k_max"] + 1))
-    filters = settings["template_filter"]
-    chosen = {
-        stage: [
-            template.template_id
-            for template in catalogs.templates[stage].values()
-            if template.active
-            and (
-                stage not in filters or any(fnmatchcase(template.template_id, pattern) for pattern in filters[stage])
-            )
-        ]
-        for stage in STAGES
-    }
-    writers = [model.model_id for model in catalogs.models.values() if model.for_generation]
-    judges = [model.model_id for model in catalogs.models.values() if model.for_evaluation]
-    _refuse_explosion(settings, catalogs, len(concepts), sizes, chosen, writers, judges)
-    combos = combos_module.enumerate_combos(catalogs, concepts, sizes, settings["description_level"])
-    return _ActiveCatalog(combos, chosen, writers, judges)
-
-
-def _refuse_explosion(
-    settings: Settings,
-    catalogs: Catalogs,
-    concepts: int,
-    sizes: Sequence[int],
-    chosen: Mapping[str, list[str]],
-    writers: list[str],
-    judges: list[str],
-) -> None:
-    def replicates(stage: str) -> int:
-        return catalogs.replicates.get(stage, 1)
-
-    copies = sum(catalogs.template("essay", template_id).copies for template_id in chosen["essay"])
-    drafts = sum(comb(concepts, size) for size in sizes) * len(chosen["draft"]) * len(writers) * replicates("draft")
-    essays = drafts * ((len(chosen["essay"]) - copies) * replicates("essay") + copies)
-    evaluations = essays * len(chosen["evaluation"]) * len(judges) * replicates("evaluation")
-    total = drafts + essays + evaluations
-    if total > settings["max_generations"]:
-        raise ConfigError(
-            f"the active catalog makes {total:,} generations ({drafts:,} drafts, {essays:,} essays, "
-            f"{evaluations:,} evaluations), more than max_generations = {settings['max_generations']:,}",
-            "narrow it with template_filter, k or active=false in the catalogs; or raise max_generations",
-        )
-    if not drafts:
-        raise ConfigError(
-            f"the active catalog makes no draft: {concepts} concepts, {len(chosen['draft'])} draft templates, "
-            f"{len(writers)} models for generation are active",
-            "activate some in the catalogs, or loosen template_filter or k",
-        )
-
-
-def _expand_auto(
-    settings: Settings, source: Source, catalogs: Catalogs, rules: IdRules
-) -> tuple[Expanded, list[Combo]]:
-    active = _active(settings, catalogs)
-    own = {combo.combo_id for combo in active.combos}
-    axes = [
-        [combo.combo_id for combo in active.combos],
-        active.templates["draft"],
-        active.writers,
-        active.templates["essay"],
-        active.templates["evaluation"],
-        active.judges,
-    ]
-    # a stage without templates or models ends the design there
-    depth = next((index for index, axis in enumerate(axes) if not axis), len(axes))
-    depth = {4: 4, 5: 4}.get(depth, depth)
-    columns = SPEC_COLUMNS_AUTO[:depth]
-    rows: Iterator[Mapping[str, str]] = (
-        dict(zip(columns, levels, strict=True)) for levels in itertools.product(*axes[:depth])
-    )
-    return expand(rows, columns, source.cohort_id, catalogs, own.__contains__, rules, settings.data), active.combos
-
-
-def _auto_settings(settings: Settings) -> dict[str, Any]:
-    keys = ("k", "k_max", "description_level", "template_filter")
-    return {key: settings[key] for key in keys}
-
-
-def _auto_cohort_id(settings: Settings) -> str:
-    catalogs = catalogs_module.load(settings.data)
-    active = _active(settings, catalogs)
-    content = {
-        "combos": sorted(combo.combo_id for combo in active.combos),
-        "templates": {stage: sorted(active.templates[stage]) for stage in STAGES},
-        "models": {"generation": sorted(active.writers), "evaluation": sorted(active.judges)},
-        "replicates": {stage: catalogs.replicates.get(stage, 1) for stage in STAGES},
-    }
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
-    return "cohort-" + hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _manifest(settings: Settings, source: Source, membership: Membership, catalogs: Catalogs) -> dict[str, Any]:

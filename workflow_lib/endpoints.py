@@ -1,6 +1,7 @@
 """Endpoints: one function sends one request, and every way it can end has a name [SPEC 8.1, 8.2]."""
 
 import email.utils
+import math
 import threading
 import time
 from collections.abc import Mapping
@@ -134,6 +135,11 @@ def find(settings: Settings, name: str) -> Endpoint:
     env = settings.environment
     key_env = own.get("api_key_env") or ""
     key = (env.get(key_env) or "").strip() or None
+    if key and not (key.isascii() and key.isprintable() and " " not in key):
+        raise ConfigError(
+            f"the key in the environment variable {key_env} has blanks, line breaks or letters that no key has",
+            f"copy it again; in .env it stands alone after {key_env}=",
+        )
     base_url = own.get("base_url")
     if name == OFFLINE:
         base_url = env.get(OFFLINE_VARIABLE) or base_url
@@ -233,10 +239,10 @@ def _read(endpoint: Endpoint, url: str, response: requests.Response, body: bytes
         raise _status_error(endpoint, url, response, body)
     try:
         content = response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         raise CallError(
             "not_json",
-            f"{url}: 200 with something that is not JSON: {_words(body)}",
+            f"{url}: 200 with something that is not JSON: {_words(body, endpoint.key)}",
             REMEDIES["not_json"],
             retry=True,
         ) from None
@@ -247,14 +253,14 @@ def _read(endpoint: Endpoint, url: str, response: requests.Response, body: bytes
     if error:
         raise CallError(
             "error_in_answer",
-            f"{url}: 200 with an error inside: {_words(error)}",
+            f"{url}: 200 with an error inside: {_words(error, endpoint.key)}",
             REMEDIES["error_in_answer"],
             retry=True,
         )
     if choice is None or not isinstance(choice.get("message"), dict):
         raise CallError(
             "no_choices",
-            f"{url}: 200 without an answer in it: {_words(body)}",
+            f"{url}: 200 without an answer in it: {_words(body, endpoint.key)}",
             REMEDIES["no_choices"],
             retry=True,
         )
@@ -274,7 +280,7 @@ def _read(endpoint: Endpoint, url: str, response: requests.Response, body: bytes
 
 def _status_error(endpoint: Endpoint, url: str, response: requests.Response, body: bytes) -> CallError:
     status = response.status_code
-    words = _words(body)
+    words = _words(body, endpoint.key)
     if status in FINAL_STATUS:
         reason, remedy = FINAL_STATUS[status]
         remedy = remedy.format(key_env=endpoint.key_env or f"endpoints.{endpoint.name}.api_key_env")
@@ -293,9 +299,11 @@ def _retry_after(header: str | None) -> float | None:
     if not header:
         return None
     try:
-        return max(0.0, float(header))
+        seconds = float(header)
     except ValueError:
         pass
+    else:
+        return max(0.0, seconds) if math.isfinite(seconds) else None
     try:
         return max(0.0, email.utils.parsedate_to_datetime(header).timestamp() - time.time())
     except (TypeError, ValueError):
@@ -329,11 +337,13 @@ def _short(error: Exception) -> str:
     return _words(str(getattr(cause, "reason", cause)).rsplit(": ", 1)[-1])
 
 
-def _words(content: object) -> str:
-    """Return a few words of what an endpoint said, on one line, without control characters."""
-    if isinstance(content, bytes):
-        content = content[: MAX_ERROR_CHARS * 4].decode("utf-8", "replace")
-    text = "".join(char if char.isprintable() else " " for char in str(content)[: MAX_ERROR_CHARS * 4])
+def _words(content: object, key: str | None = None) -> str:
+    """Return a few words of what an endpoint said, on one line, without control characters and without the key."""
+    text = content.decode("utf-8", "replace") if isinstance(content, bytes) else str(content)
+    if key:
+        # some endpoints repeat the key that they refuse
+        text = text.replace(key, "[key]")
+    text = "".join(char if char.isprintable() else " " for char in text[: MAX_ERROR_CHARS * 4])
     text = " ".join(text.split())
     return text[:MAX_ERROR_CHARS] + ("..." if len(text) > MAX_ERROR_CHARS else "")
 

@@ -8,7 +8,7 @@ from .catalogs import Catalogs
 from .errors import DayDreamError, StoreError, nearest
 from .files import read_json
 from .membership import Entry
-from .paths import STAGES, DataRoot
+from .paths import METADATA, STAGES, DataRoot
 from .tables import counting_number
 
 COLUMN_ALIASES = {
@@ -101,10 +101,10 @@ def expand(
         StoreError: an id is taken more often than ids.MAX_COLLISIONS.
     """
     name_of = _canonical(columns)
-    maker = _Maker(cohort_id, catalogs, known_combos, rules, data, {v: k for k, v in name_of.items()})
+    maker = Maker(cohort_id, catalogs, known_combos, rules, data, {v: k for k, v in name_of.items()})
     for row in rows:
         maker.add({name_of[column]: level for column, level in row.items()})
-    return Expanded([entry for stage in STAGES for entry in maker.entries[stage].values()], maker.collapsed)
+    return maker.expanded()
 
 
 def _canonical(columns: Sequence[str]) -> dict[str, str]:
@@ -126,8 +126,13 @@ def _canonical(columns: Sequence[str]) -> dict[str, str]:
     return name_of
 
 
-class _Maker:
-    """Collects distinct generations; one call of `add` per row."""
+class Maker:
+    """Gives generations their ids and collects them, each once: from rows, or one by one.
+
+    Args:
+        written_as: column -> its name in the design, for messages.
+        others: see `expand`.
+    """
 
     def __init__(
         self,
@@ -136,21 +141,49 @@ class _Maker:
         known_combos: Callable[[str], bool],
         rules: IdRules,
         data: DataRoot,
-        written_as: Mapping[str, str],
+        written_as: Mapping[str, str] | None = None,
     ):
         self.cohort_id = cohort_id
         self.catalogs = catalogs
         self.known_combos = known_combos
         self.rules = rules
         self.data = data
-        self.written_as = written_as
+        self._gens = str(data.gens)
+        self.written_as = written_as or {}
         self.collapsed = 0
         self.entries: dict[str, dict[str, Entry]] = {stage: {} for stage in STAGES}
         self._ids: dict[tuple, str] = {}
         self._known: set[tuple[str, str]] = set()
-        self._tasks: dict[str, str] = {}
+
+    def expanded(self) -> Expanded:
+        """Return what was collected."""
+        entries = [entry for stage in STAGES for entry in self.entries[stage].values()]
+        return Expanded(entries, self.collapsed)
+
+    def keep(self, entry: Entry) -> Entry:
+        """Take up a generation that has its id already."""
+        source = entry.parent_gen_id or entry.combo_id
+        signature = (entry.stage, source, entry.template_id, entry.llm_model_id, entry.replicate)
+        self._ids.setdefault(signature, entry.gen_id)
+        return self.entries[entry.stage].setdefault(entry.gen_id, entry)
+
+    def draft(self, combo_id: str, template: str, model: str, replicate: int) -> Entry:
+        """Take up a draft."""
+        return self._entry("draft", None, combo_id, template, model, replicate, counted_model=model)
+
+    def essay(self, draft: Entry, template: str, model: str, replicate: int) -> Entry:
+        """Take up an essay; a copy is its draft's only one, whatever model and replicate are named."""
+        if self.catalogs.template("essay", template).copies:
+            return self._entry("essay", draft, draft.combo_id, template, draft.llm_model_id, 1, None)
+        same = self.rules.essay_model == "never" or model.lower() == draft.llm_model_id.lower()
+        return self._entry("essay", draft, draft.combo_id, template, model, replicate, None if same else model)
+
+    def evaluation(self, essay: Entry, template: str, model: str, replicate: int) -> Entry:
+        """Take up an evaluation."""
+        return self._entry("evaluation", essay, essay.combo_id, template, model, replicate, counted_model=model)
 
     def add(self, row: Mapping[str, str]) -> None:
+        """Take up the generations of a row of a design; columns by their first names (`COLUMN_ALIASES`)."""
         self._check_level("combo_id", row["combo_id"])
         drafts = [self._draft(row, replicate) for replicate in self._replicates("draft", row.get("draft_replicate"))]
         if "essay_template" not in row:
@@ -168,27 +201,19 @@ class _Maker:
         template, model = row["draft_template"], row["draft_llm"]
         self._check_level("draft_template", template)
         self._check_level("draft_llm", model)
-        return self._entry("draft", None, row["combo_id"], template, model, replicate, counted_model=model)
+        return self.draft(row["combo_id"], template, model, replicate)
 
     def _essays(self, draft: Entry, row: Mapping[str, str]) -> list[Entry]:
         template = row["essay_template"]
         self._check_level("essay_template", template)
         model = row.get("essay_llm", "")
-        named = model.lower() not in _NO_MODEL
-        if named:
-            self._check_level("essay_llm", model)
-        else:
+        if model.lower() in _NO_MODEL:
             model = draft.llm_model_id
+        else:
+            self._check_level("essay_llm", model)
         replicates = self._replicates("essay", row.get("essay_replicate"))
-        if self.catalogs.template("essay", template).copies:
-            return [self._entry("essay", draft, draft.combo_id, template, draft.llm_model_id, 1, None)]
-        counted = model
-        if self.rules.essay_model == "never" or model.lower() == draft.llm_model_id.lower():
-            counted = None
-        return [
-            self._entry("essay", draft, draft.combo_id, template, model, replicate, counted)
-            for replicate in replicates
-        ]
+        essays = (self.essay(draft, template, model, replicate) for replicate in replicates)
+        return list(dict.fromkeys(essays))
 
     def _names_more_than_a_copy(self, row: Mapping[str, str]) -> bool:
         if not self.catalogs.template("essay", row["essay_template"]).copies:
@@ -202,7 +227,7 @@ class _Maker:
         template, model = row["evaluation_template"], row["evaluation_llm"]
         self._check_level("evaluation_template", template)
         self._check_level("evaluation_llm", model)
-        self._entry("evaluation", essay, essay.combo_id, template, model, replicate, counted_model=model)
+        self.evaluation(essay, template, model, replicate)
 
     def _entry(
         self,
@@ -244,9 +269,7 @@ class _Maker:
     ) -> str:
         if self.rules.scope == "cohort":
             task = self._task(stage, parent, combo_id, template, model, replicate)
-            gen_id = ids.cohort_scoped_id(stage, task, self.cohort_id)
-            self._tasks[gen_id] = task
-            return gen_id
+            return ids.cohort_scoped_id(stage, task, self.cohort_id)
         signature = {"template_id": template, "replicate": str(replicate)}
         if stage != "essay" or self._models_tell_essays_apart(template):
             signature["llm_model_id"] = model
@@ -261,7 +284,8 @@ class _Maker:
                 gen_id = ids.essay_id(parent.gen_id, template, replicate, counted_model, collision=collision)
             else:
                 gen_id = ids.evaluation_id(parent.gen_id, template, model, replicate, collision=collision)
-            if not _taken_by_another(self.data, stage, gen_id, signature):
+            # text instead of a path object: this is asked for every generation of a cohort
+            if not _describes_another(f"{self._gens}/{stage}/{gen_id}/{METADATA}", signature):
                 return gen_id
         raise StoreError(
             f"{self.data.gens / stage / gen_id}: all {ids.MAX_COLLISIONS} ways around an id collision are taken",
@@ -277,7 +301,7 @@ class _Maker:
         if parent is None:
             return ids.draft_task_id(combo_id, template, model, replicate)
         if stage == "essay":
-            task = ids.essay_task_id(self._tasks[parent.gen_id], template, replicate)
+            task = ids.essay_task_id(_draft_task(parent), template, replicate)
             # the task id names no essay model; two essay models of one draft must not share an id
             return task if model == parent.llm_model_id else f"{task}__{model}"
         return ids.evaluation_task_id(parent.gen_id, template, model, replicate)
@@ -311,14 +335,18 @@ class _Maker:
         self._known.add((column, level))
 
 
+def _draft_task(draft: Entry) -> str:
+    return ids.draft_task_id(draft.combo_id, draft.template_id, draft.llm_model_id, draft.replicate)
+
+
 def _describe(entry: Entry) -> str:
     source = entry.parent_gen_id or entry.combo_id
     return f"{entry.stage} of {source}: {entry.template_id}, {entry.llm_model_id}, replicate {entry.replicate}"
 
 
-def _taken_by_another(data: DataRoot, stage: str, gen_id: str, signature: Mapping[str, str]) -> bool:
+def _describes_another(path: str, signature: Mapping[str, str]) -> bool:
     try:
-        metadata = read_json(data.generation(stage, gen_id).metadata)
+        metadata = read_json(path)
     except (FileNotFoundError, NotADirectoryError):
         return False
     except DayDreamError:

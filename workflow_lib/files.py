@@ -33,22 +33,23 @@ def encode(text: str) -> bytes:
         return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode("utf-8")
 
 
-def read_text(path: Path) -> str:
+def read_text(path: Path | str) -> str:
     """Return a file's text: UTF-8, a BOM dropped, line ends as they are.
 
     Raises:
         DayDreamError: the file is not UTF-8.
     """
-    with open(path, encoding="utf-8-sig", newline="") as handle:
-        try:
-            return handle.read()
-        except UnicodeDecodeError as error:
-            raise DayDreamError(
-                f"{path}: not UTF-8 text (byte {error.start})", "save the file as UTF-8 and run again"
-            ) from None
+    with open(path, "rb") as handle:
+        content = handle.read()
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DayDreamError(
+            f"{path}: not UTF-8 text (byte {error.start})", "save the file as UTF-8 and run again"
+        ) from None
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path | str) -> Any:
     """Return the content of a JSON file.
 
     Raises:

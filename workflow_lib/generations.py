@@ -195,7 +195,7 @@ def read_recorded(path: Path) -> Mapping[str, Any]:
 
 def _buy(caller: Caller, generation: Generation, entry: Entry, log: Log, order_id: str | None) -> None:
     own = Journal(generation)
-    _adopt(generation, own, entry)
+    adopt(generation, own, entry)
     if order_id is not None:
         own.order(order_id)
     attempt = own.newest_answer()
@@ -210,7 +210,7 @@ def _buy(caller: Caller, generation: Generation, entry: Entry, log: Log, order_i
     _restore(caller.settings, generation, entry, attempt)
 
 
-def _adopt(generation: Generation, own: Journal, entry: Entry) -> None:
+def adopt(generation: Generation, own: Journal, entry: Entry) -> None:
     """Keep a raw.txt that came without attempts as attempt 1, before anything else happens to it."""
     if generation.raw.exists() and not any("" in kinds for kinds in own.numbers().values()):
         metadata = read_recorded(generation.metadata)
@@ -235,7 +235,7 @@ def _refuse_lost_raw(generation: Generation, own: Journal) -> None:
 def _restore(settings: Settings, generation: Generation, entry: Entry, attempt: Mapping[str, Any]) -> None:
     """Write the files of a generation from an attempt; raw.txt last, for it says that all is there."""
     if not generation.metadata.exists():
-        write_json(generation.metadata, _metadata(settings, entry, "llm", attempt.get("cohort_id")))
+        write_json(generation.metadata, metadata_of(settings, entry, "llm", attempt.get("cohort_id")))
     request = attempt.get("request")
     # what another tool wrote is kept as it was, to the byte
     raw = attempt["answer"] if attempt.get("adopted") else normalised(attempt["answer"])
@@ -266,7 +266,7 @@ def _copy(settings: Settings, generation: Generation, entry: Entry, *, fresh: bo
         text = prompt.text
     template = _template(settings.data, entry)
     if not generation.metadata.exists():
-        write_json(generation.metadata, _metadata(settings, entry, "copy", entry.cohort_id))
+        write_json(generation.metadata, metadata_of(settings, entry, "copy", entry.cohort_id))
     write_json(
         generation.raw_metadata,
         {
@@ -295,7 +295,15 @@ def normalised(answer: str) -> str:
     return answer.strip().replace("\r\n", "\n")
 
 
-def _metadata(settings: Settings, entry: Entry, mode: str, origin: str | None) -> dict[str, Any]:
+def metadata_of(settings: Settings, entry: Entry, mode: str, origin: str | None) -> dict[str, Any]:
+    """Return the content of a generation's metadata.json.
+
+    Args:
+        settings: settings of the run.
+        entry: its row of membership.
+        mode: ``llm`` or ``copy``.
+        origin: the cohort that it was bought for, None for the row's.
+    """
     content: dict[str, Any] = {
         "stage": entry.stage,
         "gen_id": entry.gen_id,

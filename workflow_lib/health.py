@@ -346,7 +346,7 @@ def _metadata_of(settings: Settings, entry: Entry) -> dict[str, Any]:
     mode = "copy" if generations.is_copy(settings, entry) else "llm"
     # what the first attempt was bought for tells the origin, where there is one
     answer = generations.read_recorded(settings.data.generation(entry.stage, entry.gen_id).attempts / "0001.json")
-    return generations._metadata(settings, entry, mode, answer.get("cohort_id"))
+    return generations.metadata_of(settings, entry, mode, answer.get("cohort_id"))
 
 
 def _scope_of(manifest: Mapping[str, Any] | None) -> str:

@@ -160,7 +160,9 @@ def _with_booleans(given: Mapping[str, Any]) -> dict[str, Any]:
     words = {"true": True, "false": False}
     kinds = {key: part.get("type") for key, part in _schema()["properties"].items()}
     return {
-        key: words.get(value.lower(), value) if isinstance(value, str) and "boolean" in (kinds.get(key) or ()) else value
+        key: words.get(value.lower(), value)
+        if isinstance(value, str) and "boolean" in (kinds.get(key) or ())
+        else value
         for key, value in given.items()
     }
 
@@ -171,7 +173,8 @@ def _refuse_numbers_for_names(given: Mapping[str, Any]) -> None:
         if value is not None and not isinstance(value, str):
             raise ConfigError(
                 f"--config {key}=...: the name was read as the {type(value).__name__} {value!r}, not as text",
-                f"""quote it twice, as in --config '{key}="007"'""",
+                f"Snakemake drops plain quotes: mark it as text, --config '{key}=!!str 007'"
+                + (", or set DD_COHORT=007" if key == "cohort" else ""),
             )
 
 

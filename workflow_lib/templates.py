@@ -18,6 +18,8 @@ VARIABLES = {
     "evaluation": ("response",),
 }
 
+_HINT = "correct the template and run again"
+
 # no loader: a template cannot include or import another file
 _environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
 
@@ -46,11 +48,11 @@ def render(path: Path, stage: str, variables: Mapping[str, Any]) -> str:
     except UndefinedError as error:
         if unknown:
             raise _unknown(path, stage, unknown) from None
-        raise TemplateError(path, "", f"undefined value: {error.message}") from None
+        raise TemplateError(path, "", f"undefined value: {error.message}", _HINT) from None
     except SecurityError as error:
-        raise TemplateError(path, "", f"not allowed in a template: {error}") from None
+        raise TemplateError(path, "", f"not allowed in a template: {error}", _HINT) from None
     except (TypeError, ValueError, ArithmeticError, LookupError) as error:
-        raise TemplateError(path, "", f"cannot be rendered: {error}") from None
+        raise TemplateError(path, "", f"cannot be rendered: {error}", _HINT) from None
 
 
 def _unknown(path: Path, stage: str, unknown: tuple[str, ...]) -> TemplateError:
@@ -83,4 +85,4 @@ def _compile(path: Path, stage: str, version: tuple[int, ...]) -> tuple[Template
         unknown = meta.find_undeclared_variables(parsed) - set(VARIABLES[stage])
         return _environment.from_string(text), tuple(sorted(unknown))
     except TemplateSyntaxError as error:
-        raise TemplateError(path, f"line {error.lineno}", f"not valid Jinja2: {error.message}") from None
+        raise TemplateError(path, f"line {error.lineno}", f"not valid Jinja2: {error.message}", _HINT) from None

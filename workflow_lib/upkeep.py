@@ -164,7 +164,7 @@ def regenerate(settings: Settings, moves: Sequence[Move]) -> Path:
         if _is_copy(settings, move.entry):
             continue
         own = Journal(settings.data.generation(move.entry.stage, move.entry.gen_id))
-        generations._adopt(own.generation, own, move.entry)
+        generations.adopt(own.generation, own, move.entry)
         own.order(order_id)
     return archive(settings, moves)
 

@@ -4,7 +4,7 @@ import json
 import tempfile
 import uuid
 from collections.abc import Callable, Iterable, Mapping
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from .calls import Log
 from .cohorts import Source
 from .errors import ConfigError, MembershipError, nearest
 from .files import create_exclusively, dump_json, read_json, sha256_text, write_json
+from .journal import Journal
 from .membership import Entry, Membership
 from .paths import PARENT_STAGE, STAGES, Generation
 from .settings import Settings
@@ -140,8 +141,8 @@ class Run:
     def open_work(self, cohort_id: str, stages: Iterable[str] = STAGES, *, everything: bool = False) -> list[Entry]:
         """Return the generations of some stages whose parsed.txt is missing or has to be made again.
 
-        Of those that others are made from only such as have an answer count: what nobody asks for is
-        not bought.
+        Of those that others are made from only such count as have an answer, or one on order: what nobody
+        asks for is not bought.
 
         Args:
             cohort_id: one of this run's cohorts.
@@ -155,7 +156,7 @@ class Run:
         for stage in stages:
             for entry in wanted.stage(stage):
                 files = self.files(entry)
-                if entry.gen_id not in last and not files.raw.exists():
+                if entry.gen_id not in last and not files.raw.exists() and not Journal(files).has_open_order():
                     continue
                 baseline = manifest.get(stage, {}).get(entry.template_id)
                 if not everything and not generations.needs_parse(self.settings, entry, baseline):
@@ -213,7 +214,9 @@ def _has_row(path: Path, stage: str, gen_id: str) -> bool:
         return False
 
 
-_newest: list[tempfile._TemporaryFileWrapper] = []
+@cache
+def _file_of_now() -> tempfile._TemporaryFileWrapper:
+    return tempfile.NamedTemporaryFile(prefix="daydream-now-")  # noqa: SIM115 - it is there until the process ends
 
 
 def newest_file() -> Path:
@@ -221,9 +224,7 @@ def newest_file() -> Path:
 
     It lies outside the data root and goes with the process.
     """
-    if not _newest:
-        _newest.append(tempfile.NamedTemporaryFile(prefix="daydream-now-"))
-    return Path(_newest[0].name)
+    return Path(_file_of_now().name)
 
 
 def expand(run: Run, cohort_id: str, say: Log) -> None:

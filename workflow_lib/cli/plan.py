@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from .. import planning, scope
+from ..membership import Entry
 from ..paths import STAGES
 from ..planning import Comparison, Plan
 from .options import add_cohort, add_json, command, settings_of
@@ -113,5 +114,5 @@ def _show_comparison(comparison: Comparison) -> None:
     )
 
 
-def _parts(comparison: Comparison):
+def _parts(comparison: Comparison) -> tuple[list[Entry], ...]:
     return comparison.added, comparison.reused, comparison.dropped

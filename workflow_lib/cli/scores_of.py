@@ -1,6 +1,5 @@
 """Evaluations of a cohort or of the whole store, for the commands that choose among them."""
 
-import argparse
 from typing import TYPE_CHECKING
 
 from .. import cohorts, curation
@@ -24,11 +23,3 @@ def found_in(settings: Settings, cohort_id: str | None) -> list["Judgement"]:
             f"there is no cohort '{cohort_id}' with a membership.csv", nearest(cohort_id, cohorts.existing(settings))
         )
     return curation.judgements(settings, cohorts.load_membership(settings, cohort_id))
-
-
-def span(text: str) -> float:
-    """Return a score difference of 0 or more."""
-    value = float(text)
-    if not 0 <= value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text} is not a number of 0 or more")
-    return value

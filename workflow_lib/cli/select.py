@@ -7,9 +7,9 @@ from .. import curation
 from ..curation import Ranked
 from ..errors import DayDreamError
 from . import top
-from .options import add_cohort, add_json, at_least_one, command, names, settings_of
+from .options import add_cohort, add_json, at_least_one, command, names, not_negative, settings_of
 from .output import console, counted, print_json, print_table
-from .scores_of import found_in, span
+from .scores_of import found_in
 
 DETAILS = (
     "An essay's score is each judge's best score by the template, averaged over the judges. The list is for people "
@@ -26,7 +26,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     add_cohort(parser, "only essays of this cohort (default: the whole store)")
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--top-n", metavar="N", type=at_least_one, default=10, help="the N best (default: %(default)s)")
-    how.add_argument("--score-span", metavar="X", type=span, help="all within X of the best")
+    how.add_argument("--score-span", metavar="X", type=not_negative, help="all within X of the best")
     how.add_argument("--max-only", action="store_true", help="only those with the best score")
     parser.add_argument("--judges", metavar="A,B", type=names, default=[], help="only these judges (default: all)")
     parser.add_argument(

@@ -40,7 +40,7 @@ class Svg:
         inner = escape(content)
         if title:
             inner += Markup("<title>{}</title>").format(title)
-        self.parts.append(Markup(f"<{tag} {written}>{inner}</{tag}>"))  # noqa: S704
+        self.parts.append(Markup(f"<{tag} {written}>{inner}</{tag}>"))
 
     def text(self, x: float, y: float, content: str, anchor: str = "start", class_: str = "") -> None:
         """Add a text with its base line at y."""
@@ -101,10 +101,10 @@ def distributions(documents: Iterable[Document]) -> Svg | None:
         mean = mean_of(values)
         drawing.text(left, above - 6, judge, class_="c-strong")
         drawing.text(left + panel, above - 6, f"mean {mean.mean:.2f}, n {mean.n:,}", "end", "c-small")
-        for score in range(top + 1):
-            tall = counts[score] / tallest * (height - 14)
-            x = left + score * width
-            share = counts[score] / len(values)
+        for points in range(top + 1):
+            tall = counts[points] / tallest * (height - 14)
+            x = left + points * width
+            share = counts[points] / len(values)
             drawing.add(
                 "rect",
                 x=x + 2,
@@ -113,9 +113,9 @@ def distributions(documents: Iterable[Document]) -> Svg | None:
                 height=tall,
                 rx=2,
                 class_="c-bar",
-                title=f"{judge}: {counts[score]:,} of {len(values):,} scores ({share:.0%}) are about {score}",
+                title=f"{judge}: {counts[points]:,} of {len(values):,} scores ({share:.0%}) are about {points}",
             )
-            drawing.text(x + width / 2, above + height + 15, str(score), "middle", "c-small")
+            drawing.text(x + width / 2, above + height + 15, str(points), "middle", "c-small")
         drawing.line(left, above + height, left + panel, above + height, "c-axis")
         at = left + ((mean.mean or 0) + 0.5) * width
         drawing.line(at, above + 4, at, above + height, "c-mean")
@@ -214,10 +214,10 @@ def replicate_spread(documents: Iterable[Document]) -> Svg | None:
             share = found / len(values)
             x = label_width + number * cell
             title = f"{judge}: {found:,} of {len(values):,} groups of replicates lie {name} points apart"
-            drawing.add(
-                "rect", x=x + 4, y=y, width=max(2, share * (cell - 40)), height=20, rx=2, class_="c-bar", title=title
-            )
-            drawing.text(x + 10 + max(2, share * (cell - 40)), y + 15, f"{share:.0%}", class_="c-small")
+            wide = share * (cell - 40)
+            if found:
+                drawing.add("rect", x=x + 4, y=y, width=wide, height=20, rx=2, class_="c-bar", title=title)
+            drawing.text(x + 10 + wide, y + 15, f"{share:.0%}", class_="c-small")
         drawing.text(label_width + cell * len(steps) + 86, y + 15, f"n {len(values):,}", "end", "c-small")
     return drawing
 
@@ -239,7 +239,7 @@ def cost_and_score(documents: Iterable[Document]) -> Svg | None:
     )
     top = max(9, math.ceil(max(mean for _, mean, _ in points)))
     left, width, height = 44, 640, 280
-    drawing = Svg(left + width + 20, height + 60, "Mean score over the cost of writing")
+    drawing = Svg(left + width + 40, height + 60, "Mean score over the cost of writing")
     for score in range(0, top + 1, 3 if top == 9 else 2 if top <= 10 else 25):
         y = 10 + height * (1 - score / top)
         drawing.line(left, y, left + width, y, "c-grid")

@@ -45,12 +45,12 @@ def write(settings: Settings, cohort_id: str, membership: Membership) -> Path:
             written.add(path)
     _remove_others(folder, written)
 
-    common = {"cohort_id": cohort_id, "is_offline": bool(state.offline_models)}
+    common: dict[str, Any] = {"cohort_id": cohort_id, "is_offline": bool(state.offline_models)}
     write_text(folder / "compare.html", _compare(documents, common))
     manifest = read_recorded(cohort.manifest)
     page = html.render(
         "index.html.j2",
-        scripts=("app.js",),
+        scripts=("statistics.js", "search.js", "app.js"),
         **common,
         notes=manifest.get("notes") or "",
         experiment_id=manifest.get("experiment_id") or "",
@@ -60,6 +60,7 @@ def write(settings: Settings, cohort_id: str, membership: Membership) -> Path:
         completeness=tables.completeness,
         failures=tables.failures,
         documents=documents,
+        essays=sum(document.entry.stage == "essay" for document in documents),
         has_scores=any(document.mean.n for document in documents),
         concepts=concepts,
         ingredients=_ingredients(membership, catalogs),

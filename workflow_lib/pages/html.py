@@ -46,9 +46,9 @@ def render(template: str, *, scripts: tuple[str, ...], frames: bool = False, **v
         .get_template(template)
         .render(
             policy="; ".join(policy),
-            style=Markup(style),  # noqa: S704
-            early_script=Markup(early),  # noqa: S704
-            late_scripts=[Markup(script) for script in late],  # noqa: S704
+            style=Markup(style),
+            early_script=Markup(early),
+            late_scripts=[Markup(script) for script in late],
             **values,
         )
     )
@@ -59,7 +59,7 @@ def json_data(content: Any) -> Markup:
     text = json.dumps(content, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
     for character in "<>&":
         text = text.replace(character, f"\\u{ord(character):04x}")
-    return Markup(text)  # noqa: S704
+    return Markup(text)
 
 
 def link(target: Path, page: Path) -> str:

@@ -54,11 +54,12 @@ def short_score(value: float | None) -> str:
 
 
 def usd(value: float | None) -> str:
-    """Return an amount with as many decimals as small amounts need; unknown stays unknown."""
+    """Return an amount with two decimals, or as many as three figures of a small one need; unknown stays so."""
     if value is None:
         return UNKNOWN
-    decimals = 2 if value == 0 or value >= 1 else min(6, 2 + max(0, -math.floor(math.log10(value))))
-    return f"${value:,.{decimals}f}"
+    decimals = 2 if value == 0 or value >= 1 else min(6, 2 - math.floor(math.log10(value)))
+    whole, _, cents = f"{value:,.{decimals}f}".partition(".")
+    return f"${whole}.{cents.rstrip('0'):0<2}"
 
 
 def count(value: int, one: str, many: str | None = None) -> str:

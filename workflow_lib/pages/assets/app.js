@@ -7,8 +7,6 @@
   const { levels, columns } = data;
   const byId = (id) => document.getElementById(id);
 
-  // ---- names and scales
-
   const FACTORS = {
     combo: "Combo",
     draft_template: "Draft template",
@@ -30,8 +28,6 @@
   const decimals = mixed ? 1 : 2;
   const show = (value) => (value === null ? "–" : value.toFixed(decimals));
 
-  // ---- state, kept in the address
-
   const DEFAULTS = { q: "", group: "essay", sort: "", up: "", rows: "", full: "" };
   for (const factor of Object.keys(FACTORS)) DEFAULTS[factor] = "";
   const state = { ...DEFAULTS };
@@ -52,8 +48,6 @@
     try { history.replaceState(null, "", hash || "#leaderboard"); } catch { /* some browsers refuse this for files */ }
   };
 
-  // ---- small helpers
-
   const element = (tag, attributes = {}, ...children) => {
     const made = document.createElement(tag);
     for (const [name, value] of Object.entries(attributes)) {
@@ -68,101 +62,27 @@
     for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
     return made;
   };
+  const usd = (value) => {
+    if (value === null) return "unknown";
+    const decimals = value === 0 || value >= 1 ? 2 : Math.min(6, 2 - Math.floor(Math.log10(value)));
+    const [whole, cents] = value.toFixed(decimals).split(".");
+    return `$${whole}.${cents.replace(/0+$/, "").padEnd(2, "0")}`;
+  };
   const modelName = (name) =>
     offline.has(name)
       ? element("span", { class: "model" }, name, " ", element("span", { class: "dot", title: "offline simulation" }))
       : element("span", { class: "model" }, name);
   const chosenIndex = (factor) => (state[factor] ? levels[factor].indexOf(state[factor]) : -1);
 
-  // ---- statistics
-
-  const quantile = (degrees) => data.t[Math.min(degrees, data.t.length) - 1];
-  const meanOf = (values) => {
-    const n = values.length;
-    if (!n) return { n: 0, mean: null, half: null };
-    const mean = values.reduce((sum, value) => sum + value, 0) / n;
-    if (n < 2) return { n, mean, half: null };
-    const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (n - 1);
-    return { n, mean, half: quantile(n - 1) * Math.sqrt(variance / n) };
-  };
-  // Scores of one essay hang together, so the interval of a group is that of a mean with clusters:
-  // sqrt(G / (G - 1) * sum over essays of (sum of its deviations)^2) / N, with G - 1 degrees of freedom.
-  const meanOfClusters = (clusters) => {
-    const filled = clusters.filter((values) => values.length);
-    const all = filled.flat();
-    const n = all.length;
-    if (!n) return { n: 0, mean: null, half: null, essays: 0 };
-    const mean = all.reduce((sum, value) => sum + value, 0) / n;
-    const size = filled.length;
-    if (size < 2) return { n, mean, half: null, essays: size };
-    const squares = filled.reduce((sum, values) => sum + values.reduce((own, value) => own + value - mean, 0) ** 2, 0);
-    return { n, mean, half: (quantile(size - 1) * Math.sqrt((size / (size - 1)) * squares)) / n, essays: size };
-  };
-
-  // ---- search
-
-  let index = null;
-  const decode = () => {
-    const [words, lines] = JSON.parse(byId("index").textContent);
-    index = { words: words ? words.split("\n") : [], lines: lines.split("\n") };
-  };
-  const documentsOf = (line) => {
-    const negated = line.startsWith("!");
-    const found = new Set();
-    let at = -1;
-    for (const gap of (negated ? line.slice(1) : line).split(",").slice(0, -1)) {
-      at += gap ? parseInt(gap, 36) : 1;
-      found.add(at);
-    }
-    if (!negated) return found;
-    const others = new Set();
-    for (let number = 0; number < count; number++) if (!found.has(number)) others.add(number);
-    return others;
-  };
-  const compareCodes = (a, b) => {
-    // as Python sorts: by code point, not by the language's rules
-    const one = [...a], other = [...b];
-    for (let i = 0; i < Math.min(one.length, other.length); i++) {
-      if (one[i] !== other[i]) return one[i].codePointAt(0) - other[i].codePointAt(0);
-    }
-    return one.length - other.length;
-  };
-  const beginningWith = (start) => {
-    let low = 0, high = index.words.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (compareCodes(index.words[middle], start) < 0) low = middle + 1;
-      else high = middle;
-    }
-    const found = new Set();
-    for (; low < index.words.length && index.words[low].startsWith(start); low++) {
-      for (const number of documentsOf(index.lines[low])) found.add(number);
-    }
-    return found;
-  };
-  const searched = () => {
-    const query = state.q.trim().toLowerCase();
-    if (!query) return null;
-    const exact = docs.gen_id.indexOf(state.q.trim());
-    if (exact >= 0) return new Set([exact]);
-    if (!index) decode();
-    const words = query.match(/[\p{L}\p{N}]{2,30}/gu) ?? [];
-    let found = null;
-    for (const word of words) {
-      const having = beginningWith(word);
-      found = found === null ? having : new Set([...found].filter((number) => having.has(number)));
-    }
-    return found;
-  };
-
-  // ---- what the filters leave
+  const { meanOf, meanOfClusters } = statisticsWith(data.t);
+  const searched = searchIn(docs.gen_id, () => byId("index").textContent);
 
   let hits = null;
   const filtered = () => {
     const wanted = OF_DOCUMENTS.map((factor) => [docs[factor], chosenIndex(factor)]).filter(([, level]) => level >= 0);
     const judge = chosenIndex("judge"), template = chosenIndex("evaluation_template");
     const allowed = columns.map(([j, t]) => (judge < 0 || j === judge) && (template < 0 || t === template));
-    hits = searched();
+    hits = searched(state.q);
     const found = [];
     for (let number = 0; number < count; number++) {
       if (hits && !hits.has(number)) continue;
@@ -183,8 +103,6 @@
     }
     return { found, allowed };
   };
-
-  // ---- leaderboard
 
   const GROUPS = {
     essay: { name: "essays", keys: null },
@@ -270,7 +188,7 @@
       element("td", { class: "wide name" }, levelName("essay_template", docs.essay_template[number])),
       element("td", { class: "wide" }, modelName(levelName("model", writer)),
         levels.draft_model[draftModel] === levels.model[writer] ? null : element("small", {}, ` draft: ${levelName("draft_model", draftModel)}`)),
-      costly ? element("td", { class: "num wide" }, docs.cost[number] === null ? "unknown" : `$${docs.cost[number].toFixed(4)}`) : null,
+      costly ? element("td", { class: "num wide" }, usd(docs.cost[number])) : null,
     );
     return element("tr", {}, ...row);
   };
@@ -379,8 +297,6 @@
       (scored ? `, ${total.toLocaleString("en")} scores` : "") + (keys ? `, in ${items.length.toLocaleString("en")} groups` : "");
   };
 
-  // ---- heat map
-
   const HEAT = {
     "essay_template,model": "Essay template × writer",
     "draft_template,essay_template": "Draft × essay template",
@@ -465,8 +381,6 @@
     byId("legend").replaceChildren(show(lowest), steps, show(highest));
   };
 
-  // ---- comparing
-
   const drawTray = () => {
     byId("tray").hidden = !picked.length;
     byId("tray-text").textContent = picked.length === 1 ? "One text marked. Mark another to compare." : "Two texts marked.";
@@ -484,8 +398,6 @@
     }
     drawTray();
   };
-
-  // ---- controls
 
   const fill = (select, options, value) => {
     select.replaceChildren(...options.map(([key, name]) => new Option(name, key)));
