@@ -1,6 +1,6 @@
 """Kill a cohort of 300 generations 20 times with calls in flight, and count what it cost.
 
-    .venv/bin/python benchmarks/chaos.py
+.venv/bin/python benchmarks/chaos.py
 """
 
 import argparse

@@ -10,7 +10,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(workflow.basedir).resolve()))
 
-from workflow_lib import calls, cohorts, generations, settings as settings_module, workflow as workflow_module
+from workflow_lib import (
+    calls,
+    cohorts,
+    generations,
+    settings as settings_module,
+    workflow as workflow_module,
+)
 from workflow_lib.errors import DayDreamError
 from workflow_lib.paths import PARENT_STAGE, STAGES
 
@@ -64,7 +70,9 @@ for pool, limits in settings["pools"].items():
 # waiting for a slow pool holds no slot that other calls could use
 SPARE_WORKERS = 5
 SMALL_POOLS = set()
-for pool, limits in sorted(settings["pools"].items(), key=lambda item: item[1].get("max_concurrent", 99)):
+for pool, limits in sorted(
+    settings["pools"].items(), key=lambda item: item[1].get("max_concurrent", 99)
+):
     if limits.get("max_concurrent", 99) <= SPARE_WORKERS:
         SPARE_WORKERS -= limits["max_concurrent"]
         SMALL_POOLS.add(pool)
@@ -104,13 +112,19 @@ def declaration_of(wildcards):
 def changed_declaration_of(wildcards):
     """Return a file that is newer than all others if the declaration differs from the last expansion's."""
     with one_message():
-        changed = cohorts.differs_from_manifest(settings, run_of.sources[wildcards.cohort])
+        changed = cohorts.differs_from_manifest(
+            settings, run_of.sources[wildcards.cohort]
+        )
     return [workflow_module.newest_file()] if changed else []
 
 
 def redoes():
     """Tell whether finished work is asked for as well: -F, -R and fresh= reach only jobs that somebody asks for."""
-    return bool(settings["fresh"] or workflow.dag_settings.forceall or workflow.dag_settings.forcerun)
+    return bool(
+        settings["fresh"]
+        or workflow.dag_settings.forceall
+        or workflow.dag_settings.forcerun
+    )
 
 
 def open_of(*stages):
@@ -180,7 +194,10 @@ def raw_to_parse(stage):
         entry = entry_of(stage, wildcards)
         files = run_of.files(entry)
         if run_of.needs_parse(entry) or settings.is_fresh(stage):
-            return [files.raw, *([workflow_module.newest_file()] if files.parsed.exists() else [])]
+            return [
+                files.raw,
+                *([workflow_module.newest_file()] if files.parsed.exists() else []),
+            ]
         return ancient(files.raw)
 
     return raw
@@ -196,14 +213,20 @@ def pool_slots(stage):
 
         return slots
 
-    return {f"pool_{pool}": slot_of(pool) for pool, own in settings["pools"].items() if "max_concurrent" in own}
+    return {
+        f"pool_{pool}": slot_of(pool)
+        for pool, own in settings["pools"].items()
+        if "max_concurrent" in own
+    }
 
 
 def threads_of(stage):
     """Return the threads of a raw job: none of --cores if its pool is small."""
 
     def threads(wildcards):
-        return int(generations.pool_of(settings, entry_of(stage, wildcards)) not in SMALL_POOLS)
+        return int(
+            generations.pool_of(settings, entry_of(stage, wildcards)) not in SMALL_POOLS
+        )
 
     return threads
 
@@ -220,9 +243,15 @@ def logged(path):
     try:
         yield say
     except (DayDreamError, OSError) as problem:
-        error = generations.disk_error(problem, DATA.root) if isinstance(problem, OSError) else problem
+        error = (
+            generations.disk_error(problem, DATA.root)
+            if isinstance(problem, OSError)
+            else problem
+        )
         say(str(error))
-        raise UserError(error, about=f"{Path(path).parent.name} {Path(path).stem}: ") from None
+        raise UserError(
+            error, about=f"{Path(path).parent.name} {Path(path).stem}: "
+        ) from None
 
 
 def tables_of(cohort):
@@ -239,7 +268,12 @@ def write_membership(cohort, log):
 def write_raw(stage, wildcards, log):
     """Write a generation's raw.txt and what goes with it."""
     with logged(log) as say:
-        generations.buy(caller, entry_of(stage, wildcards), say, workflow_module.order_id(run_of, stage))
+        generations.buy(
+            caller,
+            entry_of(stage, wildcards),
+            say,
+            workflow_module.order_id(run_of, stage),
+        )
 
 
 def write_parsed(stage, wildcards, log):
@@ -269,7 +303,9 @@ def write_cross(log):
 def after_failure():
     """Write tables and pages of what there is, and say what failed; ends with 0 if it was to be accepted."""
     try:
-        accepted = workflow_module.after_failure(run_of, lambda text: print(f"\n{text}", file=sys.stderr))
+        accepted = workflow_module.after_failure(
+            run_of, lambda text: print(f"\n{text}", file=sys.stderr)
+        )
     except (DayDreamError, OSError) as error:
         print(f"\nThe tables could not be written: {error}", file=sys.stderr)
         return

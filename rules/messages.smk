@@ -33,8 +33,14 @@ class Concise(logging.Filter):
             for name in ("input", "output"):
                 files = getattr(record, name, None)
                 if files and len(files) > MAX_FILES:
-                    setattr(record, name, [*files[:MAX_FILES], f"... and {len(files) - MAX_FILES} more"])
-            record.reason = textwrap.shorten(str(record.reason), 300, placeholder=" ...")
+                    setattr(
+                        record,
+                        name,
+                        [*files[:MAX_FILES], f"... and {len(files) - MAX_FILES} more"],
+                    )
+            record.reason = textwrap.shorten(
+                str(record.reason), 300, placeholder=" ..."
+            )
         text = str(record.msg)
         if text.count(SIGN) >= 2:
             record.msg = textwrap.dedent(text.split(SIGN)[1].replace("\n  ", "\n"))

@@ -14,15 +14,13 @@ MARK = "alert-was-reached"
 RUN = f"document.title='{MARK}'"
 HOSTILE = {
     "script": f"# A script\n\n<script>{RUN}</script> and </script><script>{RUN}</script>",
-    "handler": f'<img src=x onerror="{RUN}"> <svg onload="{RUN}"> <body onload={RUN}> '
-    f'<details open ontoggle="{RUN}">',
+    "handler": f'<img src=x onerror="{RUN}"> <svg onload="{RUN}"> <body onload={RUN}> <details open ontoggle="{RUN}">',
     "links": f"[one](javascript:{RUN}) [two](JaVaScRiPt:{RUN}) [three](data:text/html,<script>{RUN}</script>) "
     f"[four](vbscript:x) [five](file:///etc/passwd) <javascript:{RUN}> [good](https://example.org/a?b=1&c=2)",
     "images": "![seen](https://example.org/pixel.png) ![data](data:image/png;base64,AAAA)",
     "breakout": f"</textarea></title></style></template></iframe>--></pre></article>]]><script>{RUN}</script>",
     "json": f'{{"a": "</script><script>{RUN}</script>"}} \\u2028 \u2028 \u2029 {{{{ 7 * 7 }}}} {{% raw %}}',
-    "markdown": "# Unbalanced **bold _and `code [link](http://\n\n> > > > quote\n\n| a | b\n|---\n\n"
-    "```\nnever closed",
+    "markdown": "# Unbalanced **bold _and `code [link](http://\n\n> > > > quote\n\n| a | b\n|---\n\n```\nnever closed",
     "nested": "[" * 3000 + ">" * 3000 + "*" * 3000 + "\n" + "> " * 500 + "deep",
     "long": "word " * 20_000 + "x" * 100_000,
     "wide": "w" * 5_000 + "\n\n```\n" + "c" * 5_000 + "\n```\n\n|" + " a |" * 200 + "\n|" + "---|" * 200,
@@ -48,9 +46,7 @@ def hostile(folder: Path) -> Store:
         draft = store.draft(replicate=number, raw=text)
         essay = store.essay(draft, raw=text)
         store.evaluation(essay, raw=f"{text}\nSCORE: {number % 9}", score=number % 9)
-        store.evaluation(
-            essay, judge="j2", raw=text, state="raw", failure=("parse", "no_score_last_lines", text[:400])
-        )
+        store.evaluation(essay, judge="j2", raw=text, state="raw", failure=("parse", "no_score_last_lines", text[:400]))
     return store
 
 

@@ -128,9 +128,7 @@ def _call(folder: Path, what: str, fault: str) -> Provoked:
             url = stack.enter_context(_closed_port())
         if fault == "budget":
             overrides["budget_usd"] = 0.01
-        settings = _settings(
-            folder, overrides, {"DD_LLM_BASE_URL": url, "OPENROUTER_API_KEY": KEY}, llm_models=PRICED
-        )
+        settings = _settings(folder, overrides, {"DD_LLM_BASE_URL": url, "OPENROUTER_API_KEY": KEY}, llm_models=PRICED)
         entry = _draft(settings)
         _swallow(lambda: generations.buy(Caller(settings), entry, lambda line: None))
         return _seen(settings, entry, what)

@@ -25,9 +25,7 @@ def refusal(folder, table: str, content: str | bytes) -> CatalogError:
 
 
 def test_shipped_catalogs_can_be_read():
-    data = tiny_root.settings_module.load(
-        {"data_root": str(tiny_root.settings_module.PROJECT / "data")}, None, {}
-    ).data
+    data = tiny_root.settings_module.load({"data_root": str(tiny_root.settings_module.PROJECT / "data")}, None, {}).data
     shipped = catalogs.load(data)
     assert len([name for name in shipped.concepts if concept_file(data, "sentence", name)]) >= 14
     assert "copy-v1" in shipped.templates["essay"]

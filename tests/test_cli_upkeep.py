@@ -161,9 +161,7 @@ def test_stale_and_failed_are_found(settings, capsys):
     stale = [entry.gen_id for entry in members(settings, "draft") if entry.template_id == "analytical-memo-v2"]
     assert ids_of(run_json(capsys, "regenerate", "--stale")) == set(stale)
     failed = members(settings, "evaluation")[3]
-    write_json(
-        settings.data.generation("evaluation", failed.gen_id).failure, {"step": "parse", "reason": "truncated"}
-    )
+    write_json(settings.data.generation("evaluation", failed.gen_id).failure, {"step": "parse", "reason": "truncated"})
     assert ids_of(run_json(capsys, "regenerate", "--failed")) == {failed.gen_id}
     run_json(capsys, "regenerate", "--failed", "--apply")
     assert ids_of(run_json(capsys, "regenerate", "--failed")) == set()

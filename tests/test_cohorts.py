@@ -75,7 +75,7 @@ def test_a_bare_membership_is_checked_against_the_catalogs(tmp_path):
     store.write_membership("older")
     path = store.data.cohort("older").membership
     path.write_text(path.read_text().replace("e-plain", "e-gone"))
-    with pytest.raises(MembershipError, match="line 3: essay .*: unknown template 'e-gone'"):
+    with pytest.raises(MembershipError, match=r"line 3: essay .*: unknown template 'e-gone'"):
         cohorts.load_membership(store.settings, "older")
 
 
@@ -466,9 +466,7 @@ def test_counts_of_an_explosion_know_copies_and_replicates(tmp_path):
 
 
 def test_an_active_catalog_without_drafts_is_refused(tmp_path, settings):
-    assert (
-        "makes no draft" in refusal(load(tmp_path, template_filter={"draft": ["zz*"]}), ConfigError, "auto").message
-    )
+    assert "makes no draft" in refusal(load(tmp_path, template_filter={"draft": ["zz*"]}), ConfigError, "auto").message
     assert "makes no draft" in refusal(load(tmp_path, k=9), ConfigError, "auto").message
 
 

@@ -168,8 +168,7 @@ for number in range(20):
 
 def test_processes_that_append_at_once_lose_nothing_and_write_nothing_twice(data):
     workers = [
-        subprocess.Popen([sys.executable, "-c", APPEND, str(data.root), str(number)], cwd=SOURCE)
-        for number in range(3)
+        subprocess.Popen([sys.executable, "-c", APPEND, str(data.root), str(number)], cwd=SOURCE) for number in range(3)
     ]
     assert [worker.wait(60) for worker in workers] == [0, 0, 0]
     rows = [(row["combo_id"], row["concept_id"]) for row in read_csv(data.combo_mappings)]

@@ -316,6 +316,7 @@ def test_everyday_commands_of_the_readme_run(working_copy):
     table = (SOURCE / "README.md").read_text().partition("| to | do |")[2].partition("\n\n")[0]
     commands = INLINE.findall(table)
     assert len(commands) > 15
+    shutil.rmtree(working_copy / "data" / "curation", ignore_errors=True)
     for command in commands:
         for name, real in {"<gen_id>": essay, "cohort=a,b": "cohort=demo,example-ties"}.items():
             command = command.replace(name, real)

@@ -200,9 +200,7 @@ def test_a_budget_without_a_price_is_told_before_the_first_call(tmp_path):
         ("  draft_llm: [sim-writer-a]", "  draft_llm: [sim-writer-a", "line", "YAML"),
     ],
 )
-def test_a_slip_in_a_spec_leaves_everything_as_it_was_and_is_told_every_time(
-    project: Project, old, new, place, words
-):
+def test_a_slip_in_a_spec_leaves_everything_as_it_was_and_is_told_every_time(project: Project, old, new, place, words):
     project.snakemake("cohort")
     spec = project.cohort_folder / "spec" / "config.yaml"
     edit(spec, old, new)

@@ -1,6 +1,8 @@
 """From rows of a design to generations: what is counted, what is reused, what is refused."""
 
+import re
 from collections.abc import Mapping, Sequence
+from itertools import product
 
 import pytest
 from hypothesis import given, settings
@@ -226,8 +228,6 @@ def test_without_drafts_there_is_no_cohort(data):
     ],
 )
 def test_an_unknown_level_is_told_with_its_column(data, cells, column, message, hint):
-    import re
-
     error = refusal(data, [row(**cells)])
     assert message in error.message
     assert error.column == column
@@ -283,7 +283,7 @@ def test_a_folder_with_another_signature_is_left_alone(data, other):
 
 
 def test_collisions_of_essays_and_evaluations_look_at_their_parent(data):
-    draft, essay, evaluation = expanded(data, [FULL]).entries
+    draft, essay, _ = expanded(data, [FULL]).entries
     taken(data, "essay", essay.gen_id, parent_gen_id="d_other", template_id="structured", replicate=1)
     moved = expanded(data, [FULL]).entries
     assert moved[1].gen_id == ids.essay_id(draft.gen_id, "structured", 1, collision=1)
@@ -355,8 +355,6 @@ SHARED: list[DataRoot] = []
 @settings(max_examples=40, deadline=None)
 @given(axes, st.data())
 def test_adding_removing_or_reordering_levels_changes_no_id_of_any_other_cell(tmp_path_factory, levels, draw):
-    from itertools import product
-
     data = SHARED[0] if SHARED else tiny_root.make(tmp_path_factory.mktemp("root")).data
     SHARED[:] = [data]
 

@@ -93,9 +93,14 @@ def test_exclusive_creation_has_one_winner_among_threads(tmp_path):
 def test_staged_files_move_together_and_an_error_moves_none(tmp_path):
     folder = tmp_path / "cohort"
     files.write_text(folder / "a.txt", "old")
-    with pytest.raises(KeyError), files.staged(folder) as stage:
-        (stage / "a.txt").write_text("new")
-        raise KeyError
+
+    def fail_halfway() -> None:
+        with files.staged(folder) as stage:
+            (stage / "a.txt").write_text("new")
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail_halfway()
     assert (folder / "a.txt").read_text() == "old"
     with files.staged(folder) as stage:
         (stage / "a.txt").write_text("new")

@@ -632,7 +632,7 @@ def test_the_pool_of_a_copy_is_none(world):
 def test_a_template_that_left_the_catalog_is_told(world):
     path = world.settings.data.catalog("draft_templates")
     path.write_text(path.read_text().replace("plain,", "plane,"))
-    with pytest.raises(StoreError, match="its template 'plain' is not in .*draft_templates.csv"):
+    with pytest.raises(StoreError, match=r"its template 'plain' is not in .*draft_templates\.csv"):
         world.buy(world.draft)
 
 
@@ -641,9 +641,7 @@ def test_a_bought_store_can_be_read_as_a_minimal_membership(world):
     rows = "".join(f"{entry.stage},{entry.gen_id}\n" for entry in (world.draft, world.essay, world.evaluation))
     write_text(world.settings.data.cohort("older").membership, "stage,gen_id\n" + rows)
     found = membership.read(world.settings.data, "older")
-    assert list(found) == [
-        entry._replace(cohort_id="older") for entry in (world.draft, world.essay, world.evaluation)
-    ]
+    assert list(found) == [entry._replace(cohort_id="older") for entry in (world.draft, world.essay, world.evaluation)]
 
 
 def test_hashes_of_text_and_file_agree_for_a_surrogate(real):

@@ -228,9 +228,7 @@ def test_judges_tell_good_from_bad():
 
 def test_judges_differ_in_leniency_and_noise():
     texts = [ask("sim-writer-a", f"{GIVEN}\n\nWrite about 600 words, version {n}.").text for n in range(6)]
-    scores = {
-        model: [[judged(text, model, seed) for seed in range(12)] for text in texts] for model in offline.JUDGES
-    }
+    scores = {model: [[judged(text, model, seed) for seed in range(12)] for text in texts] for model in offline.JUDGES}
     mean = {model: statistics.mean(itertools.chain(*scores[model])) for model in offline.JUDGES}
     noise = {model: statistics.mean(statistics.pstdev(row) for row in scores[model]) for model in offline.JUDGES}
     assert mean["sim-judge-a"] > mean["sim-judge-b"] > mean["sim-judge-c"]

@@ -74,9 +74,7 @@ def test_without_a_seed_the_messages_decide():
 def test_other_models_are_played_by_a_writer_or_a_judge():
     with OfflineServer() as server:
         essay = text_of(post(server, "vendor/model-1"))
-        verdict = text_of(
-            post(server, "vendor/model-1", messages=[{"role": "user", "content": "End in SCORE: <0-9>"}])
-        )
+        verdict = text_of(post(server, "vendor/model-1", messages=[{"role": "user", "content": "End in SCORE: <0-9>"}]))
     assert essay == offline.complete("sim-writer-a", MESSAGES, 5).text
     assert re.search(r"\nSCORE: [0-9]$", verdict)
 
@@ -147,18 +145,14 @@ def test_dropped_connection_is_an_error_at_the_client_and_the_next_call_works(ki
 def test_hanging_call_ends_when_the_client_leaves():
     with OfflineServer(faults="hang:1") as server:
         with pytest.raises(requests.Timeout):
-            requests.post(
-                f"{server.url}/chat/completions", json={"model": "m", "messages": MESSAGES}, timeout=(5, 0.2)
-            )
+            requests.post(f"{server.url}/chat/completions", json={"model": "m", "messages": MESSAGES}, timeout=(5, 0.2))
         wait_for(lambda: server.outcomes() == {"hang": 1})
 
 
 def test_client_that_leaves_before_the_answer_counts_as_lost():
     with OfflineServer(latency=0.5) as server:
         with pytest.raises(requests.Timeout):
-            requests.post(
-                f"{server.url}/chat/completions", json={"model": "m", "messages": MESSAGES}, timeout=(5, 0.1)
-            )
+            requests.post(f"{server.url}/chat/completions", json={"model": "m", "messages": MESSAGES}, timeout=(5, 0.1))
         assert server.requests[0]["outcome"] is None
         wait_for(lambda: server.outcomes() == {"lost": 1})
         assert not server.answered()

@@ -413,6 +413,18 @@ def test_cross_page_has_each_cohort_and_its_means(ordinary_store):
     assert f"j2 in {COHORT}: mean 5.75, n 16" in titles
 
 
+def test_cross_page_draws_the_course_over_cohorts(tmp_path):
+    store = ordinary(tmp_path)
+    write_pages(store)
+    store.write_membership("later", [entry for entry in store.entries if entry.llm_model_id != "j2"])
+    page = Page(write_cross(store))
+    titles = [cell.get("title") for cell in page.of("td")]
+    # neither cohort has a manifest, so they stand by name: later, small
+    assert titles.index("e-plain in later: mean 4.25, n 8") + 1 == titles.index("e-plain in small: mean 4.75, n 16")
+    assert "Course of e-plain" in [drawing.get("aria-label") for drawing in page.of("svg")]
+    assert "Course of j2" not in [drawing.get("aria-label") for drawing in page.of("svg")]
+
+
 def test_importing_pages_does_not_import_pandas(tmp_path):
     import subprocess
     import sys

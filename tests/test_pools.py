@@ -98,9 +98,9 @@ def test_slow_free_pool_holds_no_paid_call_back(tmp_path):
     assert most_at_once(by_pool["free"]) == 1
     assert most_at_once(by_pool["paid"]) > 8
     # the paid calls are over long before the free ones, which come one after another
-    assert max(one["answered_at"] for one in by_pool["paid"]) < sorted(
-        one["received_at"] for one in by_pool["free"]
-    )[30]
+    assert (
+        max(one["answered_at"] for one in by_pool["paid"]) < sorted(one["received_at"] for one in by_pool["free"])[30]
+    )
 
 
 def most_at_once(requests: list[dict]) -> int:

@@ -24,7 +24,14 @@ def test_key_never_reaches_disk_or_screen(tmp_path):
         env = {"DD_LLM_BASE_URL": server.url, "OPENROUTER_API_KEY": KEY}
         output = project.snakemake("--verbose", "--show-failed-logs", code=None, env=env)
         refused = project.snakemake(
-            "-R", "draft_raw", "--config", "fresh=draft", "--", "drafts", code=1, env=env | {"OPENROUTER_API_KEY": KEY + "x"}
+            "-R",
+            "draft_raw",
+            "--config",
+            "fresh=draft",
+            "--",
+            "drafts",
+            code=1,
+            env=env | {"OPENROUTER_API_KEY": KEY + "x"},
         )
         assert any(request["authorization"] for request in server.requests)
     output += refused + project.daydream("status", code=None, env=env) + project.daydream("plan", env=env)

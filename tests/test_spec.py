@@ -61,9 +61,7 @@ def test_levels_are_stripped_text_and_duplicates_collapse(tmp_path):
     assert values(tmp_path, config) == ["x", "3", "", "-4"]
 
 
-@pytest.mark.parametrize(
-    "level", ["true", "no", "0.5", "1.0", ".inf", "2024-01-01", "[x]", "{k: v}", "!!binary eA=="]
-)
+@pytest.mark.parametrize("level", ["true", "no", "0.5", "1.0", ".inf", "2024-01-01", "[x]", "{k: v}", "!!binary eA=="])
 def test_levels_that_are_no_text_are_refused_with_their_place(tmp_path, level):
     error = failure(tmp_path, f"axes: {{draft_template: [x, y, {level}]}}\noutput: {{field_order: []}}\n")
     assert error.place == "axes.draft_template[2]"
@@ -236,8 +234,7 @@ def test_tuple_axis_that_is_also_listed_is_an_error(tmp_path):
 
 def test_a_tuple_does_not_take_an_earlier_pair(tmp_path):
     rules = (
-        "rules: {pairs: {p: {left: a, right: b, allowed: [[a1, b1]]}},"
-        " tuples: {t: {axes: [p, z], items: [[a1, z1]]}}}"
+        "rules: {pairs: {p: {left: a, right: b, allowed: [[a1, b1]]}}, tuples: {t: {axes: [p, z], items: [[a1, z1]]}}}"
     )
     assert "several columns (a, b)" in failure(tmp_path, AB + OUT_AB + rules).reason
 
@@ -401,9 +398,7 @@ def test_item_path_that_leaves_the_spec_folder_is_an_error(tmp_path, reference):
 
 
 def test_item_paths_may_wander_inside_a_linked_spec_folder(tmp_path):
-    real = write(
-        tmp_path / "real", 'axes: {a: "@file: items/../items/a.txt"}\noutput: {field_order: [a]}\n', a_txt="x"
-    )
+    real = write(tmp_path / "real", 'axes: {a: "@file: items/../items/a.txt"}\noutput: {field_order: [a]}\n', a_txt="x")
     (tmp_path / "link").symlink_to(real)
     assert rows(load(tmp_path / "link")) == [{"a": "x"}]
 

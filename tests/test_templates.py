@@ -15,18 +15,15 @@ def written(folder, text: str | bytes):
 def refusal(folder, text: str, stage: str = "essay", *, at_check: bool = True) -> TemplateError:
     """Return the error of a template, which must come at the check before any call, or at rendering."""
     path = written(folder, text)
+    variables = {name: "x" for name in templates.VARIABLES[stage]}
     with pytest.raises(TemplateError) as caught:
-        if at_check:
-            templates.check(path, stage)
-        templates.render(path, stage, {name: "x" for name in templates.VARIABLES[stage]})
+        templates.check(path, stage) if at_check else templates.render(path, stage, variables)
     assert caught.value.file == str(path)
     return caught.value
 
 
 def test_variables_of_each_stage(tmp_path):
-    draft = written(
-        tmp_path, "{% for c in concepts %}{{ c.name }}={{ c.content }};{% endfor %}{{ concepts | length }}"
-    )
+    draft = written(tmp_path, "{% for c in concepts %}{{ c.name }}={{ c.content }};{% endfor %}{{ concepts | length }}")
     concepts = [{"name": "B", "content": "b"}, {"name": "A", "content": "a"}]
     assert templates.render(draft, "draft", {"concepts": concepts}) == "B=b;A=a;2"
     essay = written(tmp_path, "{{ draft_block }}|{{ links_block }}")
@@ -53,7 +50,7 @@ def test_rendering_names_them_as_well(tmp_path):
 
 def test_an_undefined_attribute_is_told(tmp_path):
     path = written(tmp_path, "{% for c in concepts %}{{ c.contents }}{% endfor %}")
-    with pytest.raises(TemplateError, match="undefined value: .*contents"):
+    with pytest.raises(TemplateError, match=r"undefined value: .*contents"):
         templates.render(path, "draft", {"concepts": [{"name": "A", "content": "a"}]})
 
 

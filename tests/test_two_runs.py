@@ -17,9 +17,7 @@ def start(folder, data, cohort, url, *arguments):
     command = [sys.executable, "-m", "snakemake", "-s", str(SOURCE / "Snakefile"), *arguments]
     command += ["--config", f"cohort={cohort}", f"data_root={data}", "--", "evaluations"]
     env = clean_environment() | {"DD_OFFLINE_BASE_URL": url}
-    return subprocess.Popen(
-        command, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+    return subprocess.Popen(command, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
 @pytest.mark.parametrize("arguments", [(), ("--nolock",)], ids=["plain", "nolock"])

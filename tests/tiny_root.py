@@ -11,7 +11,9 @@ from workflow_lib.settings import Settings
 
 TABLES = {
     "concepts_metadata": "concept_id,name,active\nmoat,Moat,true\nloop,Loop,true\nsleep,Sleep,true\nold,Old,false\n",
-    "draft_templates": "template_id,parser,active\nplain,identity,true\nblock,essay_block,true\nretired,identity,false\n",
+    "draft_templates": (
+        "template_id,parser,active\nplain,identity,true\nblock,essay_block,true\nretired,identity,false\n"
+    ),
     "essay_templates": "template_id,generator,active\nstructured,llm,true\nlong,llm,true\ncopied,copy,true\n",
     "evaluation_templates": "template_id,parser\nnovelty,in_last_line\nstyle,in_last_line\n",
     "llm_models": (

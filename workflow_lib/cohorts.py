@@ -75,9 +75,9 @@ def resolve(settings: Settings, name: str) -> Source:
     """
     data = settings.data
     cohort = data.cohort(name)
-    tables = tuple(catalogs_module.files(data))
     if cohort.spec.is_dir():
         return spec_source(settings, name, cohort.spec)
+    tables = tuple(catalogs_module.existing_files(data))
     if settings["selection"]:
         selection = Path(settings["selection"])
         chosen = {"selection": settings["selection"], "template_filter": settings["template_filter"]}
@@ -100,7 +100,7 @@ def spec_source(settings: Settings, cohort_id: str, path: Path) -> Source:
         SpecError: it cannot be read.
     """
     spec = spec_module.load(path)
-    files = (*spec.files, *catalogs_module.files(settings.data))
+    files = (*spec.files, *catalogs_module.existing_files(settings.data))
     return Source(cohort_id, "spec", files, _frozen(settings, spec), {}, path)
 
 
@@ -369,7 +369,12 @@ def with_combos(spec: "spec_module.Spec", catalogs: Catalogs) -> tuple["spec_mod
     distinct = len(set(concepts))
     for size in sizes:
         if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= distinct:
-            raise SpecError(spec.path, f"{place}.k", f"{size!r} is not a number of concepts from 1 to {distinct}")
+            raise SpecError(
+                spec.path,
+                f"{place}.k",
+                f"{size!r} is not a number of concepts from 1 to {distinct}",
+                "write how many concepts a combo has, or a list of such numbers",
+            )
     level = declared.get("level", "paragraph")
     if level not in LEVELS:
         raise SpecError(spec.path, f"{place}.level", f"'{level}' is none of {', '.join(LEVELS)}")

@@ -2,7 +2,6 @@
 
 import csv
 import itertools
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,6 +10,7 @@ from pathlib import Path
 from . import ids
 from .catalogs import LEVELS, Catalogs
 from .errors import CatalogError, StoreError, nearest
+from .files import write_bytes
 from .locks import locked
 from .paths import DataRoot
 from .tables import counting_number, read_rows, render
@@ -143,19 +143,9 @@ def _append(path: Path, combos: Iterable[Combo]) -> None:
             for concept in combo.concept_ids
         ),
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "ab+") as stream:
-        size = stream.seek(0, os.SEEK_END)
-        if size:
-            text = text.split("\n", 1)[1]
-            stream.seek(size - 1)
-            if stream.read(1) != b"\n":
-                text = "\n" + text
-        try:
-            stream.write(text.encode())
-            stream.flush()
-            os.fsync(stream.fileno())
-        except OSError:
-            # a full disk must not leave half a row behind
-            os.ftruncate(stream.fileno(), size)
-            raise
+    old = path.read_bytes() if path.exists() else b""
+    if old:
+        text = text.split("\n", 1)[1]
+        old += b"" if old.endswith(b"\n") else b"\n"
+    # by rename: whoever reads it meanwhile, without the lock, sees whole combos only
+    write_bytes(path.resolve(), old + text.encode(), durable=True)

@@ -34,10 +34,10 @@ def billed_usd(
     """
     if told_usd is not None:
         return told_usd, "endpoint"
-    prices = (model.input_usd_per_mtok, model.output_usd_per_mtok)
-    if not usage or None in prices or not {"prompt_tokens", "completion_tokens"} <= usage.keys():
+    asked, answered = model.input_usd_per_mtok, model.output_usd_per_mtok
+    if not usage or asked is None or answered is None or not {"prompt_tokens", "completion_tokens"} <= usage.keys():
         return None, None
-    cost = (usage["prompt_tokens"] * prices[0] + usage["completion_tokens"] * prices[1]) / MTOK
+    cost = (usage["prompt_tokens"] * asked + usage["completion_tokens"] * answered) / MTOK
     return round(cost, 9), "price"
 
 

@@ -134,9 +134,7 @@ def within_span(ranked: Sequence[Ranked], span: float) -> list[Ranked]:
     return [one for one in ranked if one.score >= ranked[0].score - span - 1e-9]
 
 
-def promising(
-    found: Iterable["Judgement"], baseline: str, target: str, judges: Sequence[str] = ()
-) -> list[Promising]:
+def promising(found: Iterable["Judgement"], baseline: str, target: str, judges: Sequence[str] = ()) -> list[Promising]:
     """Return essays ranked by the template `baseline`, each with its score by `target`, if it has one."""
     found = list(found)
     known = {one.gen_id: one.score for one in best(found, target, judges)}

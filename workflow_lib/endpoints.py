@@ -272,7 +272,7 @@ def _read(endpoint: Endpoint, url: str, response: requests.Response, body: bytes
         reasoning=_text(message.get("reasoning") or message.get("reasoning_content")) or None,
         finish_reason=choice.get("finish_reason"),
         usage=_tokens(usage),
-        cost_usd=float(cost) if _is_number(cost) else None,
+        cost_usd=_number(cost),
         served_model=content.get("model") if isinstance(content.get("model"), str) else None,
         generation_id=content.get("id") if isinstance(content.get("id"), str) else None,
     )
@@ -358,7 +358,7 @@ def _text(content: object) -> str:
 
 def _tokens(usage: Mapping[str, Any]) -> dict[str, int] | None:
     names = ("prompt_tokens", "completion_tokens", "total_tokens")
-    found = {name: int(usage[name]) for name in names if _is_number(usage.get(name))}
+    found = {name: int(usage[name]) for name in names if _number(usage.get(name)) is not None}
     if not found:
         return None
     if "total_tokens" not in found and len(found) == 2:
@@ -366,5 +366,8 @@ def _tokens(usage: Mapping[str, Any]) -> dict[str, int] | None:
     return found
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < float("inf")
+def _number(value: object) -> float | None:
+    """Return a number of 0 or more as such, anything else as None."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
+        return None
+    return float(value)

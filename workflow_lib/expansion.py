@@ -273,17 +273,15 @@ class Maker:
         signature = {"template_id": template, "replicate": str(replicate)}
         if stage != "essay" or self._models_tell_essays_apart(template):
             signature["llm_model_id"] = model
-        if parent is None:
-            signature["combo_id"] = combo_id
-        else:
-            signature["parent_gen_id"] = parent.gen_id
+        source = parent.gen_id if parent else combo_id
+        signature["parent_gen_id" if parent else "combo_id"] = source
         for collision in range(ids.MAX_COLLISIONS + 1):
             if stage == "draft":
-                gen_id = ids.draft_id(combo_id, template, model, replicate, collision=collision)
+                gen_id = ids.draft_id(source, template, model, replicate, collision=collision)
             elif stage == "essay":
-                gen_id = ids.essay_id(parent.gen_id, template, replicate, counted_model, collision=collision)
+                gen_id = ids.essay_id(source, template, replicate, counted_model, collision=collision)
             else:
-                gen_id = ids.evaluation_id(parent.gen_id, template, model, replicate, collision=collision)
+                gen_id = ids.evaluation_id(source, template, model, replicate, collision=collision)
             # text instead of a path object: this is asked for every generation of a cohort
             if not _describes_another(f"{self._gens}/{stage}/{gen_id}/{METADATA}", signature):
                 return gen_id
@@ -295,9 +293,7 @@ class Maker:
     def _models_tell_essays_apart(self, template: str) -> bool:
         return self.rules.essay_model != "never" and not self.catalogs.template("essay", template).copies
 
-    def _task(
-        self, stage: str, parent: Entry | None, combo_id: str, template: str, model: str, replicate: int
-    ) -> str:
+    def _task(self, stage: str, parent: Entry | None, combo_id: str, template: str, model: str, replicate: int) -> str:
         if parent is None:
             return ids.draft_task_id(combo_id, template, model, replicate)
         if stage == "essay":

@@ -149,8 +149,8 @@ def render(settings: Settings, entry: Entry) -> Prompt:
     attempt = read_recorded(parent.raw_metadata).get("attempt")
     if template.copies:
         return Prompt(text, sha, attempt)
-    variables = {name: text for name in templates.VARIABLES[entry.stage]}
-    rendered = templates.render(data.template(entry.stage, entry.template_id), entry.stage, variables)
+    texts = {name: text for name in templates.VARIABLES[entry.stage]}
+    rendered = templates.render(data.template(entry.stage, entry.template_id), entry.stage, texts)
     return Prompt(rendered, sha, attempt)
 
 
@@ -227,8 +227,7 @@ def _refuse_lost_raw(generation: Generation, own: Journal) -> None:
     if generation.parsed.exists() and not generation.raw.exists() and not own.has_open_order():
         raise StoreError(
             f"{generation.raw}: gone, and no attempt keeps the answer, but parsed.txt shows that one was bought",
-            "put raw.txt back; or buy another answer with "
-            f"`daydream regenerate --gen-id {generation.gen_id} --apply`",
+            f"put raw.txt back; or buy another answer with `daydream regenerate --gen-id {generation.gen_id} --apply`",
         )
 
 
@@ -374,9 +373,7 @@ def _refuse_incomplete(stage: Mapping[str, Any], raw: str, recorded: Mapping[str
         raise ParseFailure("empty_response", "the answer is empty")
     lines = sum(1 for line in raw.splitlines() if line.strip())
     if lines < stage["min_lines"]:
-        raise ParseFailure(
-            "min_lines_not_met", f"{lines} non-empty lines, at least {stage['min_lines']} are asked for"
-        )
+        raise ParseFailure("min_lines_not_met", f"{lines} non-empty lines, at least {stage['min_lines']} are asked for")
 
 
 def _concepts(data: DataRoot, combo_id: str) -> list[dict[str, str]]:
@@ -432,9 +429,7 @@ def disk_error(error: OSError, folder: Path) -> StoreError:
         errno.EACCES: "give yourself write access to the data root, or choose another data_root",
     }
     where = error.filename or folder
-    return StoreError(
-        f"{where}: {error.strerror or error}", hints.get(error.errno or 0, "correct this and run again")
-    )
+    return StoreError(f"{where}: {error.strerror or error}", hints.get(error.errno or 0, "correct this and run again"))
 
 
 def _record_failure(

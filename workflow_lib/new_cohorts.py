@@ -93,9 +93,7 @@ def ask(settings: Settings, catalogs: Catalogs, question: Ask) -> Choice:
     choice = Choice()
     known = list(catalogs.concepts)
     choice.concepts = _ask_names(question, "Concepts", known, _active_concepts(catalogs))
-    choice.k = _ask_until(
-        question, f"Concepts per combo, such as 2 or 2,3 [{_joined(_sizes(settings))}]: ", _to_sizes
-    )
+    choice.k = _ask_until(question, f"Concepts per combo, such as 2 or 2,3 [{_joined(_sizes(settings))}]: ", _to_sizes)
     choice.level = _ask_level(question, settings["description_level"])
     for stage in STAGES:
         offered = _active_templates(catalogs, stage)

@@ -297,10 +297,7 @@ LIFTS = (
 LINKS = (
     "What {a} cannot [decide|finish], {b} may [settle|carry on].",
     "{A} and {b} look unrelated until one asks what each does with its [failures|waste].",
-    (
-        "{A} would [give|lend] {b} a supply of raw material, and {b} would [give|lend] it a reason to "
-        "[continue|go on]."
-    ),
+    ("{A} would [give|lend] {b} a supply of raw material, and {b} would [give|lend] it a reason to [continue|go on]."),
     (
         "The hinge between {a} and {b} is [selection|attention]: both depend on noticing the "
         "[rare|one] case that [deserves|repays] a second look."
@@ -309,8 +306,8 @@ LINKS = (
     "Both {a} and {b} [had|have] been studied [alone|apart], [as if|as though] the other did not exist.",
     "If {b} were [right|worth listening to] about anything, it is that {a} should not be left to [chance|specialists].",
     (
-        "[Turn it around|Look at it the other way round]: {b} may be what {a} would [become|turn into] if it were given "
-        "[time|a memory]."
+        "[Turn it around|Look at it the other way round]: {b} may be what {a} would [become|turn into] if it were "
+        "given [time|a memory]."
     ),
     "The [same|very same] difficulty that [limits|slows] {a} would [feed|drive] {b}.",
     (
@@ -373,8 +370,8 @@ TESTS = (
         "[compare|count] what a blind [panel|jury] keeps."
     ),
     (
-        "A [prediction|forecast] follows. If {b} should [matter|count], then taking it away should [lower|cut] the rate of "
-        "accepted ideas [more|faster] than removing anything else."
+        "A [prediction|forecast] follows. If {b} should [matter|count], then taking it away should [lower|cut] the "
+        "rate of accepted ideas [more|faster] than removing anything else."
     ),
     (
         "The [hypothesis|idea] would be falsified by a flat curve: should the share of kept ideas "
@@ -396,10 +393,7 @@ OBJECTIONS = (
         "One may object that others [tried|promised] {a} before; but they did so without {b}, and the difference "
         "is [the whole point|not small]."
     ),
-    (
-        "The [strongest|best] objection is cost, because [nearly all|most] of the effort [is|will be] wasted by "
-        "design."
-    ),
+    ("The [strongest|best] objection is cost, because [nearly all|most] of the effort [is|will be] wasted by design."),
     (
         "A [sceptic|doubter] will say that talk of {b} only [renames|relabels] ordinary search, and the answer is that "
         "ordinary search knows what it is looking for."

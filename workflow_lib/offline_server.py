@@ -134,8 +134,8 @@ class OfflineServer:
     Attributes:
         url: base URL, ``http://HOST:PORT/v1``; known from the start.
         requests: one dict per request, in order of receipt: number, received_at, answered_at (seconds since the
-            epoch, None while open), path, client_port (one per connection), model, seed, messages_sha256, parameters (the body without messages),
-            in_flight (requests being answered, this one included), authorization (whether a header was there),
+            epoch, None while open), path, client_port (one per connection), model, seed, messages_sha256,
+            parameters (the body without messages), in_flight (requests being answered, this one included), authorization (whether a header was there),
             outcome: None while open, ``"ok"``, a fault's name, a status code, or ``"lost"`` if the answer could
             not be written to the client.
     """
@@ -167,9 +167,7 @@ class OfflineServer:
         try:
             self._http = _Listener((host, port), self)
         except OSError as error:
-            raise DayDreamError(
-                f"cannot listen on {host}:{port} ({error.strerror})", "choose another --port"
-            ) from None
+            raise DayDreamError(f"cannot listen on {host}:{port} ({error.strerror})", "choose another --port") from None
         self.url = f"http://{host}:{self._http.server_address[1]}/v1"
 
     def start(self) -> Self:

@@ -262,9 +262,7 @@ def compare(settings: Settings, path: Path) -> tuple[Scope, Comparison]:
     open_ids = to_buy(settings.data, edited.membership)
     planner = Planner(settings, edited)
     calls = [
-        planner.call(entry)
-        for entry in added
-        if entry.gen_id in open_ids and not generations.is_copy(settings, entry)
+        planner.call(entry) for entry in added if entry.gen_id in open_ids and not generations.is_copy(settings, entry)
     ]
     spec, _ = cohorts.with_combos(spec_module.load(path), catalogs_module.load(settings.data))
     rows, rules = spec_module.rows_with_counts(spec)

@@ -433,9 +433,7 @@ class _Reader:
     def _tie(self, name: str, value: Any, place: str) -> Tie:
         if isinstance(value, dict):
             if "to" in value:
-                raise self._error(
-                    f"{place}.to", "a tie has no 'to'", "the tie's own name is the name of the tied axis"
-                )
+                raise self._error(f"{place}.to", "a tie has no 'to'", "the tie's own name is the name of the tied axis")
             self._check_keys(value, ("axes",), place)
             return Tie(place, name, self._names(value.get("axes"), f"{place}.axes", 2))
         return Tie(place, name, self._names(value, place, 2))
@@ -535,9 +533,7 @@ class _Reader:
         sizes = value["k"] if isinstance(value.get("k"), list) else [value.get("k", 1)]
         for size in sizes or [None]:
             if not isinstance(size, int) or isinstance(size, bool) or size < 1:
-                raise self._error(
-                    "combos.k", f"{show(value['k'])} is no number of concepts", "write k: 2 or k: [2, 3]"
-                )
+                raise self._error("combos.k", f"{show(value['k'])} is no number of concepts", "write k: 2 or k: [2, 3]")
         if "level" in value and value["level"] not in COMBO_LEVELS:
             raise self._error(
                 "combos.level",

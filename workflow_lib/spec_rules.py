@@ -179,9 +179,7 @@ class Subset:
             values = (level,) if isinstance(level, str) else level
             place = f"{self.place}[{index}]"
             if len(values) != len(axis.parts) or isinstance(level, str) != (len(axis.parts) == 1):
-                raise SpecError(
-                    design.file, place, f"{show(level)} is not a level of '{self.axis}'", _shape_hint(axis)
-                )
+                raise SpecError(design.file, place, f"{show(level)} is not a level of '{self.axis}'", _shape_hint(axis))
             if values not in present:
                 design.unused.append((place, values, axis))
             wanted.add(values)

@@ -219,9 +219,7 @@ def spread(
             if statistic == "n":
                 columns[f"{name}_n"] = list(aligned["n"].fillna(0).astype("int64"))
             else:
-                columns[name if statistic == "mean" else f"{name}_{statistic}"] = [
-                    fixed(x) for x in aligned[statistic]
-                ]
+                columns[name if statistic == "mean" else f"{name}_{statistic}"] = [fixed(x) for x in aligned[statistic]]
     return pd.concat([table, pd.DataFrame(columns, index=table.index)], axis=1), pd.DataFrame(means, index=rows)
 
 

@@ -65,7 +65,9 @@ def read_rows(path: Path, required: Sequence[str], error: type[PlacedError] = Ca
             cells += [""] * (len(header) - len(cells))
             rows.append(Row(dict(zip(header, (cell.strip() for cell in cells), strict=True)), lines.line_num))
     except csv.Error as problem:
-        raise error(path, f"line {lines.line_num}", f"not readable as CSV: {problem}") from None
+        raise error(
+            path, f"line {lines.line_num}", f"not readable as CSV: {problem}", "look for a quote that is open"
+        ) from None
     return rows
 
 
@@ -84,7 +86,7 @@ def _text_of(path: Path, error: type[PlacedError]) -> str:
     except FileNotFoundError:
         raise error(path, "", "no such file", "create it, or check data_root") from None
     except OSError as problem:
-        raise error(path, "", f"cannot be read: {problem.strerror}") from None
+        raise error(path, "", f"cannot be read: {problem.strerror}", "it must be a readable file") from None
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as problem:
@@ -104,7 +106,7 @@ def _check_header(path: Path, header: list[str], required: Sequence[str], error:
             raise error(path, "line 1", f"no column '{column}'", f"found: {', '.join(header)}")
     for column in header:
         if column and header.count(column) > 1:
-            raise error(path, "line 1", f"column '{column}' stands there twice")
+            raise error(path, "line 1", f"column '{column}' stands there twice", "rename one of them")
 
 
 def spreadsheet_safe(text: str) -> str:

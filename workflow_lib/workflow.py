@@ -39,8 +39,7 @@ class Run:
         if not names:
             raise ConfigError(
                 "no cohort is chosen",
-                f"set `cohort` in config.yaml, or --config cohort=NAME; "
-                f"{nearest('', cohorts.existing(self.settings))}",
+                f"set `cohort` in config.yaml, or --config cohort=NAME; {nearest('', cohorts.existing(self.settings))}",
             )
         found = (cohorts.resolve(self.settings, name) for name in names)
         return {source.cohort_id: source for source in found}
@@ -216,7 +215,7 @@ def _has_row(path: Path, stage: str, gen_id: str) -> bool:
 
 @cache
 def _file_of_now() -> tempfile._TemporaryFileWrapper:
-    return tempfile.NamedTemporaryFile(prefix="daydream-now-")  # noqa: SIM115 - it is there until the process ends
+    return tempfile.NamedTemporaryFile(prefix="daydream-now-")
 
 
 def newest_file() -> Path:

@@ -24,9 +24,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser.add_argument("name", metavar="NAME", help="the new cohort")
     axes = parser.add_argument_group("axes")
     which = axes.add_mutually_exclusive_group()
-    which.add_argument(
-        "--concepts", metavar="LIST", type=names, help="concepts to combine (default: all active ones)"
-    )
+    which.add_argument("--concepts", metavar="LIST", type=names, help="concepts to combine (default: all active ones)")
     which.add_argument("--combos", metavar="LIST", type=names, help="registered combos to use instead")
     axes.add_argument("--k", metavar="LIST", type=_sizes, help="numbers of concepts per combo, such as 2,3")
     axes.add_argument("--level", choices=LEVELS, help="description level of the concepts")

@@ -19,9 +19,7 @@ DETAILS = (
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command."""
-    parser = command(
-        commands, "select", run, "List the best essays by an evaluation template as candidates.", DETAILS
-    )
+    parser = command(commands, "select", run, "List the best essays by an evaluation template as candidates.", DETAILS)
     parser.add_argument("--template", metavar="T", required=True, help="evaluation template that decides")
     add_cohort(parser, "only essays of this cohort (default: the whole store)")
     how = parser.add_mutually_exclusive_group()
@@ -51,9 +49,7 @@ def run(args: argparse.Namespace) -> int:
     curation.check_names(settings, found, args.template, args.judges)
     ranked = curation.best(found, args.template, args.judges)
     if not ranked:
-        raise DayDreamError(
-            f"no essay has a score by '{args.template}' yet", "evaluate some first, or choose another"
-        )
+        raise DayDreamError(f"no essay has a score by '{args.template}' yet", "evaluate some first, or choose another")
     chosen = _chosen(args, ranked)
     path = args.out or settings.data.curation / curation.CANDIDATES
     curation.write_candidates(path, settings.data, chosen, overwrite=args.overwrite)

@@ -28,9 +28,7 @@ def run(args: argparse.Namespace) -> int:
     curation.check_names(settings, found, args.template, args.judges)
     ranked = curation.top(found, args.template, args.judges)[: args.top_n]
     if args.json:
-        print_json(
-            {"cohort": within.name, "essays": [ranked_json(place, one) for place, one in enumerate(ranked, 1)]}
-        )
+        print_json({"cohort": within.name, "essays": [ranked_json(place, one) for place, one in enumerate(ranked, 1)]})
     elif ranked:
         print_table(f"Top essays of {within.name}", COLUMNS, rows_of(ranked))
     else:

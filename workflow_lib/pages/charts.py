@@ -58,9 +58,7 @@ class Svg:
         head = Markup('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {}" role="img" aria-label="{}"').format(
             size, self.label
         )
-        return (
-            f'{head} width="{_short(self.width)}" height="{_short(self.height)}">{style}{"".join(self.parts)}</svg>'
-        )
+        return f'{head} width="{_short(self.width)}" height="{_short(self.height)}">{style}{"".join(self.parts)}</svg>'
 
 
 def standalone(drawing: Svg) -> str:

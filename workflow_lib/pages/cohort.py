@@ -35,9 +35,7 @@ def write(settings: Settings, cohort_id: str, membership: Membership) -> Path:
     plots = charts.of(tables, documents)
     unit = " %" if is_mixed(scales) else ""
 
-    written = set(
-        EssayPages(settings, cohort_id, store, documents, concepts, state.offline_models, unit).write(folder)
-    )
+    written = set(EssayPages(settings, cohort_id, store, documents, concepts, state.offline_models, unit).write(folder))
     for name, plot in plots.items():
         if plot is not None:
             path = folder / "plots" / f"{name}.svg"
@@ -114,9 +112,7 @@ def page_data(
     levels["judge"] = distinct(score.judge for score in scores)
     levels["evaluation_template"] = distinct(score.template for score in scores)
     place = {factor: {name: number for number, name in enumerate(names)} for factor, names in levels.items()}
-    columns = sorted(
-        {(place["judge"][score.judge], place["evaluation_template"][score.template]) for score in scores}
-    )
+    columns = sorted({(place["judge"][score.judge], place["evaluation_template"][score.template]) for score in scores})
     column = {pair: number for number, pair in enumerate(columns)}
     return {
         "cohort": cohort_id,

@@ -13,7 +13,7 @@ MAX_WORDS = 20_000
 
 def words(text: str) -> set[str]:
     """Return the words of a text in lower case: runs of 2 to 30 letters and digits."""
-    return set(_WORD.findall(text.casefold()))
+    return set(_WORD.findall(text.lower()))
 
 
 def build(texts: Sequence[str]) -> list[str]:
