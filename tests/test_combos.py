@@ -170,6 +170,9 @@ def test_processes_that_append_at_once_lose_nothing_and_write_nothing_twice(data
     workers = [
         subprocess.Popen([sys.executable, "-c", APPEND, str(data.root), str(number)], cwd=SOURCE) for number in range(3)
     ]
+    while any(worker.poll() is None for worker in workers):
+        # a reader takes no lock, and must never see half a combo
+        assert all(len(one.concept_ids) == 2 for one in load(data).values())
     assert [worker.wait(60) for worker in workers] == [0, 0, 0]
     rows = [(row["combo_id"], row["concept_id"]) for row in read_csv(data.combo_mappings)]
     assert len(rows) == len(set(rows)) == 2 * (20 + 3 * 20)

@@ -135,7 +135,8 @@ class OfflineServer:
         url: base URL, ``http://HOST:PORT/v1``; known from the start.
         requests: one dict per request, in order of receipt: number, received_at, answered_at (seconds since the
             epoch, None while open), path, client_port (one per connection), model, seed, messages_sha256,
-            parameters (the body without messages), in_flight (requests being answered, this one included), authorization (whether a header was there),
+            parameters (the body without messages), in_flight (requests being answered, this one included),
+            authorization (whether a header was there),
             outcome: None while open, ``"ok"``, a fault's name, a status code, or ``"lost"`` if the answer could
             not be written to the client.
     """
