@@ -6,11 +6,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: run test test-quick check lock clean-demo
+.PHONY: run test test-quick check lock
 
 run: $(READY)
-	@$(BIN)/snakemake --cores 16 --quiet rules progress host --config cohort=demo
-	@$(BIN)/daydream top --cohort demo --limit 10
+	@echo "Running the demo cohort: 486 generations by offline models, half a minute or so"
+	@$(BIN)/snakemake --cores 16 --quiet all --config cohort=demo
+	@$(BIN)/daydream top --cohort demo
 	@echo "The page of the demo cohort: $(CURDIR)/data/cohorts/demo/reports/html/index.html"
 
 test: $(READY)
@@ -35,5 +36,5 @@ lock:
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $(READY)

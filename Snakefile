@@ -14,6 +14,9 @@ from snakemake.utils import min_version
 min_version("9.27")
 
 
+report: "report/workflow.rst"
+
+
 include: "rules/messages.smk"
 include: "rules/common.smk"
 include: "rules/cohort.smk"

@@ -1,7 +1,7 @@
 """
 How long a cohort of 100,000 rows takes to expand, and how much memory.
 
-    python benchmarks/expand.py [--rows 100000]
+    .venv/bin/python benchmarks/expand.py --rows 100000
 
 Prints the seconds from reading the spec to the last file written, for a first expansion and for one that
 changes nothing, and the peak memory of the process. Target: under 10 s and 1 GB on two cores.

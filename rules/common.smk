@@ -12,12 +12,15 @@ sys.path.insert(0, str(Path(workflow.basedir).resolve()))
 
 from workflow_lib import (
     calls,
+    catalogs,
     cohorts,
     generations,
     settings as settings_module,
     workflow as workflow_module,
 )
+from workflow_lib.endpoints import OFFLINE
 from workflow_lib.errors import DayDreamError
+from workflow_lib.files import write_text
 from workflow_lib.paths import PARENT_STAGE, STAGES
 
 
@@ -53,6 +56,7 @@ if workflow.is_main_process and any(Path(".snakemake/locks").glob("*")):
 DATA = settings.data
 GENS = f"{DATA.gens}"
 COHORT_DIRS = f"{DATA.cohorts}"
+MEMBERSHIPS = [f"{DATA.cohort(name).membership}" for name in COHORTS]
 caller = calls.Caller(settings)
 
 
@@ -144,6 +148,11 @@ def open_of(*stages):
             ]
 
     return parsed
+
+
+def unless_sharded(reports):
+    """Return what a run ends with: its reports, or with `shard` only the texts of its slice."""
+    return [*MEMBERSHIPS, open_of(*STAGES)] if settings["shard"] else reports
 
 
 def work_before_results(wildcards):
@@ -254,9 +263,37 @@ def logged(path):
         ) from None
 
 
-def tables_of(cohort):
-    """Return the paths of all tables of a cohort; `{cohort}` may be its wildcard."""
-    return DATA.cohort(cohort).tables
+def in_report(path, kind):
+    """Mark a table or figure of a cohort for `snakemake --report`; report/ has a sentence about each."""
+    marked = report(
+        update(path),
+        caption=f"../report/{path.stem}_{kind}.rst",
+        category=cohort_in_report,
+        subcategory=kind,
+        labels={"name": path.stem.replace("_", " ")},
+    )
+    return marked
+
+
+def cohort_in_report(wildcards):
+    """Return what the report calls a cohort: results of offline models must not pass for real ones."""
+    models = catalogs.load(DATA).models
+    used = {entry.llm_model_id for entry in expanded(wildcards.cohort)}
+    offline = any(models[name].endpoint == OFFLINE for name in used if name in models)
+    return f"{wildcards.cohort} (offline models)" if offline else wildcards.cohort
+
+
+NOTHING_TO_DRAW = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 400 40" role="img" aria-label="Nothing to draw">'
+    '<text x="8" y="25" font-family="sans-serif" font-size="14" fill="#6b6f76">Nothing to draw yet.</text></svg>\n'
+)
+
+
+def fill_figures(cohort):
+    """Write the figures for which a cohort has no scores or costs: outputs of a rule have to exist."""
+    for path in DATA.cohort(cohort).figures:
+        if not path.exists():
+            write_text(path, NOTHING_TO_DRAW)
 
 
 def write_membership(cohort, log):
@@ -292,6 +329,7 @@ def write_page(cohort, log):
     """Write the pages of a cohort."""
     with logged(log):
         workflow_module.write_page(run_of, cohort)
+        fill_figures(cohort)
 
 
 def write_cross(log):

@@ -5,6 +5,7 @@ REQUIRED INPUTS:  data/cohorts/{cohort}/membership.csv      (rules/cohort.smk)
                   data/gens/*/{gen_id}/parsed.txt           those that are still to be made, or newer
 OUTPUTS:          data/cohorts/{cohort}/reports/            tables, see docs/tables.md
                   data/cohorts/{cohort}/reports/html/       the page that people look at
+`snakemake --report` carries what is marked in_report(): tables and figures, and nothing that a model wrote.
 """
 
 
@@ -16,7 +17,9 @@ rule cohort_results:
         open_work=work_before_results,
         news=news_since_results,
     output:
-        [update(path) for path in tables_of("{cohort}")],
+        [in_report(path, "tables") for path in DATA.cohort("{cohort}").shared_tables],
+        update(DATA.cohort("{cohort}").failures),
+        update(DATA.cohort("{cohort}").completeness),
     log:
         "logs/cohort_results/{cohort}.log",
     run:
@@ -28,7 +31,8 @@ rule cohort_page:
     input:
         rules.cohort_results.output,
     output:
-        update(f"{COHORT_DIRS}/{{cohort}}/reports/html/index.html"),
+        [in_report(path, "figures") for path in DATA.cohort("{cohort}").figures],
+        page=update(DATA.cohort("{cohort}").page),
     log:
         "logs/cohort_page/{cohort}.log",
     run:
@@ -38,13 +42,13 @@ rule cohort_page:
 rule results:
     """The tables of every cohort of the run."""
     input:
-        [DATA.cohort(name).aggregated_scores for name in COHORTS],
+        unless_sharded([DATA.cohort(name).aggregated_scores for name in COHORTS]),
 
 
 rule report:
     """The page of every cohort of the run."""
     input:
-        [DATA.cohort(name).page for name in COHORTS],
+        [path for name in COHORTS for path in (DATA.cohort(name).page, *DATA.cohort(name).figures)],
 
 
 rule cross_experiment:

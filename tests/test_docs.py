@@ -17,7 +17,7 @@ from tests import reference, small_cohort, tiny_root
 from tests.project import SOURCE, TWO_BY_TWO, clean_environment, read_csv
 from workflow_lib import catalogs, cli, cohorts, cross, endpoints, results
 from workflow_lib import settings as settings_module
-from workflow_lib.paths import ANALYSIS_TABLES, SUMMARY_TABLES
+from workflow_lib.paths import ANALYSIS_TABLES, STAGES, SUMMARY_TABLES
 
 PAGES = [
     SOURCE / "README.md",
@@ -327,7 +327,6 @@ def test_everyday_commands_of_the_readme_run(working_copy):
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(strict=True, reason="Snakemake passes numbers inside a nested --config on as text")
 def test_nested_settings_of_the_configuration_page_are_taken(working_copy):
     found = re.findall(r"`--config ('\w+=\{[^`]*)`", (SOURCE / "docs" / "configuration.md").read_text())
     assert found
@@ -398,6 +397,13 @@ def test_first_paid_cohort_of_the_readme_is_small():
     settings = settings_module.load({"data_root": str(SOURCE / "data"), "cohort": "first-paid"}, SOURCE, {})
     expansion = cohorts.expand_source(settings, cohorts.resolve(settings, "first-paid"))
     assert [len(expansion.membership.stage(stage)) for stage in ("draft", "essay", "evaluation")] == [2, 2, 4]
+
+
+def test_spec_of_the_readme_expands(tmp_path):
+    (config,) = blocks(SOURCE / "README.md", "yaml")
+    membership = small_cohort.expand(small_cohort.make_project(tmp_path, config))
+    # 3 combos x 2 templates x 2 writers; an essay by a model and a copy; one judge per writer, twice
+    assert [len(membership.stage(stage)) for stage in STAGES] == [12, 24, 48]
 
 
 def test_demo_has_as_many_generations_as_the_readme_says():

@@ -272,7 +272,6 @@ def test_a_gen_id_of_nowhere_says_so(project: Project):
     assert "it is in no cohort" in output
 
 
-@pytest.mark.xfail(strict=True, reason="workflow._has_row looks for a comma after the gen_id")
 def test_a_gen_id_of_an_older_tools_membership_is_found_there(project: Project):
     project.snakemake("cohort")
     older = project.data / "cohorts" / "older" / "membership.csv"

@@ -113,7 +113,7 @@ def test_staged_files_move_together_and_an_error_moves_none(tmp_path):
 
 def test_reserved_room_becomes_exactly_the_content(tmp_path):
     room = files.Room(tmp_path / "0001.json", 100_000)
-    room.fill(b"short")
+    room.fill(b"short", durable=True)
     assert (tmp_path / "0001.json").read_bytes() == b"short"
     given_up = files.Room(tmp_path / "0002.json", 100_000)
     given_up.give_up()

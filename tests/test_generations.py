@@ -338,7 +338,6 @@ def test_a_raw_file_without_attempts_is_adopted_and_left_as_it_is(real):
     assert bytes_of(files.folder)["raw.txt"] == before["raw.txt"]
 
 
-@pytest.mark.xfail(strict=True, reason="Journal.adopt keeps a raw.txt only where there are no attempts at all")
 def test_a_raw_file_beside_a_failed_attempt_is_never_bought_over(real):
     """A call failed here, and then the answer of another machine was copied in."""
     with pytest.raises(CallError):

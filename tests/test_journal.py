@@ -57,7 +57,7 @@ def test_a_claim_is_written_before_the_call_and_answered_once(own):
     assert request["holder"]["pid"] == os.getpid()
     assert request["heartbeat"] == "0000000000"
     assert [one["outcome"] for one in request["tries"]] == [None]
-    attempt = taken.answer({"answer": "A", "usage": None})
+    attempt = taken.answer({"answer": "A", "usage": None}, durable=True)
     assert names(own) == ["0001.json", "0001.request.json"]
     assert attempt == own.newest_answer() == written(own, "0001.json")
     assert (attempt["number"], attempt["answer"], attempt["tries"], attempt["adopted"]) == (1, "A", 1, False)
@@ -76,7 +76,10 @@ def test_every_try_is_on_record(own):
         None,
     ]
     assert taken.tries == 3
-    assert taken.answer({"answer": "A"})["started_at"] == written(own, "0001.request.json")["tries"][0]["started_at"]
+    assert (
+        taken.answer({"answer": "A"}, durable=True)["started_at"]
+        == written(own, "0001.request.json")["tries"][0]["started_at"]
+    )
 
 
 def test_a_failed_attempt_keeps_its_number_and_its_request(own):
@@ -102,7 +105,7 @@ def test_a_live_claim_is_seen_and_an_ended_one_is_not(own):
     watch = holders.Watch()
     taken = claim(own)
     assert own.state(watch).claimed == 1
-    taken.answer({"answer": "A"})
+    taken.answer({"answer": "A"}, durable=True)
     state = own.state(watch)
     assert (state.claimed, state.answered, state.next_number) == (None, 1, 2)
 
@@ -168,7 +171,7 @@ def test_a_call_in_flight_is_not_among_what_may_have_been_billed(own):
 
 
 def test_an_order_is_open_until_a_higher_numbered_answer(own):
-    claim(own).answer({"answer": "old"})
+    claim(own).answer({"answer": "old"}, durable=True)
     own.order("run-1")
     assert own.has_open_order()
     assert own.newest_answer()["answer"] == "old"
@@ -176,7 +179,7 @@ def test_an_order_is_open_until_a_higher_numbered_answer(own):
     assert taken.number == 3
     taken.fail({"reason": "x", "message": "", "remedy": ""})
     assert own.has_open_order()
-    claim(own).answer({"answer": "new"})
+    claim(own).answer({"answer": "new"}, durable=True)
     assert not own.has_open_order()
     assert own.newest_answer()["answer"] == "new"
 
@@ -220,7 +223,7 @@ def test_an_adopted_answer_says_so(own):
 
 def test_an_answer_survives_any_text(own):
     text = "\ud800 \x00 \u2028 \r\n" + "x" * 100_000
-    claim(own).answer({"answer": text})
+    claim(own).answer({"answer": text}, durable=True)
     assert own.newest_answer()["answer"] == text
 
 

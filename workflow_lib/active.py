@@ -120,7 +120,8 @@ def expand_active(
     ]
     # a stage without templates or models ends the design there
     depth = next((index for index, axis in enumerate(axes) if not axis), len(axes))
-    depth = {4: 4, 5: 4}.get(depth, depth)
+    if COLUMNS[depth:] == ("evaluation_llm",):
+        depth -= 1
     columns = COLUMNS[:depth]
     rows: Iterator[Mapping[str, str]] = (
         dict(zip(columns, levels, strict=True)) for levels in itertools.product(*axes[:depth])

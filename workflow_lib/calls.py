@@ -16,7 +16,7 @@ from .files import read_json
 from .journal import Claim, Journal
 from .membership import Entry
 from .paths import DataRoot
-from .pools import Pool, Pools
+from .pools import LONGEST_PAUSE_SECONDS, Pool, Pools
 from .settings import Settings
 
 CLAIM_POLL_SECONDS = 0.25
@@ -150,7 +150,9 @@ class Caller:
                 "cost_source": source,
                 "generation_id": reply.generation_id,
                 "duration_s": round(time.monotonic() - begun, 3),
-            }
+            },
+            # what the offline models say in this process costs nothing and can be had again
+            durable=call.endpoint.base_url is not None,
         )
 
     def _try_until_answered(self, call: "_Call") -> Reply | None:
@@ -241,10 +243,10 @@ def backoff_seconds(first: float, failures: int, retry_after: float | None) -> f
         first: pause after the first failure; it doubles with each, up to a minute, and varies by half
             so that many callers do not come back at once.
         failures: how many there were, 1 or more.
-        retry_after: what the endpoint asked for, None if nothing; it is the least.
+        retry_after: what the endpoint asked for, None if nothing; it is the least, but no more than ten minutes.
     """
     pause = min(LONGEST_BACKOFF_SECONDS, first * 2 ** (failures - 1)) * random.uniform(0.5, 1.0)
-    return max(pause, retry_after or 0.0)
+    return max(pause, min(retry_after or 0.0, LONGEST_PAUSE_SECONDS))
 
 
 def attempt_key(attempt: Mapping[str, Any]) -> str:

@@ -79,7 +79,7 @@ def resolve(settings: Settings, name: str) -> Source:
         return spec_source(settings, name, cohort.spec)
     tables = tuple(catalogs_module.existing_files(data))
     if settings["selection"]:
-        selection = Path(settings["selection"])
+        selection = curated.existing_file(Path(settings["selection"]))
         chosen = {"selection": settings["selection"], "template_filter": settings["template_filter"]}
         return Source(name, CURATED, (selection, *tables), _frozen(settings, None), chosen)
     if name == AUTO or settings["auto"]:

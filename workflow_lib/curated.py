@@ -1,5 +1,6 @@
 """Curated cohorts: made from a list of essays or drafts that a person selected [SPEC 4.4]."""
 
+import difflib
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -8,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from . import membership as membership_module
-from .catalogs import Catalogs
+from .catalogs import MODELS, Catalogs, templates_table
 from .errors import ConfigError, DayDreamError, StoreError, nearest
-from .expansion import Maker
+from .expansion import IdRules, Maker
 from .files import read_json, read_text
 from .membership import Entry
 from .paths import PARENT_STAGE, STAGES, DataRoot, is_safe_id
+from .tables import MAX_COUNT
 
 REGENERATE = "regenerate"
 REUSE_DRAFTS = "reuse-drafts"
@@ -79,6 +81,20 @@ class Allocation:
         return {"mode": self.mode, "lines": self.lines}
 
 
+def existing_file(path: Path) -> Path:
+    """Return the path of a selection file.
+
+    Raises:
+        ConfigError: there is no such file.
+    """
+    if not path.is_file():
+        raise ConfigError(
+            f"selection: {path}: no such file",
+            "`daydream select --write-selection` writes such a list; paths are relative to the working directory",
+        )
+    return path
+
+
 def read_selection(path: Path, data: DataRoot) -> Selection:
     """Return what a selection file says.
 
@@ -86,50 +102,84 @@ def read_selection(path: Path, data: DataRoot) -> Selection:
         ConfigError: no such file, an unknown directive, no line, a line that is no generation of the
             store, or essays and drafts in one file.
     """
-    try:
-        text = read_text(path)
-    except OSError as error:
-        raise ConfigError(f"selection: {path}: {error.strerror}", "`daydream select` writes such a list") from None
+    text = read_text(existing_file(path))
     gen_ids: dict[str, int] = {}
-    given: str | None = None
-    given_at = 0
-    fill_up = False
+    modes: list[tuple[int, str]] = []
+    fill_up_at = 0
     for number, line in enumerate(text.splitlines(), start=1):
         content, _, comment = line.partition("#")
         if content.strip():
             gen_ids.setdefault(content.strip(), number)
-        directive = comment.strip().lower()
-        if not content.strip() and (match := re.fullmatch(r"mode\s*:\s*(\S+)", directive)):
-            given, given_at = match[1], number
-        elif not content.strip() and directive in FILL_UP:
-            fill_up = True
+            continue
+        place = f"selection: {path}: line {number}"
+        directive = " ".join(comment.lower().split())
+        if (mode := _mode_in(directive, place)) is not None:
+            modes.append((number, mode))
+        elif _is_fill_up(directive, place):
+            fill_up_at = number
     if not gen_ids:
-        raise ConfigError(f"selection: {path}: no line names an essay or a draft")
-    stage = _stage_of(path, gen_ids, data)
-    mode = given or DEFAULT_MODE[stage]
-    if mode not in MODES[stage]:
         raise ConfigError(
-            f"selection: {path}: line {given_at}: '{mode}' is no mode for a list of {stage}s",
-            nearest(mode, MODES[stage]),
+            f"selection: {path}: no line names an essay or a draft",
+            "list gen_ids, one per line; `daydream select --write-selection` does",
         )
-    mode = MODES[stage][mode]
-    if fill_up and mode != REUSE_ESSAYS:
-        raise ConfigError(f"selection: {path}: fill-up goes with '# mode: reuse-essays' only, not with {mode}")
-    return Selection(path, stage, tuple(gen_ids), mode, fill_up)
+    stage = _stage_of(path, gen_ids, data)
+    mode = _mode_of(path, stage, modes)
+    if fill_up_at and mode != REUSE_ESSAYS:
+        raise ConfigError(
+            f"selection: {path}: line {fill_up_at}: fill-up does not go with mode {mode}",
+            f"add '# mode: {REUSE_ESSAYS}' to fill up the evaluations of listed essays",
+        )
+    return Selection(path, stage, tuple(gen_ids), mode, bool(fill_up_at))
+
+
+def _mode_in(directive: str, place: str) -> str | None:
+    """Return the mode that a comment names, None if it is no directive; a slip never passes for a remark."""
+    match = re.fullmatch(r"mode ?([:=]?) ?(.*)", directive)
+    if not match or not (match[1] or match[2] in {name for names in MODES.values() for name in names}):
+        return None
+    if match[1] != ":" or " " in match[2]:
+        raise ConfigError(f"{place}: '# {directive}' is no directive", "write it as '# mode: NAME', alone on its line")
+    return match[2]
+
+
+def _is_fill_up(directive: str, place: str) -> bool:
+    if directive in FILL_UP:
+        return True
+    if difflib.get_close_matches(directive.replace(" ", "-"), FILL_UP, n=1, cutoff=0.8):
+        # taken for a remark it would buy all that exists once more
+        raise ConfigError(f"{place}: '# {directive}' is no directive", nearest(directive, FILL_UP))
+    return False
+
+
+def _mode_of(path: Path, stage: str, given: Sequence[tuple[int, str]]) -> str:
+    for number, mode in given:
+        if mode not in MODES[stage]:
+            raise ConfigError(
+                f"selection: {path}: line {number}: '{mode}' is no mode for a list of {stage}s",
+                nearest(mode, MODES[stage]),
+            )
+    meant = dict.fromkeys(MODES[stage][mode] for _, mode in given) or {DEFAULT_MODE[stage]: None}
+    if len(meant) > 1:
+        raise ConfigError(
+            f"selection: {path}: line {given[-1][0]}: a second mode; the first was {next(iter(meant))}",
+            "make a list for each, and a cohort of each",
+        )
+    return next(iter(meant))
 
 
 def _stage_of(path: Path, gen_ids: Mapping[str, int], data: DataRoot) -> str:
+    def is_stored(stage: str, gen_id: str) -> bool:
+        return is_safe_id(gen_id) and data.generation(stage, gen_id).folder.is_dir()
+
     stages: dict[str, str] = {}
     for gen_id, number in gen_ids.items():
-        found = [
-            stage
-            for stage in ("essay", "draft")
-            if is_safe_id(gen_id) and data.generation(stage, gen_id).folder.is_dir()
-        ]
+        found = [stage for stage in ("essay", "draft") if is_stored(stage, gen_id)]
         if not found:
+            hint = "list gen_ids of essays or drafts, one per line"
+            if is_stored("evaluation", gen_id):
+                hint = "it is an evaluation; list the essay that it judges"
             raise ConfigError(
-                f"selection: {path}: line {number}: there is no essay or draft '{gen_id}' in {data.gens}",
-                "list gen_ids, one per line",
+                f"selection: {path}: line {number}: there is no essay or draft '{gen_id}' in {data.gens}", hint
             )
         stages[gen_id] = found[0]
     if len(set(stages.values())) > 1:
@@ -158,7 +208,7 @@ class Curator:
         self.catalogs = catalogs
         self.axes = axes
         self.maker = maker
-        self.taken = Taken(data, cohort_id)
+        self.taken = Taken(data, cohort_id, maker.rules)
 
     def expand(self, selection: Selection, allocation: Allocation) -> None:
         """Add the generations of all selected lines to the maker, and their new replicates to the allocation."""
@@ -168,9 +218,15 @@ class Curator:
                 f"and {selection.path} now says {selection.mode}",
                 "give the cohort of the other mode another name",
             )
+        # also what was given to lines and not bought yet, or another line would get the same numbers
+        for keys in allocation.lines.values():
+            for key, replicates in keys.items():
+                self.taken.add(*_stage_and_cell(key), replicates)
         for gen_id in selection.gen_ids:
             given = allocation.lines.setdefault(gen_id, {})
             chain = self.kept(selection.stage, gen_id)
+            for entry in chain:
+                self._check_names(entry)
             if selection.mode == REUSE_ESSAYS:
                 draft, essay = (self.maker.keep(entry) for entry in chain)
                 self._evaluate(essay, given, fill_up=selection.fill_up)
@@ -205,6 +261,25 @@ class Curator:
         chain = self.kept(above, entry.parent_gen_id)
         model = entry.llm_model_id or chain[-1].llm_model_id
         return [*chain, entry._replace(combo_id=chain[0].combo_id, llm_model_id=model)]
+
+    def _check_names(self, entry: Entry) -> None:
+        path = self.data.generation(entry.stage, entry.gen_id).metadata
+        names = self.catalogs.templates[entry.stage]
+        if entry.template_id not in names:
+            raise StoreError(
+                f"{path}: unknown {entry.stage} template '{entry.template_id}'; {nearest(entry.template_id, names)}",
+                f"put its row back into {self.data.catalog(templates_table(entry.stage))}",
+            )
+        if entry.llm_model_id not in self.catalogs.models:
+            raise StoreError(
+                f"{path}: unknown model '{entry.llm_model_id}'; {nearest(entry.llm_model_id, self.catalogs.models)}",
+                f"put its row back into {self.data.catalog(MODELS)}",
+            )
+        if not self.maker.known_combos(entry.combo_id):
+            raise StoreError(
+                f"{path}: unknown combo '{entry.combo_id}'",
+                f"restore its rows in {self.data.combo_mappings}; they are append-only",
+            )
 
     def _regenerate(self, draft: Entry, essay: Entry, given: dict[str, list[int]]) -> None:
         cell = (draft.combo_id, draft.template_id, draft.llm_model_id)
@@ -255,40 +330,72 @@ class Curator:
 class Taken:
     """Which replicates of a cell exist: in the store, and in the memberships of other cohorts."""
 
-    def __init__(self, data: DataRoot, cohort_id: str):
+    def __init__(self, data: DataRoot, cohort_id: str, rules: IdRules):
+        self._rules = rules
         self._all: dict[tuple[str, Cell], set[int]] = defaultdict(set)
         self._bought: dict[tuple[str, Cell], set[int]] = defaultdict(set)
+        models: dict[str, str] = {}
         for entry in _stored(data):
-            self._all[_cell(entry)].add(entry.replicate)
+            # an essay that names no model, a copy or an older tool's, has its draft's
+            model = entry.llm_model_id or models.get(entry.parent_gen_id, "")
+            models[entry.gen_id] = model
+            key = self._key(entry.stage, _cell(entry._replace(llm_model_id=model)))
+            self._all[key].add(entry.replicate)
             if data.generation(entry.stage, entry.gen_id).raw.exists():
-                self._bought[_cell(entry)].add(entry.replicate)
+                self._bought[key].add(entry.replicate)
         for path in sorted(data.cohorts.glob("*/membership.csv")):
             if path.parent.name != cohort_id:
                 for entry in membership_module.read(data, path.parent.name):
-                    self._all[_cell(entry)].add(entry.replicate)
+                    self._all[self._key(entry.stage, _cell(entry))].add(entry.replicate)
 
     def numbers(self, stage: str, cell: Cell) -> set[int]:
         """Return every replicate of a cell that is in use anywhere."""
-        return self._all[stage, cell]
+        return self._all[self._key(stage, cell)]
 
     def bought(self, stage: str, cell: Cell) -> set[int]:
         """Return the replicates of a cell whose answer is in the store."""
-        return self._bought[stage, cell]
+        return self._bought[self._key(stage, cell)]
 
     def add(self, stage: str, cell: Cell, replicates: Iterable[int]) -> None:
         """Note replicates that were just given."""
-        self._all[stage, cell].update(replicates)
+        self._all[self._key(stage, cell)].update(replicates)
+
+    def _key(self, stage: str, cell: Cell) -> tuple[str, Cell]:
+        """Return what has replicate numbers of its own: what gets one id is one cell."""
+        source, template, model = (part.strip().lower() for part in cell)
+        if stage == "essay" and self._rules.essay_model == "never":
+            model = ""
+        return stage, (source, template, model)
 
 
 def read_allocation(path: Path, mode: str) -> Allocation:
-    """Return what was given out so far; empty, in this mode, if there is no file yet."""
+    """Return what was given out so far; empty, in this mode, if there is no file yet.
+
+    Raises:
+        StoreError: the file is no allocation.
+    """
     try:
         content = read_json(path)
-        return Allocation(str(content["mode"]), dict(content["lines"]))
     except FileNotFoundError:
         return Allocation(mode)
-    except (KeyError, TypeError) as error:
-        raise StoreError(f"{path}: not an allocation: {error!r}", "restore it from version control") from None
+    try:
+        lines = {
+            str(gen_id): {str(key): _replicates(key, numbers) for key, numbers in keys.items()}
+            for gen_id, keys in content["lines"].items()
+        }
+        return Allocation(str(content["mode"]), lines)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise StoreError(
+            f"{path}: not an allocation: {error!r}",
+            "restore it from a copy: without it, all selected lines would get new replicates",
+        ) from None
+
+
+def _replicates(key: str, numbers: Any) -> list[int]:
+    _stage_and_cell(key)
+    if not all(type(number) is int and 1 <= number <= MAX_COUNT for number in numbers):
+        raise ValueError(f"replicates of {key}: {numbers}")
+    return list(numbers)
 
 
 def _stored(data: DataRoot) -> Iterator[Entry]:
@@ -302,9 +409,14 @@ def _stored(data: DataRoot) -> Iterator[Entry]:
                 continue
 
 
-def _cell(entry: Entry) -> tuple[str, Cell]:
-    return entry.stage, (entry.parent_gen_id or entry.combo_id, entry.template_id, entry.llm_model_id)
+def _cell(entry: Entry) -> Cell:
+    return entry.parent_gen_id or entry.combo_id, entry.template_id, entry.llm_model_id
 
 
 def _key(stage: str, cell: Cell) -> str:
     return "|".join((stage, *cell))
+
+
+def _stage_and_cell(key: str) -> tuple[str, Cell]:
+    stage, source, template, model = key.split("|")
+    return stage, (source, template, model)

@@ -1,5 +1,6 @@
 """Choosing essays by their scores: rankings, candidate lists, cohorts made of them [SPEC 10]."""
 
+import itertools
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -205,7 +206,8 @@ def entries_of(settings: Settings, cohort_id: str, essays: Sequence[str]) -> lis
         essay = membership.from_store(data, "essay", gen_id, cohort_id)
         draft = membership.from_store(data, "draft", essay.parent_gen_id, cohort_id)
         entries[draft.gen_id] = draft
-        entries[gen_id] = essay._replace(combo_id=draft.combo_id)
+        model = essay.llm_model_id or draft.llm_model_id
+        entries[gen_id] = essay._replace(combo_id=draft.combo_id, llm_model_id=model)
     evaluations = []
     for gen_id in in_store(data, "evaluation"):
         recorded = read_recorded(data.generation("evaluation", gen_id).metadata)
@@ -238,8 +240,8 @@ def cohort_from(settings: Settings, cohort_id: str, essays: Sequence[str], origi
     """
     cohort = new_cohort(settings, cohort_id)
     wanted = Membership(entries_of(settings, cohort_id, essays))
-    for essay_model in ("auto", "never"):
-        texts = _spec_of(wanted, essay_model, origin)
+    for essay_model, spec_of in itertools.product(("auto", "never"), (_crossed_spec_of, _spec_of)):
+        texts = spec_of(wanted, essay_model, origin)
         if texts and _gives_back(settings, cohort_id, texts, wanted):
             for name, text in texts.items():
                 write_text(cohort.spec / name, text)
@@ -284,6 +286,20 @@ def _gives_back(settings: Settings, cohort_id: str, texts: Mapping[str, str], wa
     return expansion.membership.by_id.keys() == wanted.by_id.keys()
 
 
+def _crossed_spec_of(wanted: Membership, essay_model: str, origin: str) -> dict[str, str] | None:
+    """Return the files of a spec with a list of essays, crossed with templates and judges.
+
+    A further judge is one more word in it. None if there are no evaluations.
+    """
+    evaluations = wanted.stage("evaluation")
+    if not evaluations:
+        return None
+    axes = [*CELL_AXES["draft"], *CELL_AXES["essay"]]
+    levels = zip(*((one.template_id, one.llm_model_id, str(one.replicate)) for one in evaluations), strict=True)
+    crossed = {axis: list(dict.fromkeys(values)) for axis, values in zip(CELL_AXES["evaluation"], levels, strict=True)}
+    return _spec_files(wanted, wanted.stage("essay"), "essays", axes, crossed, essay_model, origin)
+
+
 def _spec_of(wanted: Membership, essay_model: str, origin: str) -> dict[str, str] | None:
     """Return the files of a spec that lists every cell, None if the essays do not end at one stage."""
     leaves = wanted.leaves()
@@ -291,16 +307,29 @@ def _spec_of(wanted: Membership, essay_model: str, origin: str) -> dict[str, str
     if len(stages) != 1:
         return None
     axes = [axis for stage, names in CELL_AXES.items() if stage in _up_to(*stages) for axis in names]
-    rows = [dict(zip(axes, _cells(wanted.lineage(leaf)), strict=True)) for leaf in leaves]
-    content = {
-        "rules": {"tuples": {"cells": {"axes": axes, "items": "@file:items/cells.csv"}}},
-        "output": {"field_order": list(axes)},
+    return _spec_files(wanted, leaves, "cells", axes, {}, essay_model, origin)
+
+
+def _spec_files(
+    wanted: Membership,
+    listed: Iterable[Entry],
+    name: str,
+    axes: Sequence[str],
+    crossed: Mapping[str, list[str]],
+    essay_model: str,
+    origin: str,
+) -> dict[str, str]:
+    rows = [dict(zip(axes, _cells(wanted.lineage(one)), strict=True)) for one in listed]
+    content: dict[str, object] = {"axes": dict(crossed)} if crossed else {}
+    content |= {
+        "rules": {"tuples": {name: {"axes": list(axes), "items": f"@file:items/{name}.csv"}}},
+        "output": {"field_order": [*axes, *crossed]},
         "ids": {"scope": "content", "essay_model": essay_model},
     }
     head = f"# Exactly the essays that {origin} selected, and the evaluations that they had.\n"
     return {
         "config.yaml": head + yaml.safe_dump(content, sort_keys=False, default_flow_style=None, width=110),
-        "items/cells.csv": tables.render(axes, rows),
+        f"items/{name}.csv": tables.render(axes, rows),
     }
 
 

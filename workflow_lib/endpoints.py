@@ -1,6 +1,7 @@
 """Endpoints: one function sends one request, and every way it can end has a name [SPEC 8.1, 8.2]."""
 
 import email.utils
+import json
 import math
 import threading
 import time
@@ -339,13 +340,29 @@ def _short(error: Exception) -> str:
 
 def _words(content: object, key: str | None = None) -> str:
     """Return a few words of what an endpoint said, on one line, without control characters and without the key."""
-    text = content.decode("utf-8", "replace") if isinstance(content, bytes) else str(content)
+    text = _message_of(content)
     if key:
         # some endpoints repeat the key that they refuse
         text = text.replace(key, "[key]")
     text = "".join(char if char.isprintable() else " " for char in text[: MAX_ERROR_CHARS * 4])
     text = " ".join(text.split())
     return text[:MAX_ERROR_CHARS] + ("..." if len(text) > MAX_ERROR_CHARS else "")
+
+
+def _message_of(content: object) -> str:
+    """Return the message inside an error as OpenAI-compatible endpoints send it, else all of it."""
+    if isinstance(content, bytes):
+        text = content.decode("utf-8", "replace")
+        try:
+            content = json.loads(text)
+        except (ValueError, RecursionError):
+            return text
+    if isinstance(content, dict):
+        inner = content.get("error", content)
+        message = inner.get("message") if isinstance(inner, dict) else inner
+        if isinstance(message, str) and message.strip():
+            return message
+    return str(content)
 
 
 def _text(content: object) -> str:

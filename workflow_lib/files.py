@@ -125,15 +125,17 @@ class Room:
                 self.give_up()
                 raise
 
-    def fill(self, content: bytes) -> None:
-        """Write the content, make it survive a power cut, and give the file its name."""
+    def fill(self, content: bytes, *, durable: bool) -> None:
+        """Write the content and give the file its name; `durable` makes it survive a power cut."""
         with self._stream as stream:
             stream.write(content)
             stream.truncate()
             stream.flush()
-            os.fsync(stream.fileno())
+            if durable:
+                os.fsync(stream.fileno())
         os.replace(self._temporary, self.path)
-        _sync_folder(self.path.parent)
+        if durable:
+            _sync_folder(self.path.parent)
 
     def give_up(self) -> None:
         """Free the space."""

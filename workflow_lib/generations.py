@@ -212,7 +212,7 @@ def _buy(caller: Caller, generation: Generation, entry: Entry, log: Log, order_i
 
 def adopt(generation: Generation, own: Journal, entry: Entry) -> None:
     """Keep a raw.txt that came without attempts as attempt 1, before anything else happens to it."""
-    if generation.raw.exists() and not any("" in kinds for kinds in own.numbers().values()):
+    if generation.raw.exists() and own.newest_answer() is None:
         metadata = read_recorded(generation.metadata)
         about = {
             "gen_id": entry.gen_id,

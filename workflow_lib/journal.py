@@ -118,16 +118,23 @@ class Journal:
                 return
 
     def adopt(self, raw_text: str, recorded: Mapping[str, Any], about: Mapping[str, Any]) -> None:
-        """Keep an answer that came without attempts as number 1.
+        """Keep an answer that came without attempts as an attempt, number 1 unless a call failed before.
+
+        Nothing happens if an answer is there already. An open order stays open.
 
         Args:
             raw_text: content of raw.txt.
             recorded: raw_metadata.json, {} if there is none.
             about: gen_id, stage, cohort_id.
         """
+        numbers = self.numbers()
+        if any(ANSWER in kinds for kinds in numbers.values()):
+            return
+        number = _next(numbers)
+        orders = [number for number, kinds in numbers.items() if FRESH in kinds]
         usage = recorded.get("usage") if isinstance(recorded.get("usage"), dict) else None
         content = {
-            "number": 1,
+            "number": number,
             **about,
             "endpoint": recorded.get("endpoint"),
             "model": recorded.get("model"),
@@ -146,8 +153,9 @@ class Journal:
             "duration_s": recorded.get("duration_s"),
             "adopted": True,
         }
-        if not self.numbers():
-            create_exclusively(self.path(1, ANSWER), dump_json(content))
+        if create_exclusively(self.path(number, ANSWER), dump_json(content)) and orders:
+            order = read_json(self.path(max(orders), FRESH))
+            create_exclusively(self.path(number + 1, FRESH), dump_json(order))
 
     def claim(self, number: int, content: Mapping[str, Any], answer_bytes: int) -> "Claim | None":
         """Take an attempt for this process, just before its first try; None if somebody else took it first.
@@ -250,10 +258,15 @@ class Claim:
         """When the first request was sent."""
         return self._content["tries"][0]["started_at"]
 
-    def answer(self, result: Mapping[str, Any]) -> dict[str, Any]:
-        """Keep the answer, so that even a power cut does not lose it; returns the attempt as written."""
+    def answer(self, result: Mapping[str, Any], *, durable: bool) -> dict[str, Any]:
+        """Keep the answer; returns the attempt as written.
+
+        Args:
+            result: the fields of the attempt that come with the answer.
+            durable: not even a power cut may lose it; costs a few milliseconds.
+        """
         full = self._about() | dict(result) | {"tries": self.tries, "started_at": self.started_at, "adopted": False}
-        self._room.fill(encode(dump_json(full)))
+        self._room.fill(encode(dump_json(full)), durable=durable)
         holders.heart.stop(self._path)
         return full
 

@@ -213,8 +213,10 @@ def _completed(data: DataRoot, path: Path, rows: list[Row], cohort_id: str) -> l
             raise MembershipError(path, place, f"'{row['gen_id']}' is not a safe file name")
         entry = from_store(data, row["stage"], row["gen_id"], cohort_id)
         parent = entries.get(entry.parent_gen_id)
-        if not entry.combo_id and parent:
-            entry = entry._replace(combo_id=parent.combo_id)
+        if parent:
+            entry = entry._replace(combo_id=entry.combo_id or parent.combo_id)
+        if parent and entry.stage == "essay":
+            entry = entry._replace(llm_model_id=entry.llm_model_id or parent.llm_model_id)
         entries[entry.gen_id] = entry
     return list(entries.values())
 

@@ -33,6 +33,7 @@ CROSS_TABLES = (
     "template_version_comparison_pivot",
 )
 ANALYSIS_TABLES = ("variance_analysis", "comparisons", "judge_agreement")
+FIGURES = ("score_distributions", "comparisons", "replicate_spread", "cost_and_score")
 
 
 def is_safe_id(name: str) -> bool:
@@ -154,8 +155,23 @@ class Cohort:
         ]
 
     @property
+    def shared_tables(self) -> list[Path]:
+        """The tables that `snakemake --report` carries: those in which no message of an endpoint is quoted."""
+        return [path for path in self.tables if path not in (self.failures, self.completeness)]
+
+    @property
     def page(self) -> Path:
         return self.reports / "html" / "index.html"
+
+    @property
+    def figures(self) -> list[Path]:
+        """The plots beside the page."""
+        return [self.page.parent / "plots" / f"{name}.svg" for name in FIGURES]
+
+    @property
+    def export(self) -> Path:
+        """Where `daydream export` writes."""
+        return self.folder / "export"
 
 
 @dataclass(frozen=True)
@@ -214,6 +230,11 @@ class DataRoot:
     def cross_selection(self) -> Path:
         """What the tables over the whole store were made of."""
         return self.cross_experiment / "selection.json"
+
+    @property
+    def cross_export(self) -> Path:
+        """Where `daydream export --all` writes."""
+        return self.cross_experiment / "export"
 
     @property
     def cross_page(self) -> Path:

@@ -1,5 +1,6 @@
 """Settings of a run: `--config` over environment over config.yaml over defaults [SPEC 16]."""
 
+import contextlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -86,7 +87,7 @@ def load(
     for key, variable in ENVIRONMENT.items():
         if env.get(variable):
             values[key] = env[variable]
-    given = _with_booleans(_plain(overrides or {}))
+    given = _typed(_plain(overrides or {}), _schema())
     _refuse_numbers_for_names(given)
     _check(given, "--config")
     values = _with_defaults(_merge(values, given), _schema())
@@ -155,16 +156,27 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _with_booleans(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the overrides with `true` and `false` as such; Snakemake only reads `True` and `False`."""
-    words = {"true": True, "false": False}
-    kinds = {key: part.get("type") for key, part in _schema()["properties"].items()}
-    return {
-        key: words.get(value.lower(), value)
-        if isinstance(value, str) and "boolean" in (kinds.get(key) or ())
-        else value
-        for key, value in given.items()
-    }
+def _typed(value: Any, part: Mapping[str, Any]) -> Any:
+    """Return an override with numbers and truth values as such where its part of the schema wants them.
+
+    Snakemake hands on `true`, and all values inside a nested `--config`, as text.
+    """
+    if "$ref" in part:
+        part = _schema()["$defs"][part["$ref"].rsplit("/", 1)[1]]
+    if isinstance(value, dict):
+        others = part.get("additionalProperties")
+        rest = others if isinstance(others, Mapping) else {}
+        return {key: _typed(item, part.get("properties", {}).get(key, rest)) for key, item in value.items()}
+    if not isinstance(value, str):
+        return value
+    kinds = part.get("type") or ()
+    if "boolean" in kinds and value.lower() in ("true", "false"):
+        return value.lower() == "true"
+    for kind, read in (("integer", int), ("number", float)):
+        if kind in kinds:
+            with contextlib.suppress(ValueError):
+                return read(value)
+    return value
 
 
 def _refuse_numbers_for_names(given: Mapping[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """What the rules ask of the library: which files a job reads, which work is open [SPEC 6]."""
 
+import contextlib
 import json
 import tempfile
 import uuid
@@ -12,12 +13,13 @@ from . import catalogs as catalogs_module
 from . import cohorts, combos, generations
 from .calls import Log
 from .cohorts import Source
-from .errors import ConfigError, MembershipError, nearest
+from .errors import ConfigError, DayDreamError, MembershipError, nearest
 from .files import create_exclusively, dump_json, read_json, sha256_text, write_json
 from .journal import Journal
 from .membership import Entry, Membership
 from .paths import PARENT_STAGE, STAGES, Generation
 from .settings import Settings
+from .tables import read_rows
 
 
 class Run:
@@ -206,11 +208,9 @@ def _is_newer(path: Path, than_ns: int) -> bool:
 
 
 def _has_row(path: Path, stage: str, gen_id: str) -> bool:
-    try:
-        with open(path, encoding="utf-8", errors="replace") as lines:
-            return any(line.startswith(f"{stage},{gen_id},") for line in lines)
-    except OSError:
-        return False
+    with contextlib.suppress(DayDreamError):
+        return any((row["stage"], row["gen_id"]) == (stage, gen_id) for row in read_rows(path, ("stage", "gen_id")))
+    return False
 
 
 @cache

@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     out = console()
     out.print(f"{cohort.membership}: {counts}")
     if has_spec:
-        out.print(f"{cohort.spec}: lists them cell by cell")
+        out.print(f"{cohort.spec}: declares them; a further judge or template there asks for its evaluations only")
     else:
         out.print("No spec can give these ids back; membership.csv alone declares the cohort, and is used as it is.")
     out.print(f"Next: snakemake --config cohort={args.name}")
