@@ -21,7 +21,7 @@ from workflow_lib import (
 from workflow_lib.endpoints import OFFLINE
 from workflow_lib.errors import DayDreamError
 from workflow_lib.files import write_text
-from workflow_lib.paths import PARENT_STAGE, STAGES
+
 
 
 @contextlib.contextmanager
@@ -131,8 +131,8 @@ def redoes():
     )
 
 
-def open_of(*stages):
-    """Return an input function: the parsed texts of these stages that are still to be made."""
+def open_of(stage=None):
+    """Return an input function: the parsed texts that are still to be made, of a stage or for the tables."""
 
     def parsed(wildcards):
         if settings["partial"]:
@@ -144,7 +144,7 @@ def open_of(*stages):
             return [
                 run_of.files(entry).parsed
                 for cohort in named
-                for entry in run_of.open_work(cohort, stages, everything=redoes())
+                for entry in run_of.open_work(cohort, stage, everything=redoes())
             ]
 
     return parsed
@@ -152,7 +152,7 @@ def open_of(*stages):
 
 def unless_sharded(reports):
     """Return what a run ends with: its reports, or with `shard` only the texts of its slice."""
-    return [*MEMBERSHIPS, open_of(*STAGES)] if settings["shard"] else reports
+    return [*MEMBERSHIPS, open_of()] if settings["shard"] else reports
 
 
 def work_before_results(wildcards):
@@ -161,7 +161,7 @@ def work_before_results(wildcards):
     With them comes a file that is newer than the tables: or Snakemake would not make what is missing behind
     tables that exist.
     """
-    found = open_of(*STAGES)(wildcards)
+    found = open_of()(wildcards)
     return [*found, workflow_module.newest_file()] if found else []
 
 

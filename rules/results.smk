@@ -48,7 +48,13 @@ rule results:
 rule report:
     """The page of every cohort of the run."""
     input:
-        [path for name in COHORTS for path in (DATA.cohort(name).page, *DATA.cohort(name).figures)],
+        unless_sharded(
+            [
+                path
+                for name in COHORTS
+                for path in (DATA.cohort(name).page, *DATA.cohort(name).figures)
+            ]
+        ),
 
 
 rule cross_experiment:

@@ -1,10 +1,15 @@
 """A paid answer is never lost and never bought twice: counted at a real server."""
 
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 
 import pytest
 
-from tests.project import Project, job_counts
+from tests.project import SOURCE, Project, clean_environment, job_counts
 from workflow_lib.offline_server import OfflineServer
 
 pytestmark = pytest.mark.slow
@@ -139,3 +144,29 @@ def test_fresh_that_meets_no_credits_keeps_the_old_answer(project: Project, tmp_
     for path in before:
         if path.endswith("/raw.txt"):
             assert after[path] == before[path]
+
+
+def test_fresh_run_killed_in_the_middle_and_repeated_orders_once(project: Project):
+    spec = project.cohort_folder / "spec" / "config.yaml"
+    spec.write_text(spec.read_text().replace("copy-v1]", "creative-synthesis-v10, popular-science-v1]"))
+    project.snakemake("essays")
+    essays = [row["gen_id"] for row in project.members("essay")]
+    arguments = ("-R", "essay_raw", "--config", "fresh=essay", "--", "essays")
+    with OfflineServer(latency=0.5) as server:
+        env = {"DD_OFFLINE_BASE_URL": server.url}
+        command = [sys.executable, "-m", "snakemake", "-s", str(SOURCE / "Snakefile"), "--cores", "2", *arguments]
+        run = subprocess.Popen(command, cwd=project.folder, env=clean_environment() | env, start_new_session=True)
+        while len(server.answered()) < 2:
+            assert run.poll() is None
+            time.sleep(0.01)
+        os.killpg(run.pid, signal.SIGKILL)
+        run.wait()
+        project.snakemake("--unlock")
+        project.snakemake("--cores", "2", *arguments, env=env)
+    for gen_id in essays:
+        folder = project.generation("essay", gen_id) / "attempts"
+        assert len(list(folder.glob("*.fresh.json"))) == 1
+        answers = sorted(path.name for path in folder.glob("????.json"))
+        assert answers[0] == "0001.json" and len(answers) == 2
+    again = project.snakemake("-n", "essays")
+    assert "Nothing to be done" in again

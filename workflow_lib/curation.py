@@ -302,7 +302,7 @@ def _crossed_spec_of(wanted: Membership, essay_model: str, origin: str) -> dict[
 
 def _spec_of(wanted: Membership, essay_model: str, origin: str) -> dict[str, str] | None:
     """Return the files of a spec that lists every cell, None if the essays do not end at one stage."""
-    leaves = wanted.leaves()
+    leaves = [entry for entry in wanted if wanted.is_last(entry)]
     stages = {entry.stage for entry in leaves}
     if len(stages) != 1:
         return None

@@ -69,10 +69,13 @@ class Membership(Sequence[Entry]):
             chain.insert(0, parent)
         return chain
 
+    def is_last(self, entry: Entry) -> bool:
+        """Tell whether no other generation of the cohort is made from this one."""
+        return entry.gen_id not in self._parents
+
     def leaves(self) -> list[Entry]:
         """Return the generations that no other of the cohort is made from."""
-        parents = {entry.parent_gen_id for entry in self.entries}
-        return [entry for entry in self.entries if entry.gen_id not in parents]
+        return [entry for entry in self.entries if self.is_last(entry)]
 
     def shard(self, index: int, count: int) -> "Membership":
         """Return slice `index` (from 1) of `count`: whole lineages, chosen by the draft's id alone.
@@ -85,6 +88,10 @@ class Membership(Sequence[Entry]):
             if mine:
                 kept.add(entry.gen_id)
         return Membership(entry for entry in self.entries if entry.gen_id in kept)
+
+    @cached_property
+    def _parents(self) -> set[str]:
+        return {entry.parent_gen_id for entry in self.entries}
 
     @cached_property
     def _by_stage(self) -> dict[str, list[Entry]]:

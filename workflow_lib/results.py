@@ -101,7 +101,7 @@ def _completeness(
 ) -> Completeness:
     counts = Counter(outcomes)
     by_reason = {name: counts[name] for name in coverage.OUTCOMES if counts[name] and name != coverage.SCORED}
-    ends = (entry for entry in membership.leaves() if entry.stage != "evaluation")
+    ends = (entry for entry in membership if entry.stage != "evaluation" and membership.is_last(entry))
     unscored = any(judgement.score is None for judgement in judgements)
     return Completeness(
         cohort_id,

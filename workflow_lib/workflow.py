@@ -139,33 +139,31 @@ class Run:
         """Return the files of a generation."""
         return self.data.generation(entry.stage, entry.gen_id)
 
-    def open_work(self, cohort_id: str, stages: Iterable[str] = STAGES, *, everything: bool = False) -> list[Entry]:
-        """Return the generations of some stages whose parsed.txt is missing or has to be made again.
-
-        Of those that others are made from only such count as have an answer, or one on order: what nobody
-        asks for is not bought.
+    def open_work(self, cohort_id: str, stage: str | None = None, *, everything: bool = False) -> list[Entry]:
+        """Return the generations whose parsed.txt is missing or has to be made again.
 
         Args:
             cohort_id: one of this run's cohorts.
-            stages: the stages that are asked for.
+            stage: all of this stage; None for what the tables need: of the generations that others are made
+                from only those that have an answer, or one on order. The rest is not bought for its own sake.
             everything: finished ones as well, because their jobs shall run once more.
         """
         wanted = self.wanted(cohort_id)
-        last = {entry.gen_id for entry in wanted.leaves()}
-        manifest = self._parsers(cohort_id)
+        asked = wanted.stage(stage) if stage else [entry for entry in wanted if self._is_needed(wanted, entry)]
+        parsers = self._parsers(cohort_id)
         found = []
-        for stage in stages:
-            for entry in wanted.stage(stage):
-                files = self.files(entry)
-                if entry.gen_id not in last and not files.raw.exists() and not Journal(files).has_open_order():
-                    continue
-                baseline = manifest.get(stage, {}).get(entry.template_id)
-                if not everything and not generations.needs_parse(self.settings, entry, baseline):
-                    continue
-                if self.settings["accept_failures"] and self.is_accepted(wanted, entry):
-                    continue
-                found.append(entry)
+        for entry in asked:
+            baseline = parsers.get(entry.stage, {}).get(entry.template_id)
+            if not everything and not generations.needs_parse(self.settings, entry, baseline):
+                continue
+            if self.settings["accept_failures"] and self.is_accepted(wanted, entry):
+                continue
+            found.append(entry)
         return found
+
+    def _is_needed(self, within: Membership, entry: Entry) -> bool:
+        files = self.files(entry)
+        return within.is_last(entry) or files.raw.exists() or Journal(files).has_open_order()
 
     def texts_behind(self, cohort_id: str) -> list[Path]:
         """Return the catalogs, and the texts that the cohort's prompts are made of."""
@@ -289,9 +287,12 @@ def after_failure(run: Run, tell: Callable[[str], None]) -> bool:
             # the expansion failed: what was written before stays as it is
             accepted = False
             continue
-        write_tables(run, cohort_id)
-        tell(failures.table(failures.of(run.data, run.membership(cohort_id))))
-        write_page(run, cohort_id)
+        # a slice leaves the reports to a run over all of the cohort
+        if not run.settings["shard"]:
+            write_tables(run, cohort_id)
+        tell(failures.table(failures.of(run.data, run.wanted(cohort_id))))
+        if not run.settings["shard"]:
+            write_page(run, cohort_id)
         accepted = accepted and not run.open_work(cohort_id)
     return accepted
 

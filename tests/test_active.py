@@ -1,0 +1,103 @@
+"""The active catalog as a cohort, run by the real workflow; the library's part is in test_cohorts.py."""
+
+import re
+
+import pytest
+
+from tests import tiny_root
+from tests.project import Project, job_counts, read_csv
+from workflow_lib import active, catalogs, cohorts
+from workflow_lib.errors import ConfigError
+from workflow_lib.offline_server import OfflineServer
+
+
+@pytest.fixture
+def tiny(tmp_path) -> Project:
+    """A project with three active concepts and tiny catalogs, narrowed to one combo."""
+    project = Project.__new__(Project)
+    project.folder, project.data, project.cohort = tmp_path, tmp_path / "data", "auto"
+    tiny_root.make(tmp_path)
+    project.configure("k: 3\ntemplate_filter: {draft: [plain], essay: ['*'], evaluation: [nov*]}\n")
+    return project
+
+
+@pytest.mark.parametrize(
+    ("narrowed", "stages"),
+    [
+        ({"essay": ["none"]}, ["draft"]),
+        ({"evaluation": ["none"]}, ["draft", "essay"]),
+        ({}, ["draft", "essay", "evaluation"]),
+    ],
+)
+def test_a_stage_without_active_templates_ends_the_cohort_there(tmp_path, narrowed, stages):
+    tiny_root.make(tmp_path)
+    found = tiny_root.expand(tiny_root.load(tmp_path, template_filter=narrowed), "auto", write=False).membership
+    assert [stage for stage in ("draft", "essay", "evaluation") if found.stage(stage)] == stages
+
+
+def test_a_catalog_without_judges_ends_at_essays(tmp_path):
+    models = tiny_root.TABLES["llm_models"].replace("false,true", "false,false")
+    found = tiny_root.expand(tiny_root.make(tmp_path, llm_models=models), "auto", write=False).membership
+    assert found.stage("essay") and not found.stage("evaluation")
+
+
+def test_a_filter_of_one_stage_leaves_the_others_alone(tmp_path):
+    tiny_root.make(tmp_path)
+    settings = tiny_root.load(tmp_path, template_filter={"draft": ["block"]})
+    found = active.active_catalog(settings, catalogs.load(settings.data)).templates
+    assert found == {"draft": ["block"], "essay": ["structured", "long", "copied"], "evaluation": ["novelty", "style"]}
+
+
+@pytest.mark.parametrize("limit", [18_647, 18_648])
+def test_tens_of_thousands_of_rows_are_refused_or_accepted_as_configured(tmp_path, limit):
+    concepts = "concept_id,name\n" + "".join(f"c{number},C{number}\n" for number in range(37))
+    tiny_root.make(tmp_path, concepts_metadata=concepts)
+    narrowed = {"essay": ["structured", "copied"], "evaluation": ["novelty"]}
+    settings = tiny_root.load(tmp_path, max_generations=limit, template_filter=narrowed)
+    if limit < 18_648:
+        counts = r"18,648 generations \(2,664 drafts, 5,328 essays, 10,656 evaluations\)"
+        with pytest.raises(ConfigError, match=counts):
+            cohorts.resolve(settings, "auto")
+        return
+    # 666 pairs x 2 templates x 2 writers, 2 essays of each, 2 judges of each
+    manifest = cohorts.expand_source(settings, cohorts.resolve(settings, "auto")).manifest
+    assert manifest["counts"] == {"draft": 2_664, "essay": 5_328, "evaluation": 10_656}
+
+
+@pytest.mark.slow
+def test_auto_runs_to_its_page_under_one_name_and_again_without_work(tiny: Project):
+    with OfflineServer() as server:
+        env = {"DD_OFFLINE_BASE_URL": server.url}
+        tiny.snakemake(env=env)
+        # 2 drafts; 2 essays each and a copy; 2 judges for each of 6
+        assert len(server.requests) == 2 + 4 + 12
+        (folder,) = (tiny.data / "cohorts").iterdir()
+        assert re.fullmatch("cohort-[0-9a-f]{12}", folder.name)
+        assert len(read_csv(folder / "reports" / "parsing" / "aggregated_scores.csv")) == 12
+        assert (folder / "reports" / "html" / "index.html").exists()
+        # DD_COHORT comes before config.yaml; the name that was computed is the cohort's from now on
+        tiny.cohort = "typo"
+        tiny.configure("k: 3\ntemplate_filter: {draft: [plain], essay: ['*'], evaluation: [nov*]}\n")
+        assert "Nothing to be done" in tiny.snakemake(env=env | {"DD_COHORT": "auto"})
+        assert "Nothing to be done" in tiny.snakemake(env=env | {"DD_COHORT": folder.name})
+        told = tiny.snakemake(code=1, env=env)
+        assert "there is no cohort 'typo'" in told and folder.name in told
+        told = tiny.snakemake("-n", "--config", "max_generations=10", "cohort=auto", code=1, env=env)
+        assert "makes 20 generations (2 drafts, 6 essays, 12 evaluations)" in told and "Traceback" not in told
+        assert len(server.requests) == 18
+
+
+@pytest.mark.slow
+def test_a_wider_active_catalog_under_a_name_buys_only_what_is_new(tiny: Project):
+    tiny.cohort = "mine"
+    common = "auto: true\nk: 3\n"
+    tiny.configure(common + "template_filter: {draft: [plain], essay: [copied], evaluation: [novelty]}\n")
+    with OfflineServer() as server:
+        env = {"DD_OFFLINE_BASE_URL": server.url}
+        tiny.snakemake("evaluations", env=env)
+        assert len(server.requests) == 2 + 4
+        tiny.configure(common + "template_filter: {draft: [plain], essay: [copied]}\n")
+        tiny.snakemake("cohort", env=env)
+        assert job_counts(tiny.snakemake("-n", "evaluations", env=env)).get("evaluation_raw") == 4
+        tiny.snakemake("evaluations", env=env)
+        assert len(server.requests) == 2 + 4 + 4
