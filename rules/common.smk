@@ -253,7 +253,7 @@ def logged(path):
         yield say
     except (DayDreamError, OSError) as problem:
         error = (
-            generations.disk_error(problem, DATA.root)
+            failures.disk_error(problem, DATA.root)
             if isinstance(problem, OSError)
             else problem
         )
@@ -277,8 +277,9 @@ def in_report(path, kind):
 
 def cohort_in_report(wildcards):
     """Return what the report calls a cohort: results of offline models must not pass for real ones."""
-    models = catalogs.load(DATA).models
-    used = {entry.llm_model_id for entry in expanded(wildcards.cohort)}
+    with one_message():
+        models = catalogs.load(DATA).models
+        used = {entry.llm_model_id for entry in run_of.membership(wildcards.cohort)}
     offline = any(models[name].endpoint == OFFLINE for name in used if name in models)
     return f"{wildcards.cohort} (offline models)" if offline else wildcards.cohort
 

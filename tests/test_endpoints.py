@@ -162,7 +162,7 @@ def test_without_a_configured_variable_the_setting_is_named():
     [
         ("7", 7, 7),
         ("0.5", 0.5, 0.5),
-        (email.utils.formatdate(time.time() + 3600, usegmt=True), 3500, 3601),
+        (email.utils.formatdate(time.time() + 3600, usegmt=True), 2400, 3601),
         (email.utils.formatdate(time.time() - 3600, usegmt=True), 0, 0),
         ("-5", 0, 0),
     ],

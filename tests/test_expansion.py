@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests import tiny_root
-from workflow_lib import catalogs, ids
+from workflow_lib import catalogs, ids, spec
 from workflow_lib.errors import StoreError
 from workflow_lib.expansion import Expanded, IdRules, RowError, expand
-from workflow_lib.files import write_json
+from workflow_lib.files import write_json, write_text
 from workflow_lib.membership import Entry
 from workflow_lib.paths import DataRoot
 
@@ -365,3 +365,28 @@ def test_adding_removing_or_reordering_levels_changes_no_id_of_any_other_cell(tm
     all_cells, some_cells = design(levels), design(fewer)
     assert some_cells.items() <= all_cells.items()
     assert design({name: sorted(axis) for name, axis in levels.items()}) == all_cells
+
+
+@settings(max_examples=40, deadline=None)
+@given(axes, st.data())
+def test_a_spec_gives_a_cell_the_same_id_whatever_stands_beside_it(tmp_path_factory, levels, draw):
+    """The same through the spec language: order of axes and levels, subsets, ties and a seed."""
+    data = SHARED[0] if SHARED else tiny_root.make(tmp_path_factory.mktemp("root")).data
+    SHARED[:] = [data]
+
+    def declared(chosen: Mapping[str, list[str]], rules: str = "", seed: int | None = None) -> dict[str, tuple]:
+        path = data.cohort("drawn").spec / "config.yaml"
+        lines = [f"  {name}: [{', '.join(axis)}]" for name, axis in chosen.items()]
+        output = "output: {field_order: [combo_id, draft_template, draft_llm]}"
+        write_text(path, "\n".join(["axes:", *lines, rules, output, ""]))
+        rows = spec.rows(spec.load(path), seed)
+        return cells(expanded(data, rows))
+
+    names = draw.draw(st.permutations(sorted(levels)))
+    all_cells = declared({name: levels[name] for name in names}, seed=draw.draw(st.integers(0, 99)))
+    fewer = {name: axis[: draw.draw(st.integers(1, len(axis)))] for name, axis in levels.items()}
+    subsets = "".join(f"    {name}: [{', '.join(axis)}]\n" for name, axis in fewer.items())
+    assert declared(fewer).items() <= all_cells.items()
+    assert declared(levels, f"rules:\n  subsets:\n{subsets}") == declared(fewer)
+    tied = declared(levels, "rules: {ties: {draft_llm: [draft_llm, essay_llm]}}")
+    assert tied.items() <= all_cells.items() and len(tied) < len(all_cells)

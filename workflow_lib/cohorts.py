@@ -77,14 +77,15 @@ def resolve(settings: Settings, name: str) -> Source:
     cohort = data.cohort(name)
     if cohort.spec.is_dir():
         return spec_source(settings, name, cohort.spec)
-    tables = tuple(catalogs_module.existing_files(data))
     if settings["selection"]:
         selection = curated.existing_file(Path(settings["selection"]))
         chosen = {"selection": settings["selection"], "template_filter": settings["template_filter"]}
+        tables = catalogs_module.existing_files(data)
         return Source(name, CURATED, (selection, *tables), _frozen(settings, None), chosen)
     if name == AUTO or settings["auto"]:
         cohort_id = active.cohort_id_of(settings) if name == AUTO else name
-        return Source(cohort_id, AUTO, tables, _frozen(settings, None), active.relevant_settings(settings))
+        tables = catalogs_module.existing_files(data)
+        return Source(cohort_id, AUTO, tuple(tables), _frozen(settings, None), active.relevant_settings(settings))
     if cohort.membership.exists():
         return Source(name, "given", (), {}, {})
     raise ConfigError(
@@ -231,6 +232,12 @@ def differs_from_manifest(settings: Settings, source: Source) -> bool:
         return True
     now = _declared(settings, source)
     return any(manifest.get(key) != json.loads(json.dumps(value)) for key, value in now.items())
+
+
+def changed_freeze(manifest: Mapping[str, Any] | None, source: Source) -> list[str]:
+    """Return the frozen settings that a declaration has otherwise than a cohort's manifest."""
+    before = manifest or {}
+    return [key for key, value in source.frozen.items() if key in before and before[key] != value]
 
 
 def _declared(settings: Settings, source: Source) -> dict[str, Any]:
@@ -420,12 +427,12 @@ def _bundle_sha256(files: Iterable[Path]) -> str:
 
 
 def _refuse_changed_freeze(cohort: Cohort, previous: Mapping[str, Any] | None, source: Source) -> None:
-    for key, value in source.frozen.items():
-        if previous is not None and key in previous and previous[key] != value:
-            raise ConfigError(
-                f"{cohort.manifest}: {key} of this cohort is {previous[key]!r}, and now {value!r} is asked for",
-                f"set {key} back, or declare a new cohort: its generations' identity hangs on it",
-            )
+    for key in changed_freeze(previous, source):
+        raise ConfigError(
+            f"{cohort.manifest}: {key} of this cohort is {(previous or {})[key]!r}, and now "
+            f"{source.frozen[key]!r} is asked for",
+            f"set {key} back, or declare a new cohort: its generations' identity hangs on it",
+        )
 
 
 def _refuse_hand_edit(cohort: Cohort, previous: Mapping[str, Any] | None) -> None:

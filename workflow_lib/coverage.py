@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 
 from . import failures
 from .failures import Failure
-from .generations import PARSE_STEP, PROMPT_STEP, read_recorded
+from .files import read_recorded
 from .membership import Entry
 from .paths import DataRoot
 from .scores import INVALID, Judgement
@@ -62,7 +62,7 @@ def rows(judgements: Iterable[Judgement], found: Iterable[str]) -> list[dict[str
 
 def category(failure: Failure) -> str:
     """Return the outcome that a failure stands for."""
-    if failure.step == PARSE_STEP:
+    if failure.step == failures.PARSE:
         return _PARSE_REASONS.get(failure.reason, "unparsable")
     return NOT_RUN if failure.reason == BUDGET_EXHAUSTED else "failed_call"
 
@@ -81,7 +81,7 @@ def _outcome(data: DataRoot, judgement: Judgement, known: dict[str, Failure | No
             causes.append(known[ancestor.gen_id])
     recorded = [cause for cause in causes if cause is not None]
     # that a prompt could not be made says little if what it is made of has failed
-    telling = [cause for cause in recorded if cause.step != PROMPT_STEP] or recorded
+    telling = [cause for cause in recorded if cause.step != failures.PROMPT] or recorded
     if telling:
         return category(telling[0])
     parsed = _parsed_metadata(data, judgement.evaluation)

@@ -14,8 +14,7 @@ import yaml
 from . import catalogs as catalogs_module
 from . import cohorts, membership, tables
 from .errors import ConfigError, DayDreamError, MembershipError, StoreError, nearest
-from .files import read_text, write_text
-from .generations import read_recorded
+from .files import read_recorded, read_text, write_text
 from .membership import Entry, Membership
 from .paths import PARENT_STAGE, Cohort, DataRoot, is_safe_id
 from .settings import Settings

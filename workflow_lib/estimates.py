@@ -17,8 +17,7 @@ from . import catalogs as catalogs_module
 from .catalogs import Model
 from .endpoints import OFFLINE
 from .errors import DayDreamError
-from .files import read_text
-from .generations import read_recorded
+from .files import read_recorded, read_text
 from .membership import Entry
 from .paths import STAGES, DataRoot, Generation
 

@@ -1,13 +1,26 @@
-"""The failures that a cohort's generations have on record, failure.json [SPEC 7.4, 11]."""
+"""The failures that generations have on record, failure.json [SPEC 7.4, 11]."""
 
+import contextlib
+import errno
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from . import parsers
-from .generations import read_recorded
+from .budget import BudgetExhausted
+from .endpoints import CallError
+from .errors import DayDreamError, StoreError
+from .files import read_recorded, write_json
+from .journal import Journal, now
 from .membership import Entry
-from .paths import STAGES, DataRoot
+from .paths import STAGES, DataRoot, Generation
+
+PROMPT = "prompt"
+CALL = "call"
+PARSE = "parse"
+STEPS = (PROMPT, CALL, PARSE)
+_ERRORS = {PROMPT: "DayDreamError", CALL: "CallError", PARSE: "ParseFailure"}
 
 COLUMNS = ("stage", "gen_id", "step", "reason", "message", "remedy")
 MAX_SHOWN = 20
@@ -32,6 +45,61 @@ class Failure:
     reason: str
     message: str
     remedy: str
+
+
+@contextlib.contextmanager
+def recorded(generation: Generation, entry: Entry) -> Iterator[None]:
+    """Record an error that prevents an answer, and raise it again; a failed write is told as `disk_error`."""
+    try:
+        yield
+    except (CallError, BudgetExhausted) as error:
+        record(generation, entry, CALL, error.reason, error.message, error.remedy)
+        raise
+    except DayDreamError as error:
+        record(generation, entry, PROMPT, PROMPT, error.message, error.hint or "")
+        raise
+    except OSError as error:
+        raise disk_error(error, generation.folder) from None
+
+
+def record(generation: Generation, entry: Entry, step: str, reason: str, message: str, remedy: str) -> None:
+    """Write failure.json: the last try of a step failed."""
+    journal = Journal(generation)
+    failed = journal.newest_failure() or {}
+    content = {
+        "stage": entry.stage,
+        "gen_id": entry.gen_id,
+        "step": step,
+        "error": _ERRORS[step],
+        "reason": reason,
+        "message": message,
+        "remedy": remedy,
+        "time": now(),
+        "tries": len(failed.get("tries") or ()),
+    }
+    if step == CALL:
+        request = failed.get("request")
+        content["prompt"] = request["messages"][0]["content"] if request else None
+    # a full or read-only disk is reported by the error itself
+    with contextlib.suppress(OSError):
+        write_json(generation.failure, content)
+
+
+def forget(generation: Generation, steps: Collection[str]) -> None:
+    """Remove failure.json if it is about one of these steps, which succeeded now."""
+    if generation.failure.exists() and read_recorded(generation.failure).get("step") in steps:
+        generation.failure.unlink(missing_ok=True)
+
+
+def disk_error(error: OSError, folder: Path) -> StoreError:
+    """Return what a failed write means to the user."""
+    hints = {
+        errno.ENOSPC: "make room on the disk and run again: every answer that arrived is kept",
+        errno.EROFS: "the file system is read-only: choose another data_root, or remount it",
+        errno.EACCES: "give yourself write access to the data root, or choose another data_root",
+    }
+    where = error.filename or folder
+    return StoreError(f"{where}: {error.strerror or error}", hints.get(error.errno or 0, "correct this and run again"))
 
 
 def of(data: DataRoot, membership: Iterable[Entry]) -> list[Failure]:

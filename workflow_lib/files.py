@@ -6,7 +6,7 @@ import json
 import os
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,15 @@ def read_json(path: Path | str) -> Any:
         return json.loads(text)
     except ValueError as error:
         raise DayDreamError(f"{path}: not valid JSON ({error})", "restore or remove the file") from None
+
+
+def read_recorded(path: Path) -> Mapping[str, Any]:
+    """Return the content of a metadata file; {} where it is missing or not readable as an object."""
+    try:
+        content = read_json(path)
+    except (OSError, DayDreamError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def dump_json(content: Any) -> str:

@@ -1,30 +1,23 @@
 """One generation: its prompt, its answer, its parsed text [SPEC 6.2, 7]."""
 
-import contextlib
-import errno
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from . import catalogs as catalogs_module
-from . import combos, parsers, templates
-from .budget import BudgetExhausted
+from . import combos, failures, parsers, templates
 from .calls import Caller, Log
 from .catalogs import Model, Template
-from .endpoints import OFFLINE, CallError
-from .errors import DayDreamError, StoreError
-from .files import encode, read_json, read_text, sha256_file, sha256_text, write_json, write_text
-from .journal import Journal, now
+from .endpoints import OFFLINE
+from .errors import StoreError
+from .files import encode, read_recorded, read_text, sha256_file, sha256_text, write_json, write_text
+from .journal import Journal
 from .membership import Entry
 from .parsers import ParseFailure
 from .paths import PARENT_STAGE, DataRoot, Generation
 from .settings import Settings
-
-CALL_STEP = "call"
-PARSE_STEP = "parse"
-PROMPT_STEP = "prompt"
 
 
 @dataclass(frozen=True)
@@ -58,13 +51,13 @@ def buy(caller: Caller, entry: Entry, log: Log, order_id: str | None = None) -> 
         DayDreamError: no answer could be had; failure.json says why.
     """
     generation = caller.settings.data.generation(entry.stage, entry.gen_id)
-    with _failures_recorded(generation, entry):
+    with failures.recorded(generation, entry):
         template = _template(caller.settings.data, entry)
         if template.copies:
             _copy(caller.settings, generation, entry, fresh=order_id is not None)
         else:
             _buy(caller, generation, entry, log, order_id)
-    _forget_failure(generation, (CALL_STEP, PROMPT_STEP))
+    failures.forget(generation, (failures.CALL, failures.PROMPT))
 
 
 def parse(settings: Settings, entry: Entry) -> None:
@@ -81,7 +74,8 @@ def parse(settings: Settings, entry: Entry) -> None:
         _refuse_incomplete(settings.stage(entry.stage), raw, recorded)
         parsed = parsers.parse(entry.stage, template.parser, raw)
     except ParseFailure as failure:
-        _record_failure(generation, entry, PARSE_STEP, failure.reason, failure.detail, parsers.REMEDIES)
+        remedy = parsers.REMEDIES.get(failure.reason, "")
+        failures.record(generation, entry, failures.PARSE, failure.reason, failure.detail, remedy)
         raise
     write_text(generation.parsed, parsed)
     write_json(
@@ -95,7 +89,7 @@ def parse(settings: Settings, entry: Entry) -> None:
             **_input_mode(settings.data, entry, template),
         },
     )
-    _forget_failure(generation, (PARSE_STEP, CALL_STEP, PROMPT_STEP))
+    failures.forget(generation, failures.STEPS)
 
 
 def needs_parse(settings: Settings, entry: Entry, baseline: str | None) -> bool:
@@ -182,15 +176,6 @@ def pool_of(settings: Settings, entry: Entry) -> str | None:
     """Return the pool that a generation's call counts in, None where no call is made."""
     model = catalogs_module.load(settings.data).models.get(entry.llm_model_id)
     return None if model is None or is_copy(settings, entry) else model.pool
-
-
-def read_recorded(path: Path) -> Mapping[str, Any]:
-    """Return the content of a metadata file; {} where it is missing or not readable as an object."""
-    try:
-        content = read_json(path)
-    except (OSError, DayDreamError):
-        return {}
-    return content if isinstance(content, dict) else {}
 
 
 def _buy(caller: Caller, generation: Generation, entry: Entry, log: Log, order_id: str | None) -> None:
@@ -404,79 +389,6 @@ def _template(data: DataRoot, entry: Entry) -> Template:
             "put the row back; its file is needed only for new answers",
         )
     return known[entry.template_id]
-
-
-@contextlib.contextmanager
-def _failures_recorded(generation: Generation, entry: Entry) -> Iterator[None]:
-    try:
-        yield
-    except (CallError, BudgetExhausted) as error:
-        _record_failure(generation, entry, CALL_STEP, error.reason, error.message, {error.reason: error.remedy})
-        raise
-    except DayDreamError as error:
-        reason = PROMPT_STEP
-        _record_failure(generation, entry, PROMPT_STEP, reason, error.message, {reason: error.hint or ""})
-        raise
-    except OSError as error:
-        raise disk_error(error, generation.folder) from None
-
-
-def disk_error(error: OSError, folder: Path) -> StoreError:
-    """Return what a failed write means to the user."""
-    hints = {
-        errno.ENOSPC: "make room on the disk and run again: every answer that arrived is kept",
-        errno.EROFS: "the file system is read-only: choose another data_root, or remount it",
-        errno.EACCES: "give yourself write access to the data root, or choose another data_root",
-    }
-    where = error.filename or folder
-    return StoreError(f"{where}: {error.strerror or error}", hints.get(error.errno or 0, "correct this and run again"))
-
-
-def _record_failure(
-    generation: Generation, entry: Entry, step: str, reason: str, message: str, remedies: Mapping[str, str]
-) -> None:
-    content = {
-        "stage": entry.stage,
-        "gen_id": entry.gen_id,
-        "step": step,
-        "error": type_of(step),
-        "reason": reason,
-        "message": message,
-        "remedy": remedies.get(reason, ""),
-        "time": now(),
-        "tries": _tries(generation),
-    }
-    if step == CALL_STEP:
-        content["prompt"] = _last_prompt(generation)
-    # a full or read-only disk is reported by the error itself
-    with contextlib.suppress(OSError):
-        write_json(generation.failure, content)
-
-
-def type_of(step: str) -> str:
-    """Return what kind of error a failed step is."""
-    return {CALL_STEP: "CallError", PARSE_STEP: "ParseFailure"}.get(step, "DayDreamError")
-
-
-def _tries(generation: Generation) -> int:
-    last = _last_failed(generation)
-    return len(last.get("tries") or ())
-
-
-def _last_prompt(generation: Generation) -> str | None:
-    request = _last_failed(generation).get("request")
-    return request["messages"][0]["content"] if request else None
-
-
-def _last_failed(generation: Generation) -> Mapping[str, Any]:
-    own = Journal(generation)
-    failed = [number for number, kinds in own.numbers().items() if ".failed" in kinds]
-    return read_recorded(own.path(max(failed), ".failed")) if failed else {}
-
-
-def _forget_failure(generation: Generation, steps: tuple[str, ...]) -> None:
-    if generation.failure.exists() and read_recorded(generation.failure).get("step") in steps:
-        generation.failure.unlink(missing_ok=True)
 
 
 def _write_if_changed(path: Path, content: bytes) -> None:

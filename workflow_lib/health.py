@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from . import catalogs as catalogs_module
-from . import cohorts, combos, generations, ids, membership
+from . import cohorts, combos, generations, ids, membership, tables
 from .catalogs import Catalogs
 from .errors import DayDreamError, MembershipError, nearest
-from .files import read_json, sha256_file, write_json
-from .generations import read_recorded
+from .files import read_json, read_recorded, sha256_file, write_json
 from .journal import ANSWER, Journal
 from .membership import Entry, Membership
 from .paths import PARENT_STAGE, STAGES, DataRoot, Generation, is_safe_id
@@ -111,6 +110,8 @@ class _Check:
         self.catalogs: Catalogs = catalogs_module.load(settings.data)
         self.combos = combos.load(settings.data)
         self.members: dict[tuple[str, str], Entry] = {}
+        # in a membership that cannot be read as a whole
+        self.listed: set[tuple[str, str]] = set()
         self.scoped: set[tuple[str, str]] = set()
         self.raws: dict[tuple[str, str], dict[str, Generation]] = defaultdict(dict)
 
@@ -139,12 +140,15 @@ class _Check:
             try:
                 rows = membership.read(self.data, folder.name)
             except MembershipError as error:
-                yield self._finding(
-                    BROKEN_MEMBERSHIP,
-                    cohort.membership,
-                    error.message,
-                    error.hint or "correct the rows, or expand the cohort again",
-                )
+                self.listed |= _listed_in(cohort.membership)
+                # a metadata.json that a row needs is told where it lies
+                if error.file == str(cohort.membership):
+                    yield self._finding(
+                        BROKEN_MEMBERSHIP,
+                        cohort.membership,
+                        error.message,
+                        error.hint or "correct the rows, or expand the cohort again",
+                    )
                 continue
             if not rows:
                 yield self._finding(
@@ -170,7 +174,7 @@ class _Check:
     def _generation(self, files: Generation) -> Iterator[Finding]:
         key = (files.stage, files.gen_id)
         member = self.members.get(key)
-        if member is None:
+        if member is None and key not in self.listed:
             yield self._finding(
                 ORPHAN,
                 files.folder,
@@ -345,8 +349,16 @@ class _Check:
 def _metadata_of(settings: Settings, entry: Entry) -> dict[str, Any]:
     mode = "copy" if generations.is_copy(settings, entry) else "llm"
     # what the first attempt was bought for tells the origin, where there is one
-    answer = generations.read_recorded(settings.data.generation(entry.stage, entry.gen_id).attempts / "0001.json")
+    answer = read_recorded(settings.data.generation(entry.stage, entry.gen_id).attempts / "0001.json")
     return generations.metadata_of(settings, entry, mode, answer.get("cohort_id"))
+
+
+def _listed_in(path: Path) -> set[tuple[str, str]]:
+    """Return (stage, gen_id) of the rows of a membership.csv, as far as they can be read."""
+    try:
+        return {(row.get("stage"), row.get("gen_id")) for row in tables.read_rows(path, ())}
+    except DayDreamError:
+        return set()
 
 
 def _scope_of(manifest: Mapping[str, Any] | None) -> str:

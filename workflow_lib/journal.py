@@ -18,7 +18,17 @@ from typing import Any
 
 from . import holders
 from .errors import DayDreamError
-from .files import Room, create_exclusively, dump_json, encode, read_json, sha256_text, write_json, write_text
+from .files import (
+    Room,
+    create_exclusively,
+    dump_json,
+    encode,
+    read_json,
+    read_recorded,
+    sha256_text,
+    write_json,
+    write_text,
+)
 from .paths import Generation
 
 ANSWER = ""
@@ -99,6 +109,11 @@ class Journal:
         """
         answered = [number for number, kinds in self.numbers().items() if ANSWER in kinds]
         return read_json(self.path(max(answered), ANSWER)) if answered else None
+
+    def newest_failure(self) -> Mapping[str, Any] | None:
+        """Return the record of the last call that brought no answer, None if there is none."""
+        failed = [number for number, kinds in self.numbers().items() if FAILED in kinds]
+        return read_recorded(self.path(max(failed), FAILED)) if failed else None
 
     def has_open_order(self) -> bool:
         """Tell whether a fresh answer was ordered and has not come yet."""

@@ -13,8 +13,7 @@ from . import spec as spec_module
 from .catalogs import Model
 from .errors import ConfigError
 from .estimates import Estimates
-from .files import encode
-from .generations import read_recorded
+from .files import encode, read_recorded
 from .journal import ANSWER, Journal
 from .membership import Entry, Membership
 from .paths import PARENT_STAGE, STAGES, DataRoot
@@ -266,8 +265,9 @@ def compare(settings: Settings, path: Path) -> tuple[Scope, Comparison]:
     ]
     spec, _ = cohorts.with_combos(spec_module.load(path), catalogs_module.load(settings.data))
     rows, rules = spec_module.rows_with_counts(spec)
-    if cohorts.differs_from_manifest(settings, source):
-        warning = "ids, notes or experiment_id differ from those that the cohort's manifest.json froze: see `ids`"
+    manifest = cohorts.read_manifest(settings.data.cohort(source.cohort_id))
+    for key in cohorts.changed_freeze(manifest, source):
+        warning = f"{key} is another than at the cohort's first expansion: a run with this spec will refuse it"
         edited = Scope(edited.cohort_ids, edited.membership, edited.combos, (*edited.warnings, warning))
     return edited, Comparison(
         added=added,

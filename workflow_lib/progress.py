@@ -13,7 +13,7 @@ from typing import Any
 
 from . import calls, failures, generations, scope
 from .failures import Failure
-from .generations import read_recorded
+from .files import read_recorded
 from .holders import Watch
 from .journal import ANSWER, Journal
 from .membership import Entry, Membership

@@ -12,8 +12,7 @@ from . import failures
 from . import settings as settings_module
 from .errors import DayDreamError, StoreError
 from .failures import Failure
-from .files import read_text, sha256_file
-from .generations import PARSE_STEP, read_recorded
+from .files import read_recorded, read_text, sha256_file
 from .membership import Entry, Membership
 from .paths import PARENT_STAGE, DataRoot, Generation, is_safe_id
 from .settings import Settings
@@ -208,7 +207,7 @@ def _score(files: Generation, failure: Failure | None) -> tuple[float | None, st
     score, error = read_score(files.parsed)
     if score is None:
         return None, failure.reason if failure else error
-    if failure and failure.step == PARSE_STEP and not _follows_from_raw(files):
+    if failure and failure.step == failures.PARSE and not _follows_from_raw(files):
         return None, failure.reason
     return score, ""
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .figures import fixed
-from .generations import read_recorded
+from .files import read_recorded
 from .journal import ANSWER, FAILED, Journal
 from .membership import Entry
 from .paths import STAGES, DataRoot, Generation

@@ -5,8 +5,7 @@ from typing import Any
 
 from . import generations
 from .errors import DayDreamError
-from .files import read_text, sha256_file, sha256_text
-from .generations import read_recorded
+from .files import read_recorded, read_text, sha256_file, sha256_text
 from .membership import Entry, Membership
 from .paths import PARENT_STAGE, Generation
 from .settings import Settings

@@ -6,7 +6,7 @@ from typing import Any
 
 from . import calls, failures, staleness
 from .failures import Failure
-from .generations import read_recorded
+from .files import read_recorded
 from .holders import Watch
 from .journal import Journal, MaybeBilled
 from .membership import Membership

@@ -14,6 +14,7 @@ from pathlib import Path
 from . import catalogs as catalogs_module
 from . import cohorts, curation, generations, membership
 from .errors import ConfigError, DayDreamError, MembershipError, StoreError, nearest
+from .files import read_recorded
 from .holders import Watch
 from .journal import ANSWER, Journal
 from .membership import Entry, Membership
@@ -244,7 +245,7 @@ def _is_answered(files: Generation) -> bool:
 
 
 def _is_copy(settings: Settings, entry: Entry) -> bool:
-    recorded = generations.read_recorded(settings.data.generation(entry.stage, entry.gen_id).metadata)
+    recorded = read_recorded(settings.data.generation(entry.stage, entry.gen_id).metadata)
     if recorded.get("mode"):
         return recorded["mode"] == "copy"
     try:

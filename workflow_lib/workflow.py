@@ -4,20 +4,20 @@ import contextlib
 import json
 import tempfile
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 from . import catalogs as catalogs_module
-from . import cohorts, combos, generations
+from . import cohorts, combos, failures, generations
 from .calls import Log
 from .cohorts import Source
 from .errors import ConfigError, DayDreamError, MembershipError, nearest
-from .files import create_exclusively, dump_json, read_json, sha256_text, write_json
+from .files import create_exclusively, dump_json, read_json, read_recorded, sha256_text, write_json
 from .journal import Journal
 from .membership import Entry, Membership
-from .paths import PARENT_STAGE, STAGES, Generation
+from .paths import PARENT_STAGE, Generation
 from .settings import Settings
 from .tables import read_rows
 
@@ -97,7 +97,7 @@ class Run:
         return self._parsers(entry.cohort_id).get(entry.stage, {}).get(entry.template_id)
 
     def _parsers(self, cohort_id: str) -> Mapping[str, Any]:
-        manifest = generations.read_recorded(self.data.cohort(cohort_id).manifest)
+        manifest = read_recorded(self.data.cohort(cohort_id).manifest)
         return manifest.get("parsers", {})
 
     def needs_parse(self, entry: Entry) -> bool:
@@ -185,7 +185,7 @@ class Run:
         for entry in self.membership(cohort_id):
             files = self.files(entry)
             found += [path for path in (files.parsed, files.failure) if _is_newer(path, written)]
-        recorded = generations.read_recorded(cohort.completeness)
+        recorded = read_recorded(cohort.completeness)
         if recorded.get("allowlist") != self.settings["results"]["allowlist"]:
             found.append(newest_file())
         return found
@@ -193,8 +193,7 @@ class Run:
     def is_accepted(self, within: Membership, entry: Entry) -> bool:
         """Tell whether a generation, or one that it is made from, ended in a recorded parse failure."""
         return any(
-            generations.read_recorded(self.files(one).failure).get("step") == generations.PARSE_STEP
-            for one in within.lineage(entry)
+            read_recorded(self.files(one).failure).get("step") == failures.PARSE for one in within.lineage(entry)
         )
 
 
@@ -267,7 +266,7 @@ def cross_selection(run: Run) -> dict[str, Any]:
 
 def cross_news(run: Run) -> list[Path]:
     """Return what came since the tables over the whole store were written."""
-    if generations.read_recorded(run.data.cross_selection) != cross_selection(run):
+    if read_recorded(run.data.cross_selection) != cross_selection(run):
         return [newest_file()]
     written = run.data.cross_tables[0].stat().st_mtime_ns if run.data.cross_tables[0].exists() else 0
     return [path for path in run.data.gens.glob("evaluation/*/parsed.txt") if _is_newer(path, written)]
@@ -279,8 +278,6 @@ def after_failure(run: Run, tell: Callable[[str], None]) -> bool:
     Returns:
         Whether all that is open ended in failures that the run accepts.
     """
-    from . import failures
-
     accepted = bool(run.settings["accept_failures"])
     for cohort_id, source in run.sources.items():
         if not run.data.cohort(cohort_id).membership.exists() or _is_outdated(run, source):

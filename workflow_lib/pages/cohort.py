@@ -7,8 +7,7 @@ from typing import Any
 from .. import catalogs as catalogs_module
 from .. import combos as combos_module
 from ..catalogs import Catalogs
-from ..files import write_text
-from ..generations import read_recorded
+from ..files import read_recorded, write_text
 from ..membership import Membership
 from ..settings import Settings
 from . import charts, html, overview, reports, search, texts

@@ -8,8 +8,7 @@ from pathlib import Path
 from .. import catalogs as catalogs_module
 from .. import membership as membership_module
 from ..errors import DayDreamError
-from ..files import write_text
-from ..generations import read_recorded
+from ..files import read_recorded, write_text
 from ..settings import Settings, split_names
 from . import html, reports
 from .charts import Svg

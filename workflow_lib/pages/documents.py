@@ -9,8 +9,8 @@ from typing import NamedTuple
 from .. import parsers
 from ..catalogs import Catalogs
 from ..errors import DayDreamError
-from ..files import sha256_text
-from ..generations import normalised, read_recorded
+from ..files import read_recorded, sha256_text
+from ..generations import normalised
 from ..journal import ANSWER, Journal
 from ..membership import Entry, Membership
 from ..paths import DataRoot

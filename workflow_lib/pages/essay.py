@@ -10,8 +10,7 @@ from markupsafe import Markup
 
 from .. import catalogs as catalogs_module
 from .. import combos as combos_module
-from ..files import sha256_text, write_text
-from ..generations import read_recorded
+from ..files import read_recorded, sha256_text, write_text
 from ..paths import Generation
 from ..settings import Settings
 from . import html, texts

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from ..catalogs import Catalogs
 from ..endpoints import OFFLINE
-from ..generations import read_recorded
+from ..files import read_recorded
 from ..membership import Entry, Membership
 from ..paths import STAGES, DataRoot
 from ..served import served_other_model

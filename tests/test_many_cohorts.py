@@ -1,0 +1,105 @@
+"""Several cohorts in one run, and cohorts that share generations [SPEC 6.5]."""
+
+import json
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.project import TWO_BY_TWO, Project
+from workflow_lib import tables
+from workflow_lib.offline_server import OfflineServer
+
+pytestmark = pytest.mark.slow
+
+# one draft template in common, one of its own each
+FIRST = TWO_BY_TWO
+SECOND = TWO_BY_TWO.replace("analytical-memo-v2", "socratic-dialogue-v1")
+# what says for whom and how fast something was bought
+OF_THE_RUN = {"costs.csv": ("seconds",), "aggregated_scores.csv": ("origin_cohort_id",)}
+
+
+def two_cohorts(folder: Path) -> Project:
+    project = Project(folder, FIRST, "first")
+    project.declare(SECOND, "second")
+    return project
+
+
+def comparable(project: Project, cohort: str) -> dict[str, str]:
+    """Return the bytes of every table of a cohort, without the columns that only tell of the run."""
+    folder = project.data / "cohorts" / cohort / "reports"
+    found = {}
+    for path in sorted(folder.rglob("*.csv")) + [folder / "completeness.json"]:
+        found[path.name] = path.read_text(encoding="utf-8")
+        if path.name in OF_THE_RUN:
+            rows = tables.read_rows(path, ())
+            columns = [name for name in rows[0].cells if name not in OF_THE_RUN[path.name]]
+            found[path.name] = tables.render(columns, (row.cells for row in rows))
+    return found
+
+
+def test_what_two_cohorts_share_is_made_once_and_each_has_the_tables_it_has_alone(tmp_path):
+    together = two_cohorts(tmp_path / "together")
+    with OfflineServer() as server:
+        together.snakemake("--config", "cohort=first,second", env={"DD_OFFLINE_BASE_URL": server.url})
+        asked = Counter((one["model"], one["seed"]) for one in server.requests)
+    shared = {row["gen_id"] for row in together.members(cohort="first")}
+    shared &= {row["gen_id"] for row in together.members(cohort="second")}
+    # of each cohort: 2 drafts, 2 essays and 2 copies, 8 judgements; one draft and all that is made of it is shared
+    assert len(shared) == 7
+    assert set(asked.values()) == {1} and len(asked) == 2 * 12 - 6
+    for gen_id in shared:
+        (path,) = together.data.glob(f"gens/*/{gen_id}/metadata.json")
+        assert json.loads(path.read_text())["origin_cohort_id"] == "first"
+    for name in ("first", "second"):
+        alone = two_cohorts(tmp_path / name)
+        alone.snakemake("--config", f"cohort={name}")
+        assert comparable(together, name) == comparable(alone, name)
+        assert len(together.scores(name)) == 8
+    # the other order makes nothing new
+    before = together.snapshot()
+    assert "Nothing to be done" in together.snakemake("--config", "cohort=second,first")
+    assert together.snapshot() == before
+
+
+def test_an_edit_of_one_cohort_leaves_the_tables_of_the_other(tmp_path):
+    project = two_cohorts(tmp_path)
+    both = ("--config", "cohort=first,second")
+    project.snakemake(*both)
+    reports = project.data / "cohorts" / "first" / "reports"
+    before = {path: path.stat().st_mtime_ns for path in reports.rglob("*.csv")}
+    project.declare(SECOND.replace("sim-judge-b]", "sim-judge-c]"), "second")
+    with OfflineServer() as server:
+        project.snakemake(*both, env={"DD_OFFLINE_BASE_URL": server.url})
+        assert [one["model"] for one in server.requests] == ["sim-judge-c"] * 4
+    assert {path: path.stat().st_mtime_ns for path in reports.rglob("*.csv")} == before
+
+
+def test_removing_by_template_shows_what_it_moves_and_moving_it_back_restores_every_byte(tmp_path):
+    project = two_cohorts(tmp_path)
+    project.snakemake("--config", "cohort=first,second", "--", "evaluations")
+    before = project.snapshot(project.data)
+    arguments = ("remove", "--template", "analytical-memo-v2", "--descendants")
+    told = project.daydream(*arguments, "--json")
+    shown = json.loads(told[told.index("{") :])
+    assert shown["applied"] is False and project.snapshot(project.data) == before
+    told = project.daydream(*arguments, "--apply", "--json")
+    moved = json.loads(told[told.index("{") :])
+    assert moved["generations"] == shown["generations"]
+    assert Counter(one["stage"] for one in moved["generations"]) == {"draft": 1, "essay": 2, "evaluation": 4}
+    listed = {f"gens/{one['stage']}/{one['gen_id']}" for one in moved["generations"]}
+    left = project.snapshot(project.data)
+    gone = {name for name in before if name not in left}
+    assert {"/".join(name.split("/")[:3]) for name in gone} == listed
+    # without them the other cohort is as it was, and this one lacks exactly them
+    assert "Nothing to be done" in project.snakemake("--config", "cohort=second", "--", "evaluations")
+    archive = project.folder / moved["archive"]
+    shutil.copytree(archive, project.data, dirs_exist_ok=True)
+    shutil.rmtree(archive.parent)
+    assert project.snapshot(project.data) == before
+    with OfflineServer() as server:
+        project.snakemake(
+            "--config", "cohort=first,second", "--", "evaluations", env={"DD_OFFLINE_BASE_URL": server.url}
+        )
+        assert not server.requests
