@@ -23,7 +23,6 @@ from workflow_lib.errors import DayDreamError
 from workflow_lib.files import write_text
 
 
-
 @contextlib.contextmanager
 def one_message():
     """Turn an error that the user can act upon into its message, without a traceback."""
@@ -56,6 +55,7 @@ if workflow.is_main_process and any(Path(".snakemake/locks").glob("*")):
 DATA = settings.data
 GENS = f"{DATA.gens}"
 COHORT_DIRS = f"{DATA.cohorts}"
+BATCHES = f"{DATA.coordination / 'batches'}"
 MEMBERSHIPS = [f"{DATA.cohort(name).membership}" for name in COHORTS]
 caller = calls.Caller(settings)
 
@@ -63,6 +63,8 @@ caller = calls.Caller(settings)
 wildcard_constraints:
     cohort=r"[A-Za-z0-9][A-Za-z0-9._-]*",
     gen_id=r"[A-Za-z0-9][A-Za-z0-9._-]*",
+    index=r"\d+",
+    digest=r"[0-9a-f]{12}",
 
 
 # a limit that holds with or without a profile: Snakemake never starts more jobs of a pool than may call
@@ -186,6 +188,23 @@ def parent_of(stage):
     return parsed
 
 
+def batch_of(stage):
+    """Return an input function: in batch mode the marker of the job that buys a generation's answer."""
+    return lambda wildcards: run_of.markers_of([entry_of(stage, wildcards)])
+
+
+def batches_before(stage):
+    """Return an input function: the markers of the jobs that buy what a slice is made from."""
+
+    def markers(wildcards):
+        expanded(wildcards.cohort)
+        return run_of.markers_of(
+            run_of.ancestors_in_slice(wildcards.cohort, stage, int(wildcards.index))
+        )
+
+    return markers
+
+
 def ready_to_buy(entry):
     """Stop before the first call if a model that has to be asked cannot be: no key, no price."""
     if workflow.dryrun or run_of.files(entry).raw.exists():
@@ -306,11 +325,15 @@ def write_membership(cohort, log):
 def write_raw(stage, wildcards, log):
     """Write a generation's raw.txt and what goes with it."""
     with logged(log) as say:
-        generations.buy(
-            caller,
-            entry_of(stage, wildcards),
-            say,
-            workflow_module.order_id(run_of, stage),
+        workflow_module.buy(run_of, caller, entry_of(stage, wildcards), say)
+
+
+def write_batch(stage, wildcards, marker, log):
+    """Buy the answers that a slice of a cohort lacks."""
+    with logged(log) as say:
+        index = int(wildcards.index)
+        workflow_module.buy_slice(
+            run_of, caller, wildcards.cohort, stage, index, Path(marker), say
         )
 
 
@@ -345,6 +368,9 @@ def after_failure():
         accepted = workflow_module.after_failure(
             run_of, lambda text: print(f"\n{text}", file=sys.stderr)
         )
+        for cohort in COHORTS:
+            if DATA.cohort(cohort).page.exists():
+                fill_figures(cohort)
     except (DayDreamError, OSError) as error:
         print(f"\nThe tables could not be written: {error}", file=sys.stderr)
         return

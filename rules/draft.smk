@@ -16,6 +16,7 @@ rule draft_raw:
         template=template_of("draft"),
         concepts=concept_texts_of,
         ready=parent_of("draft"),
+        batch=batch_of("draft"),
     output:
         # update(): an answer is never deleted because a job failed or was killed
         prompt=update(f"{GENS}/draft/{{gen_id}}/prompt.txt"),
@@ -29,6 +30,19 @@ rule draft_raw:
         **pool_slots("draft"),
     run:
         write_raw("draft", wildcards, log[0])
+
+
+rule draft_batch:
+    """In batch mode: buy the answers that a slice of the cohort lacks, their calls in parallel."""
+    input:
+        # markers, not texts: one parent that cannot be parsed must not hold back the others
+        batches_before("draft"),
+    output:
+        f"{BATCHES}/{{cohort}}/draft/{{index}}-{{digest}}.json",
+    log:
+        "logs/draft_batch/{cohort}-{index}-{digest}.log",
+    run:
+        write_batch("draft", wildcards, output[0], log[0])
 
 
 rule draft_parsed:

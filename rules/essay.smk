@@ -15,6 +15,7 @@ rule essay_raw:
         # ancient: an edited text must not buy again what exists; `daydream status` calls it stale
         template=template_of("essay"),
         parent=parent_of("essay"),
+        batch=batch_of("essay"),
     output:
         # update(): an answer is never deleted because a job failed or was killed
         prompt=update(f"{GENS}/essay/{{gen_id}}/prompt.txt"),
@@ -28,6 +29,19 @@ rule essay_raw:
         **pool_slots("essay"),
     run:
         write_raw("essay", wildcards, log[0])
+
+
+rule essay_batch:
+    """In batch mode: buy the answers that a slice of the cohort lacks, their calls in parallel."""
+    input:
+        # markers, not texts: one parent that cannot be parsed must not hold back the others
+        batches_before("essay"),
+    output:
+        f"{BATCHES}/{{cohort}}/essay/{{index}}-{{digest}}.json",
+    log:
+        "logs/essay_batch/{cohort}-{index}-{digest}.log",
+    run:
+        write_batch("essay", wildcards, output[0], log[0])
 
 
 rule essay_parsed:

@@ -15,6 +15,7 @@ rule evaluation_raw:
         # ancient: an edited text must not buy again what exists; `daydream status` calls it stale
         template=template_of("evaluation"),
         parent=parent_of("evaluation"),
+        batch=batch_of("evaluation"),
     output:
         # update(): an answer is never deleted because a job failed or was killed
         prompt=update(f"{GENS}/evaluation/{{gen_id}}/prompt.txt"),
@@ -28,6 +29,19 @@ rule evaluation_raw:
         **pool_slots("evaluation"),
     run:
         write_raw("evaluation", wildcards, log[0])
+
+
+rule evaluation_batch:
+    """In batch mode: buy the answers that a slice of the cohort lacks, their calls in parallel."""
+    input:
+        # markers, not texts: one parent that cannot be parsed must not hold back the others
+        batches_before("evaluation"),
+    output:
+        f"{BATCHES}/{{cohort}}/evaluation/{{index}}-{{digest}}.json",
+    log:
+        "logs/evaluation_batch/{cohort}-{index}-{digest}.log",
+    run:
+        write_batch("evaluation", wildcards, output[0], log[0])
 
 
 rule evaluation_parsed:

@@ -13,7 +13,7 @@ import pytest
 
 from tests.project import SOURCE, Project, clean_environment
 from tests.small_cohort import COHORT, TWO_BY_TWO, declare, expand, make_project, run_all, run_one
-from workflow_lib import generations, progress, status
+from workflow_lib import failures, progress, status
 from workflow_lib import settings as settings_module
 from workflow_lib.calls import Caller
 from workflow_lib.cli import main
@@ -25,7 +25,7 @@ from workflow_lib.offline_server import OfflineServer
 from workflow_lib.progress import Look, Progress
 from workflow_lib.settings import Settings
 
-DRAFTS_CALLS = 2
+DRAFT_CALLS = 2
 ALL_CALLS = 12
 
 
@@ -76,7 +76,7 @@ def test_work_done_between_two_looks_is_seen(settings):
     run_all(settings, stages=["draft"])
     look = watched.look()
     assert counts(look)["draft"] == (2, 0, 0, 0)
-    assert look.pools["offline"].to_do == ALL_CALLS - DRAFTS_CALLS
+    assert look.pools["offline"].to_do == ALL_CALLS - DRAFT_CALLS
     assert look.calls_per_minute > 0 and look.seconds_left > 0
     run_all(settings)
     look = watched.look()
@@ -113,9 +113,8 @@ def test_request_of_a_dead_process_is_not_in_flight(settings):
 
 def test_what_is_made_from_a_failed_draft_is_not_to_do(settings):
     entry = generations_of(settings, "draft")[0]
-    generations._record_failure(
-        settings.data.generation("draft", entry.gen_id), entry, "call", "timeout", "No answer came.", {}
-    )
+    files = settings.data.generation("draft", entry.gen_id)
+    failures.record(files, entry, "call", "timeout", "No answer came.", "")
     look = Progress(settings).look()
     assert counts(look) == {"draft": (0, 0, 1, 1), "essay": (0, 0, 2, 2), "evaluation": (0, 0, 4, 4)}
     assert look.pools["offline"].to_do == ALL_CALLS // 2
@@ -132,7 +131,7 @@ def test_failure_that_was_mended_is_forgotten(settings):
     entry = generations_of(settings, "draft")[0]
     watched = Progress(settings)
     files = settings.data.generation("draft", entry.gen_id)
-    generations._record_failure(files, entry, "call", "timeout", "No answer came.", {})
+    failures.record(files, entry, "call", "timeout", "No answer came.", "")
     assert len(watched.look().failures) == 1
     run_one(settings, Caller(settings), entry)
     look = watched.look()
@@ -144,7 +143,7 @@ def test_last_failures_come_first(settings):
     entries = generations_of(settings, "evaluation")
     for number, entry in enumerate(entries):
         files = settings.data.generation("evaluation", entry.gen_id)
-        generations._record_failure(files, entry, "call", "timeout", f"number {number}", {})
+        failures.record(files, entry, "call", "timeout", f"number {number}", "")
         os.utime(files.failure, (1_000_000 + number, 1_000_000 + number))
     shown = [seen.failure.message for seen in watched.look().failures]
     assert shown == ["number 7", "number 6", "number 5", "number 4", "number 3"]
@@ -222,7 +221,7 @@ def test_following_ends_when_all_is_done(settings):
 def test_following_ends_when_only_failures_are_left_for_a_while(settings, monkeypatch):
     for entry in generations_of(settings, "draft"):
         files = settings.data.generation("draft", entry.gen_id)
-        generations._record_failure(files, entry, "call", "timeout", "No answer came.", {})
+        failures.record(files, entry, "call", "timeout", "No answer came.", "")
     monkeypatch.setattr(progress, "SETTLED_SECONDS", 0.2)
     begun = time.monotonic()
     looks = list(progress.follow(Progress(settings), 0.05))
@@ -319,4 +318,4 @@ def test_real_run_is_followed_from_its_first_call_to_its_last(tmp_path):
     done = [sum(stage["done"] for stage in look["stages"].values()) for look in looks]
     assert done == sorted(done) and done[-1] == len(project.members())
     assert looks[-1]["seconds_left"] == 0 and any(look["seconds_left"] for look in looks)
-    assert sum(server.answered.values()) == ALL_CALLS
+    assert sum(server.answered().values()) == ALL_CALLS

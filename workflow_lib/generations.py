@@ -14,7 +14,7 @@ from .endpoints import OFFLINE
 from .errors import StoreError
 from .files import encode, read_recorded, read_text, sha256_file, sha256_text, write_json, write_text
 from .journal import Journal
-from .membership import Entry
+from .membership import Entry, Membership
 from .parsers import ParseFailure
 from .paths import PARENT_STAGE, DataRoot, Generation
 from .settings import Settings
@@ -35,6 +35,19 @@ class Prompt:
     parent_attempt: int | None
 
 
+@dataclass(frozen=True)
+class Parent:
+    """The text that a generation is made from.
+
+    Attributes:
+        text: the parent's parsed text.
+        attempt: number of the attempt that it came from, None where not recorded.
+    """
+
+    text: str
+    attempt: int | None
+
+
 def buy(caller: Caller, entry: Entry, log: Log, order_id: str | None = None) -> None:
     """Make prompt.txt, raw.txt, metadata.json and raw_metadata.json of a generation.
 
@@ -52,12 +65,80 @@ def buy(caller: Caller, entry: Entry, log: Log, order_id: str | None = None) -> 
     """
     generation = caller.settings.data.generation(entry.stage, entry.gen_id)
     with failures.recorded(generation, entry):
-        template = _template(caller.settings.data, entry)
-        if template.copies:
+        if is_copy(caller.settings, entry):
             _copy(caller.settings, generation, entry, fresh=order_id is not None)
         else:
-            _buy(caller, generation, entry, log, order_id)
+            _restore(caller.settings, generation, entry, answer(caller, entry, log, order_id))
     failures.forget(generation, (failures.CALL, failures.PROMPT))
+
+
+def answer(
+    caller: Caller, entry: Entry, log: Log, order_id: str | None = None, parent: Parent | None = None
+) -> Mapping[str, Any]:
+    """Return the attempt that holds a generation's answer; a call is made only if there is none, or on order.
+
+    Args:
+        caller, entry, log, order_id: as in `buy`.
+        parent: what the prompt is made of; default: the parent's parsed.txt.
+    """
+    generation = caller.settings.data.generation(entry.stage, entry.gen_id)
+    own = Journal(generation)
+    adopt(generation, own, entry)
+    if order_id is not None:
+        own.order(order_id)
+    attempt = own.newest_answer()
+    if attempt is not None and not own.has_open_order():
+        return attempt
+    if attempt is None:
+        _refuse_lost_raw(generation, own)
+    prompt = render(caller.settings, entry, parent)
+    request = request_for(caller.settings, entry, caller.model(entry.llm_model_id), prompt.text)
+    about = {"parent_attempt": prompt.parent_attempt, "parent_sha256": prompt.parent_sha256}
+    return caller.ask(entry, own, request, about, log)
+
+
+def restore(settings: Settings, entry: Entry) -> None:
+    """Make the files of `buy` from an answer that is there; no call is made.
+
+    Raises:
+        StoreError: there is none; the message is that of the failure on record.
+    """
+    generation = settings.data.generation(entry.stage, entry.gen_id)
+    if is_copy(settings, entry):
+        _copy(settings, generation, entry, fresh=settings.is_fresh(entry.stage))
+        return
+    own = Journal(generation)
+    adopt(generation, own, entry)
+    attempt = own.newest_answer()
+    if attempt is None:
+        failed = read_recorded(generation.failure)
+        raise StoreError(
+            str(failed.get("message") or f"{generation.folder}: its batch brought no answer"),
+            str(failed.get("remedy") or "run again"),
+        )
+    _restore(settings, generation, entry, attempt)
+    failures.forget(generation, (failures.CALL, failures.PROMPT))
+
+
+def parent_of_answers(settings: Settings, within: Membership, entry: Entry) -> Parent:
+    """Return what a generation gives to those made from it, out of its answer alone, without its files.
+
+    Raises:
+        StoreError: it has no answer.
+        ParseFailure: its answer cannot be parsed.
+    """
+    generation = settings.data.generation(entry.stage, entry.gen_id)
+    template = _template(settings.data, entry)
+    source = within.parent(entry)
+    if template.copies and source is not None:
+        above = parent_of_answers(settings, within, source)
+        return Parent(parsers.parse(entry.stage, template.parser, above.text), None)
+    attempt = Journal(generation).newest_answer()
+    if attempt is None:
+        raise StoreError(f"{generation.folder}: no answer yet")
+    raw = normalised(attempt["answer"])
+    parsed = _parsed(settings, entry, template, raw, _raw_metadata(entry, attempt, raw, ""))
+    return Parent(parsed, attempt.get("number"))
 
 
 def parse(settings: Settings, entry: Entry) -> None:
@@ -71,8 +152,7 @@ def parse(settings: Settings, entry: Entry) -> None:
     raw = read_text(generation.raw)
     recorded = read_recorded(generation.raw_metadata)
     try:
-        _refuse_incomplete(settings.stage(entry.stage), raw, recorded)
-        parsed = parsers.parse(entry.stage, template.parser, raw)
+        parsed = _parsed(settings, entry, template, raw, recorded)
     except ParseFailure as failure:
         remedy = parsers.REMEDIES.get(failure.reason, "")
         failures.record(generation, entry, failures.PARSE, failure.reason, failure.detail, remedy)
@@ -119,8 +199,13 @@ def needs_parse(settings: Settings, entry: Entry, baseline: str | None) -> bool:
     return bool(sha) and raw_at > parsed_at and sha256_file(generation.raw) != sha
 
 
-def render(settings: Settings, entry: Entry) -> Prompt:
+def render(settings: Settings, entry: Entry, parent: Parent | None = None) -> Prompt:
     """Return the prompt of a generation as it would be sent now.
+
+    Args:
+        settings: settings of the run.
+        entry: the generation's row of membership.
+        parent: what it is made from; default: the parent's parsed.txt.
 
     Raises:
         TemplateError: the template cannot be used.
@@ -131,21 +216,13 @@ def render(settings: Settings, entry: Entry) -> Prompt:
     if entry.stage == "draft":
         variables = {"concepts": _concepts(data, entry.combo_id)}
         return Prompt(templates.render(data.template("draft", entry.template_id), "draft", variables), None, None)
-    parent = data.generation(PARENT_STAGE[entry.stage], entry.parent_gen_id)
-    try:
-        text = read_text(parent.parsed)
-    except FileNotFoundError:
-        raise StoreError(
-            f"{parent.parsed}: no such file; {entry.stage} {entry.gen_id} is made from it",
-            f"make it first: snakemake {parent.parsed}",
-        ) from None
-    sha = sha256_text(text)
-    attempt = read_recorded(parent.raw_metadata).get("attempt")
+    source = parent or _parent_on_disk(data, entry)
+    sha = sha256_text(source.text)
     if template.copies:
-        return Prompt(text, sha, attempt)
-    texts = {name: text for name in templates.VARIABLES[entry.stage]}
+        return Prompt(source.text, sha, source.attempt)
+    texts = {name: source.text for name in templates.VARIABLES[entry.stage]}
     rendered = templates.render(data.template(entry.stage, entry.template_id), entry.stage, texts)
-    return Prompt(rendered, sha, attempt)
+    return Prompt(rendered, sha, source.attempt)
 
 
 def request_for(settings: Settings, entry: Entry, model: Model, prompt: str) -> dict[str, Any]:
@@ -178,21 +255,20 @@ def pool_of(settings: Settings, entry: Entry) -> str | None:
     return None if model is None or is_copy(settings, entry) else model.pool
 
 
-def _buy(caller: Caller, generation: Generation, entry: Entry, log: Log, order_id: str | None) -> None:
-    own = Journal(generation)
-    adopt(generation, own, entry)
-    if order_id is not None:
-        own.order(order_id)
-    attempt = own.newest_answer()
-    if attempt is None or own.has_open_order():
-        if attempt is None:
-            _refuse_lost_raw(generation, own)
-        prompt = render(caller.settings, entry)
-        model = caller.model(entry.llm_model_id)
-        request = request_for(caller.settings, entry, model, prompt.text)
-        about = {"parent_attempt": prompt.parent_attempt, "parent_sha256": prompt.parent_sha256}
-        attempt = caller.ask(entry, own, request, about, log)
-    _restore(caller.settings, generation, entry, attempt)
+def _parent_on_disk(data: DataRoot, entry: Entry) -> Parent:
+    files = data.generation(PARENT_STAGE[entry.stage], entry.parent_gen_id)
+    try:
+        return Parent(read_text(files.parsed), read_recorded(files.raw_metadata).get("attempt"))
+    except FileNotFoundError:
+        raise StoreError(
+            f"{files.parsed}: no such file; {entry.stage} {entry.gen_id} is made from it",
+            f"make it first: snakemake {files.parsed}",
+        ) from None
+
+
+def _parsed(settings: Settings, entry: Entry, template: Template, raw: str, recorded: Mapping[str, Any]) -> str:
+    _refuse_incomplete(settings.stage(entry.stage), raw, recorded)
+    return parsers.parse(entry.stage, template.parser, raw)
 
 
 def adopt(generation: Generation, own: Journal, entry: Entry) -> None:

@@ -4,14 +4,14 @@ import contextlib
 import json
 import tempfile
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
+from . import batches, cohorts, combos, failures, generations
 from . import catalogs as catalogs_module
-from . import cohorts, combos, failures, generations
-from .calls import Log
+from .calls import Caller, Log
 from .cohorts import Source
 from .errors import ConfigError, DayDreamError, MembershipError, nearest
 from .files import create_exclusively, dump_json, read_json, read_recorded, sha256_text, write_json
@@ -29,6 +29,7 @@ class Run:
         self.settings = settings
         self.data = settings.data
         self._memberships: dict[str, tuple[int, Membership]] = {}
+        self._chunks: dict[str, dict[str, batches.Chunk]] = {}
 
     @cached_property
     def sources(self) -> dict[str, Source]:
@@ -165,6 +166,32 @@ class Run:
         files = self.files(entry)
         return within.is_last(entry) or files.raw.exists() or Journal(files).has_open_order()
 
+    def chunks(self, cohort_id: str) -> dict[str, batches.Chunk]:
+        """Return gen_id -> the chunk that buys its answer in batch mode; decided once per process and cohort."""
+        if cohort_id not in self._chunks:
+            wanted = self.wanted(cohort_id)
+            asked = self.open_work(cohort_id, everything=bool(self.settings["fresh"]))
+            found = batches.chunks(self.settings, wanted, asked, self.settings["batch"])
+            self._chunks[cohort_id] = {entry.gen_id: chunk for chunk in found for entry in chunk.entries}
+        return self._chunks[cohort_id]
+
+    def markers_of(self, entries: Iterable[Entry]) -> list[Path]:
+        """Return the markers of the chunks that some generations are in; none out of batch mode."""
+        if not self.settings["batch"]:
+            return []
+        found = []
+        for entry in entries:
+            chunk = self.chunks(entry.cohort_id).get(entry.gen_id)
+            if chunk is not None:
+                found.append(chunk.marker(self.data, entry.cohort_id))
+        return list(dict.fromkeys(found))
+
+    def ancestors_in_slice(self, cohort_id: str, stage: str, index: int) -> list[Entry]:
+        """Return what the generations of a slice are made from, all the way up."""
+        wanted = self.wanted(cohort_id)
+        entries = batches.slice_of(wanted, stage, index, self.settings["batch"])
+        return [one for entry in entries for one in wanted.lineage(entry)[:-1]]
+
     def texts_behind(self, cohort_id: str) -> list[Path]:
         """Return the catalogs, and the texts that the cohort's prompts are made of."""
         whole = self.membership(cohort_id)
@@ -229,6 +256,25 @@ def expand(run: Run, cohort_id: str, say: Log) -> None:
     for warning in expansion.warnings:
         say(f"Warning: {warning}")
     cohorts.write(run.settings, expansion)
+
+
+def buy(run: Run, caller: Caller, entry: Entry, say: Log) -> None:
+    """Make the files of a generation's answer; in batch mode the call was made before, by its chunk's job."""
+    if run.settings["batch"]:
+        generations.restore(run.settings, entry)
+    else:
+        generations.buy(caller, entry, say, order_id(run, entry.stage))
+
+
+def buy_slice(run: Run, caller: Caller, cohort_id: str, stage: str, index: int, marker: Path, say: Log) -> None:
+    """Buy what a slice of a cohort lacks."""
+    wanted = run.wanted(cohort_id)
+    lacking = [
+        entry
+        for entry in batches.slice_of(wanted, stage, index, run.settings["batch"])
+        if batches.lacks_answer(run.settings, entry)
+    ]
+    batches.buy(caller, wanted, lacking, marker, say, order_id(run, stage))
 
 
 def write_tables(run: Run, cohort_id: str) -> None:

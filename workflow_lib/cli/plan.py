@@ -103,7 +103,8 @@ def _show(name: str, plan: Plan) -> None:
 
 def _show_comparison(comparison: Comparison) -> None:
     rows = [(place, f"{before:,}", f"{after:,}") for place, before, after in comparison.rules]
-    print_table("Cells of the edited spec, rule by rule", ("rule", "before", "after"), rows, numbers=2)
+    if rows:
+        print_table("Cells of the edited spec, rule by rule", ("rule", "before", "after"), rows, numbers=2)
     changed = [
         (stage, *(sum(entry.stage == stage for entry in part) for part in _parts(comparison))) for stage in STAGES
     ]
