@@ -45,6 +45,13 @@ try:
 except DayDreamError as error:
     stop(error)
 
+if settings["selection"] and any(source.mode == "spec" for source in run_of.sources.values()):
+    print(
+        f"Note: {', '.join(COHORTS)} is declared by its spec; the selection is not used. Give the curated cohort a "
+        "name of its own with --config cohort=NAME.",
+        file=sys.stderr,
+    )
+
 if workflow.is_main_process and any(Path(".snakemake/locks").glob("*")):
     print(
         "Note: another snakemake is at work in this folder, or one was killed. If Snakemake finds the folder locked "
