@@ -45,7 +45,9 @@ try:
 except DayDreamError as error:
     stop(error)
 
-if settings["selection"] and any(source.mode == "spec" for source in run_of.sources.values()):
+if settings["selection"] and any(
+    source.mode == "spec" for source in run_of.sources.values()
+):
     print(
         f"Note: {', '.join(COHORTS)} is declared by its spec; the selection is not used. Give the curated cohort a "
         "name of its own with --config cohort=NAME.",
