@@ -16,6 +16,7 @@ from ..failures import disk_error
 from . import (
     check,
     cohort_from_list,
+    export,
     new_cohort,
     plan,
     promising,
@@ -25,6 +26,7 @@ from . import (
     status,
     top,
     upkeep,
+    watch,
 )
 from . import compile as compile_command
 
@@ -36,7 +38,9 @@ COMMANDS: tuple[ModuleType, ...] = (
     plan,
     prompts,
     status,
+    watch,
     top,
+    export,
     compile_command,
     new_cohort,
     select,
