@@ -14,13 +14,13 @@ from workflow_lib import (
     calls,
     catalogs,
     cohorts,
+    failures,
     generations,
     settings as settings_module,
     workflow as workflow_module,
 )
 from workflow_lib.endpoints import OFFLINE
 from workflow_lib.errors import DayDreamError
-from workflow_lib.files import write_text
 
 
 @contextlib.contextmanager
@@ -293,14 +293,13 @@ def logged(path):
 
 def in_report(path, kind):
     """Mark a table or figure of a cohort for `snakemake --report`; report/ has a sentence about each."""
-    marked = report(
+    return report(
         update(path),
         caption=f"../report/{path.stem}_{kind}.rst",
         category=cohort_in_report,
         subcategory=kind,
         labels={"name": path.stem.replace("_", " ")},
     )
-    return marked
 
 
 def cohort_in_report(wildcards):
@@ -310,19 +309,6 @@ def cohort_in_report(wildcards):
         used = {entry.llm_model_id for entry in run_of.membership(wildcards.cohort)}
     offline = any(models[name].endpoint == OFFLINE for name in used if name in models)
     return f"{wildcards.cohort} (offline models)" if offline else wildcards.cohort
-
-
-NOTHING_TO_DRAW = (
-    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 400 40" role="img" aria-label="Nothing to draw">'
-    '<text x="8" y="25" font-family="sans-serif" font-size="14" fill="#6b6f76">Nothing to draw yet.</text></svg>\n'
-)
-
-
-def fill_figures(cohort):
-    """Write the figures for which a cohort has no scores or costs: outputs of a rule have to exist."""
-    for path in DATA.cohort(cohort).figures:
-        if not path.exists():
-            write_text(path, NOTHING_TO_DRAW)
 
 
 def write_membership(cohort, log):
@@ -362,7 +348,6 @@ def write_page(cohort, log):
     """Write the pages of a cohort."""
     with logged(log):
         workflow_module.write_page(run_of, cohort)
-        fill_figures(cohort)
 
 
 def write_cross(log):
@@ -377,9 +362,6 @@ def after_failure():
         accepted = workflow_module.after_failure(
             run_of, lambda text: print(f"\n{text}", file=sys.stderr)
         )
-        for cohort in COHORTS:
-            if DATA.cohort(cohort).page.exists():
-                fill_figures(cohort)
     except (DayDreamError, OSError) as error:
         print(f"\nThe tables could not be written: {error}", file=sys.stderr)
         return

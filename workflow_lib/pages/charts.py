@@ -18,6 +18,11 @@ text{font-size:12px;fill:#3a3d42}.c-small{font-size:11px;fill:#6b6f76}.c-strong{
 .c-line{stroke:#3f7f86;stroke-width:2}.c-dot{fill:#1f6a73}.c-faint{stroke:#9a9ea5;stroke-width:2}
 .c-hollow{fill:#fff;stroke:#6b6f76;stroke-width:2}.c-mean{stroke:#b4532a;stroke-width:2}
 """
+NOTHING = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 400 40" role="img" aria-label="Nothing to draw">'
+    '<text x="8" y="25" font-family="sans-serif" font-size="14" fill="#6b6f76">Nothing to draw yet.</text></svg>\n'
+)
+"""The file of a figure for which there are no scores or costs."""
 TEXT_WIDTH = 6.6
 """Pixels that a character of 12 px takes on average, for margins."""
 

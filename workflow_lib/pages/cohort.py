@@ -35,11 +35,11 @@ def write(settings: Settings, cohort_id: str, membership: Membership) -> Path:
     unit = " %" if is_mixed(scales) else ""
 
     written = set(EssayPages(settings, cohort_id, store, documents, concepts, state.offline_models, unit).write(folder))
-    for name, plot in plots.items():
-        if plot is not None:
-            path = folder / "plots" / f"{name}.svg"
-            write_text(path, charts.standalone(plot))
-            written.add(path)
+    drawn = {f"{name}.svg": charts.standalone(plot) for name, plot in plots.items() if plot is not None}
+    for path in cohort.figures:
+        # every figure is there, also without a score: outputs of a rule have to exist
+        write_text(path, drawn.get(path.name, charts.NOTHING))
+        written.add(path)
     _remove_others(folder, written)
 
     common: dict[str, Any] = {"cohort_id": cohort_id, "is_offline": bool(state.offline_models)}
