@@ -121,6 +121,9 @@ def declaration_of(wildcards):
             f"cohort {wildcards.cohort} is not one of this run ({', '.join(COHORTS)})\n"
             f"Hint: add --config cohort={wildcards.cohort}"
         )
+    with one_message():
+        # a table that cannot be read is told by a dry run, too
+        catalogs.load(DATA)
     return list(run_of.sources[wildcards.cohort].files)
 
 
@@ -314,7 +317,9 @@ def cohort_in_report(wildcards):
 def write_membership(cohort, log):
     """Write a cohort's membership.csv and what goes with it."""
     with logged(log) as say:
-        workflow_module.expand(run_of, cohort, say)
+        for warning in workflow_module.expand(run_of, cohort):
+            say(f"Warning: {warning}")
+            print(f"Warning: {cohort}: {warning}", file=sys.stderr)
 
 
 def write_raw(stage, wildcards, log):

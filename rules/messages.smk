@@ -26,8 +26,10 @@ class Concise(logging.Filter):
 
     def filter(self, record):
         event = getattr(record, "event", None)
-        if event == LogEvent.JOB_ERROR or str(record.msg).startswith("Cannot restore"):
-            # the error itself was logged just before; an output that did not exist needs no restoring
+        if event == LogEvent.JOB_ERROR or str(record.msg).startswith(
+            ("Cannot restore", "Restored previous version")
+        ):
+            # the error itself was logged just before; that the outputs are as they were goes without saying
             return False
         if event == LogEvent.JOB_INFO:
             for name in ("input", "output"):

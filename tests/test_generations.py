@@ -567,9 +567,12 @@ def test_an_older_record_of_a_failed_parse_does_not_stand_in_the_way(world):
     assert world.parse(world.draft) == LONG
 
 
-def test_a_parsed_text_whose_raw_is_gone_is_left_alone(world):
+def test_a_raw_text_that_is_gone_comes_back_if_the_journal_has_it(world):
     world.make(world.draft)
-    world.files(world.draft).raw.unlink()
+    files = world.files(world.draft)
+    files.raw.unlink()
+    assert world.needs_parse(world.draft)
+    shutil.rmtree(files.attempts)
     assert not world.needs_parse(world.draft)
 
 

@@ -29,25 +29,32 @@ class BudgetExhausted(DayDreamError):
         self.remedy = f"raise {what} and run again: what was bought is kept"
         super().__init__(
             f"{what} of {limit:.4f} USD: {spent:.4f} spent, {max(0.0, limit - spent):.4f} left, "
-            f"and the next call may cost up to {needed:.4f}",
+            f"and the next call may cost up to {needed:.4f} (calls that may have been billed without an answer "
+            "count as spent, at the most they can have cost)",
             self.remedy,
         )
 
 
 class Reservation:
-    """Room in the budget for one call."""
+    """Room in the budget for one call.
 
-    def __init__(self) -> None:
-        self.settlement: tuple[str, float] | None = None
+    Attributes:
+        ceiling_usd: the most that a try of it can cost.
+        settlements: (what, cost) of every try that was billed, or may have been.
+    """
 
-    def settle(self, attempt: str, usd: float) -> None:
-        """Say what the call cost.
+    def __init__(self, ceiling_usd: float) -> None:
+        self.ceiling_usd = ceiling_usd
+        self.settlements: list[tuple[str, float]] = []
+
+    def settle(self, what: str, usd: float | None) -> None:
+        """Say what a try cost.
 
         Args:
-            attempt: ``stage/gen_id/number``, so that nothing is ever counted twice.
-            usd: its billed cost.
+            what: names the attempt, or a try of it, so that nothing is ever counted twice.
+            usd: its billed cost; None where it is not known: the ceiling counts then.
         """
-        self.settlement = (attempt, usd)
+        self.settlements.append((what, self.ceiling_usd if usd is None else usd))
 
 
 class Budget:
@@ -57,8 +64,8 @@ class Budget:
         folder: shared by all processes of the cohort.
         total_usd: limit over all models, None for none.
         per_model_usd: limit by model id.
-        read_spent: yields (attempt, model id, cost) of everything bought in the cohort's name so far;
-            called once, when the first call reserves.
+        read_spent: yields (what, model id, cost) of everything that was bought in the cohort's name so far, or
+            may have been; called when the first call reserves.
     """
 
     def __init__(
@@ -97,7 +104,7 @@ class Budget:
         while not self._try_reserve(token, model_id, ceiling_usd):
             with self._changed:
                 self._changed.wait(POLL_SECONDS)
-        reservation = Reservation()
+        reservation = Reservation(ceiling_usd)
         try:
             yield reservation
         finally:
@@ -126,7 +133,8 @@ class Budget:
             for what, limit, only in self._limits_of(model_id):
                 spent = _total(self._spent or {}, only)
                 waiting = [usd for model, usd in reserved if only in (None, model)]
-                if spent + sum(waiting) + ceiling > limit + 1e-9:
+                # a model without a price has no ceiling: it is stopped by what its calls turned out to cost
+                if spent + sum(waiting) + ceiling > limit + 1e-9 or (not ceiling and spent >= limit > 0):
                     if waiting:
                         return False
                     raise BudgetExhausted(what, limit, spent, ceiling)
@@ -142,9 +150,8 @@ class Budget:
 
     def _release(self, token: str, model_id: str, reservation: Reservation) -> None:
         with locked(self._lock):
-            if reservation.settlement is not None:
-                attempt, usd = reservation.settlement
-                self._append(attempt, model_id, usd)
+            for what, usd in reservation.settlements:
+                self._append(what, model_id, usd)
             del self._reserved[token]
             self._publish()
         with self._changed:

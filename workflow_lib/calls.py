@@ -12,7 +12,7 @@ from .budget import Budget, Reservation
 from .catalogs import Model
 from .endpoints import CallError, Endpoint, Reply
 from .errors import ConfigError, DayDreamError
-from .files import read_json
+from .files import read_json, read_recorded
 from .journal import Claim, Journal
 from .membership import Entry
 from .paths import DataRoot
@@ -118,10 +118,11 @@ class Caller:
             if answer is not None and not state.ordered:
                 return answer
             with self._reservation(entry, model, request) as reservation:
-                call = _Call(own, state.next_number, content, endpoint, model, self.pools[model.pool], log)
+                pool = self.pools[model.pool]
+                call = _Call(own, state.next_number, content, endpoint, model, pool, log, reservation)
                 attempt = self._carry_out(call)
                 if attempt is not None:
-                    if reservation is not None and attempt["cost_usd"] is not None:
+                    if reservation is not None:
                         reservation.settle(attempt_key(attempt), attempt["cost_usd"])
                     return attempt
 
@@ -184,11 +185,8 @@ class Caller:
         budget = self.budget(entry.cohort_id)
         if not budget.limits(model.model_id):
             return nullcontext()
-        ceiling = costs.ceiling_usd(model, costs.prompt_bytes(request["messages"]), request["max_tokens"])
-        if ceiling is None:
-            # outside the paid pool a model without a price is free of charge
-            return nullcontext()
-        return budget.reserve(model.model_id, ceiling)
+        # only outside the paid pool may a model have no price; it can cost something all the same
+        return budget.reserve(model.model_id, request_ceiling_usd(model, request) or 0.0)
 
     def budget(self, cohort_id: str) -> Budget:
         """Return the budget of a cohort."""
@@ -196,7 +194,7 @@ class Caller:
             self.settings.data.coordination / "budgets" / cohort_id,
             self.settings["budget_usd"],
             self.settings["budget_per_model"],
-            lambda: spent(self.settings.data, cohort_id),
+            lambda: committed(self.settings.data, cohort_id, catalogs.load(self.settings.data).models, self.watch),
         )
         # setdefault: two threads must not count in two budgets
         return self._budgets.setdefault(cohort_id, new)
@@ -213,6 +211,7 @@ class _Call:
     model: Model
     pool: Pool
     log: Log
+    reservation: Reservation | None
     claim: Claim | None = None
 
     def begin_try(self) -> bool:
@@ -228,6 +227,8 @@ class _Call:
         """Note in the journal and the log how a try failed."""
         if self.claim is not None:
             self.claim.end_try(error.reason if error.answered else "unanswered")
+            if not error.answered and self.reservation is not None:
+                self.reservation.settle(try_key(self.content, self.claim.number, self.claim.started_at_last), None)
             self.log(f"try {self.claim.tries}: {error.message}")
 
     def fail(self, reason: str, message: str, remedy: str) -> None:
@@ -254,6 +255,16 @@ def attempt_key(attempt: Mapping[str, Any]) -> str:
     return f"{attempt['stage']}/{attempt['gen_id']}/{attempt['number']}"
 
 
+def try_key(about: Mapping[str, Any], number: int, started_at: str) -> str:
+    """Return the name of one try of an attempt."""
+    return f"{about['stage']}/{about['gen_id']}/{number}/{started_at}"
+
+
+def request_ceiling_usd(model: Model, request: Mapping[str, Any]) -> float | None:
+    """Return the most that a try of a request can cost in US dollars, None if the model has no price."""
+    return costs.ceiling_usd(model, costs.prompt_bytes(request["messages"]), request["max_tokens"])
+
+
 def answers(data: DataRoot) -> Iterator[dict[str, Any]]:
     """Yield every answered attempt of the store; files that cannot be read are passed over."""
     for path in data.gens.glob("*/*/attempts/*.json"):
@@ -264,10 +275,27 @@ def answers(data: DataRoot) -> Iterator[dict[str, Any]]:
                 continue
 
 
-def spent(data: DataRoot, cohort_id: str) -> Iterator[tuple[str, str, float]]:
-    """Yield (attempt, model id, cost in US dollars) of what was bought in a cohort's name."""
-    for attempt in answers(data):
-        if attempt.get("cohort_id") == cohort_id and not attempt.get("adopted"):
-            cost = attempt.get("cost_usd")
-            if cost is not None:
-                yield attempt_key(attempt), str(attempt.get("llm_model_id")), float(cost)
+def committed(
+    data: DataRoot, cohort_id: str, models: Mapping[str, Model], watch: holders.Watch
+) -> Iterator[tuple[str, str, float]]:
+    """Yield (what, model id, US dollars) of what was bought in a cohort's name, or may have been.
+
+    A cost that nobody told, and a try that was sent and never answered, count at their ceiling.
+    """
+    for path in data.gens.glob("*/*/attempts"):
+        own = Journal(data.generation(path.parent.parent.name, path.parent.name))
+        for number in (number for number, kinds in own.numbers().items() if journal.ANSWER in kinds):
+            attempt = read_recorded(own.path(number, journal.ANSWER))
+            if attempt.get("cohort_id") == cohort_id and not attempt.get("adopted"):
+                cost = attempt.get("cost_usd")
+                usd = _ceiling(models, attempt) if cost is None else float(cost)
+                yield attempt_key(attempt), str(attempt.get("llm_model_id")), usd
+        for lost in own.maybe_billed(watch):
+            asked = read_recorded(own.path(lost.attempt, journal.REQUEST))
+            if asked.get("cohort_id") == cohort_id:
+                yield try_key(asked, lost.attempt, lost.started_at), lost.model, _ceiling(models, asked)
+
+
+def _ceiling(models: Mapping[str, Model], about: Mapping[str, Any]) -> float:
+    model = models.get(str(about.get("llm_model_id")))
+    return (request_ceiling_usd(model, about["request"]) if model else None) or 0.0

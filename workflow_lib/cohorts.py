@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from math import comb
 from pathlib import Path
@@ -77,9 +77,9 @@ def resolve(settings: Settings, name: str) -> Source:
     cohort = data.cohort(name)
     if cohort.spec.is_dir():
         return spec_source(settings, name, cohort.spec)
-    if settings["selection"]:
-        selection = curated.existing_file(Path(settings["selection"]))
-        chosen = {"selection": settings["selection"], "template_filter": settings["template_filter"]}
+    chosen = _selection_of(settings, cohort)
+    if chosen:
+        selection = curated.existing_file(Path(chosen["selection"]))
         tables = catalogs_module.existing_files(data)
         return Source(name, CURATED, (selection, *tables), _frozen(settings, None), chosen)
     if name == AUTO or settings["auto"]:
@@ -90,8 +90,20 @@ def resolve(settings: Settings, name: str) -> Source:
         return Source(name, "given", (), {}, {})
     raise ConfigError(
         f"there is no cohort '{name}': {cohort.spec} does not exist",
-        f"{nearest(name, existing(settings))}; `daydream new-cohort {name}` writes a spec",
+        f"{nearest(name, existing(settings))}; `daydream new-cohort {name}` writes a spec, and "
+        f"--config cohort={name} selection=FILE makes it of a list of essays or drafts",
     )
+
+
+def _selection_of(settings: Settings, cohort: Cohort) -> Mapping[str, Any] | None:
+    """Return the settings of a curated cohort: as given, or else as its last expansion recorded them."""
+    if settings["selection"]:
+        return {key: settings[key] for key in ("selection", "template_filter")}
+    manifest = read_manifest(cohort) or {}
+    recorded = manifest.get("settings") or {}
+    if manifest.get("mode") == CURATED and Path(str(recorded.get("selection"))).exists():
+        return recorded
+    return None
 
 
 def spec_source(settings: Settings, cohort_id: str, path: Path) -> Source:
@@ -139,6 +151,8 @@ def expand_source(settings: Settings, source: Source, seed: int | None = None) -
     path = settings.data.cohort(source.cohort_id).membership
     membership_module.check(membership.entries, path)
     warnings = []
+    if source.spec is not None:
+        warnings += spec_module.unused_levels(with_combos(spec_module.load(source.spec), catalogs)[0])
     if expanded.collapsed:
         warnings.append(
             f"{expanded.collapsed} rows name a model or replicate for an essay that only copies its draft; "
@@ -323,6 +337,7 @@ def _expand_curated(
     settings: Settings, source: Source, catalogs: Catalogs, rules: IdRules
 ) -> tuple[Expanded, Mapping[str, Any]]:
     data = settings.data
+    settings = replace(settings, values={**settings.values, **source.settings})
     selection = curated.read_selection(Path(settings["selection"]), data)
     axes = curated.Axes(
         active.active_templates(settings, catalogs, "essay"),

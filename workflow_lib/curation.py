@@ -154,15 +154,15 @@ def write_candidates(path: Path, data: DataRoot, ranked: Iterable[Ranked], *, ov
     tables.write(path, CANDIDATE_COLUMNS, (_candidate(data, one) for one in ranked))
 
 
-def write_selection(path: Path, gen_ids: Iterable[str], mode: str | None = None, *, overwrite: bool) -> None:
-    """Write a selection file: one gen_id per line, a directive first if there is one [SPEC 4.4].
+def write_selection(path: Path, gen_ids: Iterable[str], directives: Sequence[str] = (), *, overwrite: bool) -> None:
+    """Write a selection file: directives first, then one gen_id per line [SPEC 4.4].
 
     Raises:
         DayDreamError: the file exists and may not be overwritten.
     """
     if path.exists() and not overwrite:
         raise DayDreamError(f"{path}: exists, and may have been edited by hand", "--overwrite replaces it")
-    lines = ([f"# mode: {mode}"] if mode else []) + list(gen_ids)
+    lines = [*(f"# {directive}" for directive in directives), *gen_ids]
     write_text(path, "".join(f"{line}\n" for line in lines))
 
 

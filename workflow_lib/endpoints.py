@@ -3,6 +3,7 @@
 import email.utils
 import json
 import math
+import re
 import threading
 import time
 from collections.abc import Mapping
@@ -170,10 +171,12 @@ def send(endpoint: Endpoint, request: Mapping[str, Any], connect_s: float, read_
     """
     if endpoint.base_url is None:
         return _send_in_process(request)
-    url = endpoint.base_url.rstrip("/") + "/chat/completions"
+    target = endpoint.base_url.rstrip("/") + "/chat/completions"
+    # in messages without a name and password that it may carry
+    url = re.sub(r"(?<=://)[^/@]*@", "", target)
     try:
         response = _session().post(
-            url,
+            target,
             json=dict(request),
             headers=dict(endpoint.headers),
             auth=_Bearer(endpoint.key),

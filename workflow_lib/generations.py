@@ -189,7 +189,8 @@ def needs_parse(settings: Settings, entry: Entry, baseline: str | None) -> bool:
     try:
         raw_at = generation.raw.stat().st_mtime_ns
     except OSError:
-        return False
+        # an answer that the journal keeps comes back without a call, and is there to read again
+        return Journal(generation).newest_answer() is not None
     recorded = read_recorded(generation.parsed_metadata)
     parser = recorded.get("parser_name") or baseline
     template = catalogs_module.load(settings.data).templates[entry.stage].get(entry.template_id)

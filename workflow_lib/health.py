@@ -179,7 +179,7 @@ class _Check:
                 ORPHAN,
                 files.folder,
                 "is in no cohort",
-                f"`daydream remove --gen-id {files.gen_id}` archives it; it does no harm",
+                f"`daydream remove --gen-id {files.gen_id} --apply` archives it; it does no harm",
             )
         has_text = files.raw.exists() or files.parsed.exists()
         if not has_text and not files.metadata.exists():
@@ -325,7 +325,7 @@ class _Check:
                 files.metadata,
                 f"its {stage} {entry.parent_gen_id} is not in the store",
                 f"put {stage} {entry.parent_gen_id} back, or archive this one: "
-                f"`daydream remove --gen-id {entry.gen_id} --descendants`",
+                f"`daydream remove --gen-id {entry.gen_id} --descendants --apply`",
             )
 
     def _duplicates(self) -> Iterator[Finding]:

@@ -46,8 +46,15 @@ def cohort_scoped_id(stage: str, task_id: str, cohort_id: str) -> str:
 
 
 def combo_id(concept_ids: Iterable[str], level: str, k_max: int) -> str:
-    """Return the id of a set of concepts at a description level; their order does not matter."""
-    text = "|".join(sorted(concept_ids)) + f"|{level}|{k_max}"
+    """Return the id of a set of concepts at a description level; their order does not matter.
+
+    Raises:
+        ValueError: no concept, or an empty part.
+    """
+    concepts = sorted(concept_ids)
+    if not concepts or not all(concepts) or not level:
+        raise ValueError(f"an id of a combo needs concepts and a level, got {concepts} and {level!r}")
+    text = "|".join(concepts) + f"|{level}|{k_max}"
     return "combo_v1_" + hashlib.sha256(text.encode()).hexdigest()[:12]
 
 

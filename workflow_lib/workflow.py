@@ -250,12 +250,11 @@ def newest_file() -> Path:
     return Path(_file_of_now().name)
 
 
-def expand(run: Run, cohort_id: str, say: Log) -> None:
-    """Expand a cohort and write it down; warnings go to the log and the screen."""
+def expand(run: Run, cohort_id: str) -> tuple[str, ...]:
+    """Expand a cohort and write it down; returns what the user should be warned of."""
     expansion = cohorts.expand_source(run.settings, run.sources[cohort_id])
-    for warning in expansion.warnings:
-        say(f"Warning: {warning}")
     cohorts.write(run.settings, expansion)
+    return expansion.warnings
 
 
 def buy(run: Run, caller: Caller, entry: Entry, say: Log) -> None:

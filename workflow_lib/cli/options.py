@@ -44,7 +44,7 @@ def add_json(parser: argparse.ArgumentParser) -> None:
 def settings_of(args: argparse.Namespace) -> Settings:
     """Return the settings that a command works with: its options over environment and config.yaml."""
     chosen: dict[str, Any] = {
-        key: value for key in ("data_root", "cohort") if (value := getattr(args, key, None)) is not None
+        key: value for key in ("data_root", "cohort", "selection") if (value := getattr(args, key, None)) is not None
     }
     return settings_module.load(chosen)
 

@@ -24,6 +24,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser.add_argument(
         "--spec", metavar="PATH", type=Path, help="compare this edited spec (folder or file) with the cohort as it is"
     )
+    parser.add_argument("--selection", metavar="FILE", help="list of essays or drafts that makes a curated cohort")
     add_json(parser)
 
 

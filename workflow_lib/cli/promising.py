@@ -10,7 +10,7 @@ from .scores_of import found_in
 
 DETAILS = (
     "Both scores are each judge's best, averaged over the judges. With --out, the essays that lack the target are "
-    "written as a selection that evaluates them: `--config selection=FILE`."
+    "written as a selection that evaluates them: `--config cohort=NAME selection=FILE`."
 )
 
 
@@ -38,7 +38,8 @@ def run(args: argparse.Namespace) -> int:
     listed = curation.promising(found, args.baseline, args.target, args.judges)[: args.top_n]
     lacking = [one.ranked.gen_id for one in listed if one.target_score is None]
     if args.out:
-        curation.write_selection(args.out, lacking, "reuse-essays", overwrite=args.overwrite)
+        # fill-up: scores by other templates that are there already must not be bought again
+        curation.write_selection(args.out, lacking, ("mode: reuse-essays", "fill-up"), overwrite=args.overwrite)
     if args.json:
         essays = [
             {
@@ -68,4 +69,11 @@ def run(args: argparse.Namespace) -> int:
     print_table("Promising essays", columns, rows)
     where = f"; listed in {args.out}" if args.out else ""
     console().print(f"{counted(len(lacking), 'essay')} without a score by {args.target}{where}.")
+    if args.out and lacking:
+        console().print(
+            f"Next: snakemake --config cohort=NAME selection={args.out} "
+            f"'template_filter={{evaluation: [{args.target}]}}'   (judges: the models with for_evaluation)",
+            markup=False,
+            soft_wrap=True,
+        )
     return 0

@@ -26,7 +26,7 @@
   const top = mixed ? 100 : data.scale_max[0] ?? 9;
   const factorOf = columns.map(([, template]) => (mixed ? 100 / data.scale_max[template] : 1));
   const decimals = mixed ? 1 : 2;
-  const show = (value) => (value === null ? "–" : value.toFixed(decimals));
+  const show = (value) => (value === null ? "–" : fixed(value, decimals));
 
   const DEFAULTS = { q: "", group: "essay", sort: "", up: "", rows: "", full: "" };
   for (const factor of Object.keys(FACTORS)) DEFAULTS[factor] = "";
@@ -65,7 +65,7 @@
   const usd = (value) => {
     if (value === null) return "unknown";
     const decimals = value === 0 || value >= 1 ? 2 : Math.min(6, 2 - Math.floor(Math.log10(value)));
-    const [whole, cents] = value.toFixed(decimals).split(".");
+    const [whole, cents] = fixed(value, decimals).split(".");
     return `$${whole}.${cents.replace(/0+$/, "").padEnd(2, "0")}`;
   };
   const modelName = (name) =>

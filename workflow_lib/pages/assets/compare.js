@@ -24,7 +24,7 @@
   for (const side of ["a", "b"]) {
     const select = document.getElementById(`choose-${side}`);
     for (const [index, [genId, , title, mean]] of documents.entries()) {
-      const label = `${index + 1}. ${mean === null ? "–" : mean.toFixed(2)}  ${title}  (${genId})`;
+      const label = `${index + 1}. ${mean === null ? "–" : fixed(mean, 2)}  ${title}  (${genId})`;
       select.append(new Option(label, String(index)));
     }
     select.addEventListener("change", () => {

@@ -1,3 +1,10 @@
+// A number with so many decimals as the tables have it: an exact tie goes to the even digit.
+const fixed = (value, decimals) => {
+  const scaled = value * 10 ** decimals;
+  const isTie = Number.isInteger(value * 2 ** (decimals + 1)) && Math.abs(scaled % 1) === 0.5;
+  return (isTie ? 2 * Math.round(scaled / 2) / 10 ** decimals : value).toFixed(decimals);
+};
+
 // Runs before anything is drawn, so that a chosen look does not flash in late.
 (() => {
   const root = document.documentElement;
