@@ -5,6 +5,7 @@ import json
 import pytest
 
 from tests.project import Project
+from tests.scripted_server import ScriptedServer, completion
 from workflow_lib.offline_server import OfflineServer
 
 pytestmark = pytest.mark.slow
@@ -70,3 +71,38 @@ def test_budget_without_prices_stops_before_the_first_call(paid: Project):
         output = paid.snakemake("--config", "budget_usd=0.5", "--", "drafts", code=1, env=env)
         assert server.requests == []
     assert "the price of model gpt-oss-120b is not known" in output
+
+
+def test_a_cost_that_nobody_tells_counts_at_its_ceiling(paid: Project):
+    with ScriptedServer(completion("one\ntwo\nthree\nfour")) as server:
+        env = {"DD_LLM_BASE_URL": server.url}
+        paid.snakemake("--cores", "8", "--config", "budget_usd=0.1", "--", "drafts", code=1, env=env)
+        # a call may cost a little over 0.02
+        assert len(server.requests) == 4
+        paid.snakemake("--cores", "8", "--config", "budget_usd=0.1", "--", "drafts", code=1, env=env)
+        assert len(server.requests) == 4
+    status = json.loads(paid.daydream("status", "--json", code=1))
+    assert (status["spent_usd"], status["spent_unknown_calls"]) == (None, 4)
+
+
+def test_tries_without_an_answer_count_as_if_they_were_billed(paid: Project):
+    paid.configure("llm: {backoff_s: 0.01, max_tries: 1}\n")
+    with OfflineServer(faults="drop:1.0") as server:
+        env = {"DD_LLM_BASE_URL": server.url}
+        output = paid.snakemake("--cores", "8", "--config", "budget_usd=0.1", "--", "drafts", code=1, env=env)
+        assert len(server.requests) == 4
+        assert "may have been billed without an answer" in output
+        again = paid.snakemake("--cores", "8", "--config", "budget_usd=0.1", "--", "drafts", code=1, env=env)
+        assert len(server.requests) == 4
+        assert "budget_exhausted" in again
+
+
+def test_a_model_without_a_price_is_stopped_by_what_it_cost(paid: Project):
+    models = paid.data / "1_raw" / "llm_models.csv"
+    models.write_text(models.read_text().replace("openrouter,,false,false,0.5,1,20000", "openrouter,gateway,,,,,20000"))
+    paid.configure("pools: {gateway: {max_concurrent: 2}}\n")
+    with OfflineServer(usd_per_call=USD_PER_CALL) as server:
+        env = {"DD_LLM_BASE_URL": server.url}
+        paid.snakemake("--cores", "8", "--config", "budget_usd=0.1", "--", "drafts", code=1, env=env)
+        # nobody knew the price beforehand: the calls in flight when the budget was reached are over it
+        assert 5 <= len(server.requests) <= 6
