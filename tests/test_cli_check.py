@@ -143,7 +143,7 @@ def test_ids_with_collision_and_cohort_scope_follow(tmp_path, monkeypatch):
     assert expand(settings, "content").stage("draft")[0].gen_id.endswith("-1")
     run_all(settings, "content")
     # essays of the draft's model and of another one, and all that hangs on the id with the suffix
-    assert [path for kind, path, _ in found(settings) if kind == "id_mismatch"] == [in_root(settings, taken.metadata)]
+    assert {path for kind, path, _ in found(settings) if kind != "orphan"} == {in_root(settings, taken.metadata)}
 
 
 def test_unknown_names_are_found_with_the_nearest(settings):
@@ -209,3 +209,34 @@ def test_failed_call_is_no_illness(settings):
     shutil.rmtree(draft.folder)
     write_json(draft.failure, {"step": "call", "reason": "timeout"})
     assert {kind for kind, path, _ in found(settings) if draft.gen_id in path} == set()
+
+
+def test_damaged_answers_and_texts_are_found(settings):
+    draft = files_of(settings, "draft")
+    attempt = draft.attempts / "0001.json"
+    attempt.write_text(attempt.read_text()[:100])
+    essay = files_of(settings, "essay")
+    essay.raw.write_bytes(b"\xff\xfe not UTF-8")
+    broken = {kind: path for kind, path, _ in found(settings)}
+    assert broken == {"broken_attempt": in_root(settings, attempt), "broken_text": in_root(settings, essay.raw)}
+
+
+@pytest.mark.parametrize(("key", "value"), [("stage", "evaluation"), ("mode", "banana")])
+def test_metadata_that_describes_something_else_is_found(settings, key, value):
+    draft = files_of(settings, "draft")
+    write_json(draft.metadata, json.loads(draft.metadata.read_text()) | {key: value})
+    assert [(kind, path) for kind, path, _ in found(settings)] == [
+        ("broken_metadata", in_root(settings, draft.metadata))
+    ]
+
+
+def test_a_score_that_does_not_follow_from_its_answer_is_found_and_mended(settings):
+    judged = files_of(settings, "evaluation")
+    score = judged.parsed.read_text()
+    judged.parsed.write_text("99.0\n")
+    findings = health.check(settings)
+    assert [(one.kind, one.path, one.fixable) for one in findings] == [
+        ("parsed_differs", in_root(settings, judged.parsed), True)
+    ]
+    assert health.fix(findings) == ([], [])
+    assert judged.parsed.read_text() == score

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from . import catalogs as catalogs_module
-from . import cohorts, combos, generations, ids, membership, tables
+from . import cohorts, combos, generations, ids, membership, parsers, tables
 from .catalogs import Catalogs
 from .errors import DayDreamError, MembershipError, nearest
-from .files import read_json, read_recorded, sha256_file, write_json
+from .files import encode, read_json, read_recorded, read_text, sha256_file, write_json
 from .journal import ANSWER, Journal
 from .membership import Entry, Membership
 from .paths import PARENT_STAGE, STAGES, DataRoot, Generation, is_safe_id
@@ -19,6 +19,9 @@ from .settings import Settings
 MISSING_FILE = "missing_file"
 EMPTY_FILE = "empty_file"
 BROKEN_METADATA = "broken_metadata"
+BROKEN_TEXT = "broken_text"
+BROKEN_ATTEMPT = "broken_attempt"
+PARSED_DIFFERS = "parsed_differs"
 BROKEN_PARENT = "broken_parent"
 ID_MISMATCH = "id_mismatch"
 UNKNOWN_TEMPLATE = "unknown_template"
@@ -181,6 +184,7 @@ class _Check:
                 "is in no cohort",
                 f"`daydream remove --gen-id {files.gen_id} --apply` archives it; it does no harm",
             )
+        yield from self._broken_attempts(files)
         has_text = files.raw.exists() or files.parsed.exists()
         if not has_text and not files.metadata.exists():
             # a call that failed, or one that is on its way
@@ -188,6 +192,9 @@ class _Check:
         entry = member
         problem = self._metadata_problem(files)
         if problem:
+            if member is None and key not in self.listed:
+                # nobody asks for it, and it does not say what it is: one finding tells enough
+                return
             yield problem
         else:
             entry = self._recorded(files, member)
@@ -210,14 +217,14 @@ class _Check:
             empty = files.metadata.stat().st_size == 0
             kind, message = (EMPTY_FILE, "is empty") if empty else (BROKEN_METADATA, error.message)
         else:
-            if isinstance(content, dict) and content.get("gen_id", files.gen_id) == files.gen_id:
+            if _describes(content, files):
                 try:
                     membership.from_store(self.data, files.stage, files.gen_id, "-")
                     return None
                 except MembershipError as error:
                     message = error.reason
             else:
-                message = f"does not describe {files.gen_id}"
+                message = f"does not describe {files.stage} {files.gen_id}"
             kind = BROKEN_METADATA
         return self._finding(kind, files.metadata, message, remedy, repair if member else None)
 
@@ -252,6 +259,7 @@ class _Check:
                 )
         if not has_raw:
             return
+        yield from self._broken_texts(files, from_journal if answered else "restore it from a copy")
         reparse = self._reparse(entry) if entry and files.raw.stat().st_size else None
         remedy = "`daydream check --fix` parses raw.txt" if reparse else again
         if has_parsed and not files.parsed.stat().st_size:
@@ -260,12 +268,62 @@ class _Check:
             yield self._finding(MISSING_FILE, files.parsed, "no such file, though raw.txt is there", remedy, reparse)
         elif has_parsed and answered and not files.parsed_metadata.exists():
             yield self._finding(MISSING_FILE, files.parsed_metadata, "no such file", remedy, reparse)
+        elif has_parsed and entry and self._differs(files, entry):
+            message = "is not what its parser makes of raw.txt"
+            yield self._finding(PARSED_DIFFERS, files.parsed, message, remedy, reparse)
+
+    def _broken_texts(self, files: Generation, remedy: str) -> Iterator[Finding]:
+        for path in (files.raw, files.parsed):
+            try:
+                path.read_text(encoding="utf-8")
+            except FileNotFoundError:
+                continue
+            except UnicodeDecodeError:
+                yield self._finding(BROKEN_TEXT, path, "is not UTF-8 text", f"move it away; then {remedy}")
+
+    def _broken_attempts(self, files: Generation) -> Iterator[Finding]:
+        own = Journal(files)
+        for number in (number for number, kinds in own.numbers().items() if ANSWER in kinds):
+            path = own.path(number, ANSWER)
+            if not isinstance(read_recorded(path).get("answer"), str):
+                message = "an answer that was paid for cannot be read; nothing is bought in its place"
+                yield self._finding(BROKEN_ATTEMPT, path, message, "restore it from a copy")
+
+    def _differs(self, files: Generation, entry: Entry) -> bool:
+        """Tell whether parsed.txt is another text than its recorded parser makes of raw.txt."""
+        recorded = read_recorded(files.parsed_metadata)
+        template = self.catalogs.templates[entry.stage].get(entry.template_id)
+        if template is None or recorded.get("parser_name") != template.parser or not recorded.get("raw_sha256"):
+            return False
+        try:
+            made = parsers.parse(entry.stage, template.parser, read_text(files.raw))
+            return encode(made) != files.parsed.read_bytes() and recorded["raw_sha256"] == sha256_file(files.raw)
+        except DayDreamError:
+            return False
 
     def _reparse(self, entry: Entry) -> Callable[[], None]:
         return lambda: generations.parse(self.settings, entry)
 
     def _meaning(self, files: Generation, entry: Entry) -> Iterator[Finding]:
-        yield from self._lineage(files, entry)
+        found = [*self._lineage(files, entry), *self._names(files, entry)]
+        yield from found
+        is_scoped = (entry.stage, entry.gen_id) in self.scoped
+        # a wrong name or parent makes another id, too: one finding tells enough
+        if not found and not is_scoped and entry.gen_id not in _content_ids(entry):
+            yield self._finding(
+                ID_MISMATCH,
+                files.metadata,
+                "the gen_id does not follow from what metadata.json says of template, model, replicate and origin",
+                "restore metadata.json from a copy; with ids of another tool's own making, leave it as it is",
+            )
+        if not self._copies(files, entry) and files.raw.exists():
+            self._note_raw(files, entry)
+
+    def _copies(self, files: Generation, entry: Entry) -> bool:
+        template = self.catalogs.templates[entry.stage].get(entry.template_id)
+        return read_recorded(files.metadata).get("mode") == "copy" or (template is not None and template.copies)
+
+    def _names(self, files: Generation, entry: Entry) -> Iterator[Finding]:
         known = self.catalogs.templates[entry.stage]
         template = known.get(entry.template_id)
         if template is None:
@@ -275,23 +333,14 @@ class _Check:
                 f"unknown {entry.stage} template '{entry.template_id}'; {nearest(entry.template_id, known)}",
                 f"put its row back into {catalogs_module.templates_table(entry.stage)}.csv",
             )
-        copies = read_recorded(files.metadata).get("mode") == "copy" or (template is not None and template.copies)
-        if entry.llm_model_id not in self.catalogs.models and not (copies and not entry.llm_model_id):
+        nameless = not entry.llm_model_id and self._copies(files, entry)
+        if entry.llm_model_id not in self.catalogs.models and not nameless:
             yield self._finding(
                 UNKNOWN_MODEL,
                 files.metadata,
                 f"unknown model '{entry.llm_model_id}'; {nearest(entry.llm_model_id, self.catalogs.models)}",
                 "put its row back into llm_models.csv",
             )
-        if (entry.stage, entry.gen_id) not in self.scoped and entry.gen_id not in _content_ids(entry):
-            yield self._finding(
-                ID_MISMATCH,
-                files.metadata,
-                "the gen_id does not follow from what metadata.json says of template, model, replicate and origin",
-                "restore metadata.json from a copy; with ids of another tool's own making, leave it as it is",
-            )
-        if not copies and files.raw.exists():
-            self._note_raw(files, entry)
 
     def _note_raw(self, files: Generation, entry: Entry) -> None:
         size = files.raw.stat().st_size
@@ -402,3 +451,12 @@ def _content_ids(entry: Entry) -> set[str]:
         except ValueError:
             continue
     return found
+
+
+def _describes(content: Any, files: Generation) -> bool:
+    return (
+        isinstance(content, dict)
+        and content.get("gen_id", files.gen_id) == files.gen_id
+        and content.get("stage", files.stage) == files.stage
+        and content.get("mode", "llm") in ("llm", "copy")
+    )
