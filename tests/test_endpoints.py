@@ -166,6 +166,7 @@ def test_without_a_configured_variable_the_setting_is_named():
         (email.utils.formatdate(time.time() - 3600, usegmt=True), 0, 0),
         ("-5", 0, 0),
     ],
+    ids=["seconds", "fraction", "date", "past", "negative"],
 )
 @pytest.mark.parametrize("status", [429, 503])
 def test_retry_after_is_read_as_seconds_or_date(status, header, low, high):
