@@ -9,7 +9,7 @@ import pytest
 
 from tests import tiny_root
 from tests.scripted_server import ScriptedServer, completion
-from workflow_lib import endpoints
+from workflow_lib import endpoints, settings
 from workflow_lib.endpoints import CallError, Endpoint, send
 from workflow_lib.errors import ConfigError
 from workflow_lib.offline_server import STATUSES, OfflineServer
@@ -425,3 +425,21 @@ def test_an_endpoint_that_is_not_configured_is_told(tmp_path):
 def test_an_endpoint_without_a_url_is_told(tmp_path):
     with pytest.raises(ConfigError, match="endpoint 'home' has no base_url"):
         found(tmp_path, "home", endpoints={"home": {"headers": {"A": "b"}}})
+
+
+@pytest.mark.parametrize("asks", [True, False])
+def test_the_cost_is_asked_for_only_where_it_is_told(asks):
+    with ScriptedServer(completion(usage={"prompt_tokens": 1, "completion_tokens": 2, "cost": 0.25})) as server:
+        endpoint = endpoints.Endpoint("openrouter", server.url, None, "", asks_for_cost=asks)
+        reply = endpoints.send(endpoint, {"model": "m", "messages": []}, 5, 5)
+    assert reply.cost_usd == 0.25
+    assert server.requests[0][2].get("usage") == ({"include": True} if asks else None)
+
+
+def test_the_cost_is_asked_of_openrouter_alone(tmp_path):
+    def asked(environment):
+        loaded = settings.load({}, workdir=tmp_path, environment={"OPENROUTER_API_KEY": "k"} | environment)
+        return endpoints.find(loaded, "openrouter").asks_for_cost
+
+    assert asked({})
+    assert not asked({"DD_LLM_BASE_URL": "http://127.0.0.1:1/v1"})

@@ -110,12 +110,6 @@ class Budget:
         finally:
             self._release(token, model_id, reservation)
 
-    def spent_usd(self) -> float:
-        """Return what was spent so far in US dollars, over all processes."""
-        with locked(self._lock):
-            self._read_ledger()
-            return _total(self._spent or {})
-
     @property
     def _lock(self) -> Path:
         return self.folder / "lock"

@@ -155,7 +155,7 @@ def find(settings: Settings, name: str) -> Endpoint:
     if base_url is None and name != OFFLINE:
         raise ConfigError(f"endpoint '{name}' has no base_url", f"set endpoints.{name}.base_url in config.yaml")
     headers = tuple(sorted((own.get("headers") or {}).items()))
-    return Endpoint(name, base_url, key, key_env, headers, asks_for_cost=name == "openrouter")
+    return Endpoint(name, base_url, key, key_env, headers, asks_for_cost="openrouter.ai" in (base_url or ""))
 
 
 def send(endpoint: Endpoint, request: Mapping[str, Any], connect_s: float, read_s: float) -> Reply:
@@ -177,7 +177,8 @@ def send(endpoint: Endpoint, request: Mapping[str, Any], connect_s: float, read_
     try:
         response = _session().post(
             target,
-            json=dict(request),
+            # only where it is known: others refuse fields that they do not know
+            json={**request, "usage": {"include": True}} if endpoint.asks_for_cost else dict(request),
             headers=dict(endpoint.headers),
             auth=_Bearer(endpoint.key),
             timeout=(connect_s, read_s),
