@@ -28,4 +28,4 @@ checkpoint cohort_membership:
 rule cohort:
     """Only the lists of generations; with them, `snakemake -n` is the full plan."""
     input:
-        [f"{DATA.cohort(name).membership}" for name in COHORTS],
+        MEMBERSHIPS,

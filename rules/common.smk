@@ -38,12 +38,27 @@ def stop(error):
     raise SystemExit(1)
 
 
+def without_cohort(error):
+    """Return an input function that ends the run: its target needs a cohort, and there is none."""
+
+    def fail(wildcards):
+        raise UserError(error)
+
+    return fail
+
+
 try:
     settings = settings_module.load(config)
     run_of = workflow_module.Run(settings)
     COHORTS = list(run_of.sources)
+    MEMBERSHIPS = [f"{settings.data.cohort(name).membership}" for name in COHORTS]
 except DayDreamError as error:
-    stop(error)
+    if "settings" not in globals() or not settings["cross_cohort"]:
+        stop(error)
+    # tables over other cohorts need none of their own; every other target does
+    COHORTS = []
+    MEMBERSHIPS = [without_cohort(error)]
+    run_of.sources = {}
 
 if settings["selection"] and any(
     source.mode == "spec" for source in run_of.sources.values()
@@ -65,7 +80,6 @@ DATA = settings.data
 GENS = f"{DATA.gens}"
 COHORT_DIRS = f"{DATA.cohorts}"
 BATCHES = f"{DATA.coordination / 'batches'}"
-MEMBERSHIPS = [f"{DATA.cohort(name).membership}" for name in COHORTS]
 caller = calls.Caller(settings)
 
 
@@ -166,6 +180,8 @@ def open_of(stage=None):
 
 def unless_sharded(reports):
     """Return what a run ends with: its reports, or with `shard` only the texts of its slice."""
+    if not COHORTS:
+        return MEMBERSHIPS
     return [*MEMBERSHIPS, open_of()] if settings["shard"] else reports
 
 

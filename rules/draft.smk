@@ -61,5 +61,5 @@ rule draft_parsed:
 rule drafts:
     """Every draft of the cohort."""
     input:
-        [f"{DATA.cohort(name).membership}" for name in COHORTS],
+        MEMBERSHIPS,
         open_of("draft"),

@@ -60,5 +60,5 @@ rule essay_parsed:
 rule essays:
     """Every essay of the cohort."""
     input:
-        [f"{DATA.cohort(name).membership}" for name in COHORTS],
+        MEMBERSHIPS,
         open_of("essay"),

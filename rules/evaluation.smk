@@ -60,5 +60,5 @@ rule evaluation_parsed:
 rule evaluations:
     """Every evaluation of the cohort."""
     input:
-        [f"{DATA.cohort(name).membership}" for name in COHORTS],
+        MEMBERSHIPS,
         open_of("evaluation"),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.project import TWO_BY_TWO, Project
+from tests.project import TWO_BY_TWO, Project, read_csv
 from workflow_lib import tables
 from workflow_lib.offline_server import OfflineServer
 
@@ -94,3 +94,16 @@ def test_removing_by_template_shows_what_it_moves_and_moving_it_back_restores_ev
             "--config", "cohort=first,second", "--", "evaluations", env={"DD_OFFLINE_BASE_URL": server.url}
         )
         assert not server.requests
+
+
+@pytest.mark.slow
+def test_tables_over_other_cohorts_need_no_cohort_of_their_own_and_hide_no_typo(tmp_path):
+    project = Project(tmp_path)
+    project.snakemake("evaluations")
+    typo = ("--config", "cohort=minni", "cross_cohort=mini", "--")
+    project.snakemake(*typo, "cross_experiment")
+    rows = read_csv(project.data / "7_cross_experiment" / "aggregated_scores.csv")
+    assert len(rows) == 8
+    for target in ("all", "cohort", "evaluations", "results"):
+        output = project.snakemake(*typo, target, code=1)
+        assert "there is no cohort 'minni'" in output and "did you mean 'mini'?" in output

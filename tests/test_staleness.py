@@ -96,7 +96,7 @@ def test_row_is_as_stale_as_its_lineage(store, chain):
     evaluation = chain[2]
 
     def of_row():
-        return staleness.of_lineage(store.settings, store.membership, evaluation)
+        return staleness.Staleness(store.settings).of_chain(store.membership.lineage(evaluation))
 
     assert of_row() == "false"
     store.files(chain[0]).raw.unlink()

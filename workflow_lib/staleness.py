@@ -6,7 +6,7 @@ from typing import Any
 from . import generations
 from .errors import DayDreamError
 from .files import read_recorded, read_text, sha256_file, sha256_text
-from .membership import Entry, Membership
+from .membership import Entry
 from .paths import PARENT_STAGE, Generation
 from .settings import Settings
 
@@ -99,11 +99,6 @@ class Staleness:
 def of(settings: Settings, entry: Entry) -> str:
     """Return a generation's own staleness: ``true``, ``false`` or ``unknown`` (see `Staleness.of`)."""
     return Staleness(settings).of(entry)
-
-
-def of_lineage(settings: Settings, membership: Membership, entry: Entry) -> str:
-    """Return the staleness of a generation or of anything it is made from (see `Staleness.of_chain`)."""
-    return Staleness(settings).of_chain(membership.lineage(entry))
 
 
 def stale_ids(settings: Settings, membership: Iterable[Entry]) -> list[str]:

@@ -44,13 +44,7 @@ class Run:
                 "no cohort is chosen",
                 f"set `cohort` in config.yaml, or --config cohort=NAME; {nearest('', cohorts.existing(self.settings))}",
             )
-        try:
-            found = [cohorts.resolve(self.settings, name) for name in names]
-        except ConfigError:
-            if not self.settings["cross_cohort"]:
-                raise
-            # tables over other cohorts need none of their own
-            found = []
+        found = (cohorts.resolve(self.settings, name) for name in names)
         return {source.cohort_id: source for source in found}
 
     def membership(self, cohort_id: str) -> Membership:
