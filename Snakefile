@@ -27,7 +27,7 @@ include: "rules/results.smk"
 
 
 onsuccess:
-    workflow_module.close_orders(run_of)
+    runs.close_orders(run_of)
 
 
 onerror:

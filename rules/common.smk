@@ -10,17 +10,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(workflow.basedir).resolve()))
 
-from workflow_lib import (
-    calls,
-    catalogs,
-    cohorts,
-    failures,
-    generations,
-    settings as settings_module,
-    workflow as workflow_module,
-)
-from workflow_lib.endpoints import OFFLINE
+from workflow_lib import calls, catalogs, cohorts, generations, runs
+from workflow_lib import settings as settings_module
+from workflow_lib.calls.endpoints import OFFLINE
 from workflow_lib.errors import DayDreamError
+from workflow_lib.generations import failures
 
 
 @contextlib.contextmanager
@@ -49,7 +43,7 @@ def without_cohort(error):
 
 try:
     settings = settings_module.load(config)
-    run_of = workflow_module.Run(settings)
+    run_of = runs.Run(settings)
     COHORTS = list(run_of.sources)
     MEMBERSHIPS = [f"{settings.data.cohort(name).membership}" for name in COHORTS]
 except DayDreamError as error:
@@ -147,7 +141,7 @@ def changed_declaration_of(wildcards):
         changed = cohorts.differs_from_manifest(
             settings, run_of.sources[wildcards.cohort]
         )
-    return [workflow_module.newest_file()] if changed else []
+    return [runs.newest_file()] if changed else []
 
 
 def redoes():
@@ -192,7 +186,7 @@ def work_before_results(wildcards):
     tables that exist.
     """
     found = open_of()(wildcards)
-    return [*found, workflow_module.newest_file()] if found else []
+    return [*found, runs.newest_file()] if found else []
 
 
 def template_of(stage):
@@ -252,7 +246,7 @@ def raw_to_parse(stage):
         if run_of.needs_parse(entry) or settings.is_fresh(stage):
             return [
                 files.raw,
-                *([workflow_module.newest_file()] if files.parsed.exists() else []),
+                *([runs.newest_file()] if files.parsed.exists() else []),
             ]
         return ancient(files.raw)
 
@@ -333,7 +327,7 @@ def cohort_in_report(wildcards):
 def write_membership(cohort, log):
     """Write a cohort's membership.csv and what goes with it."""
     with logged(log) as say:
-        for warning in workflow_module.expand(run_of, cohort):
+        for warning in runs.expand(run_of, cohort):
             say(f"Warning: {warning}")
             print(f"Warning: {cohort}: {warning}", file=sys.stderr)
 
@@ -341,14 +335,14 @@ def write_membership(cohort, log):
 def write_raw(stage, wildcards, log):
     """Write a generation's raw.txt and what goes with it."""
     with logged(log) as say:
-        workflow_module.buy(run_of, caller, entry_of(stage, wildcards), say)
+        runs.buy(run_of, caller, entry_of(stage, wildcards), say)
 
 
 def write_batch(stage, wildcards, marker, log):
     """Buy the answers that a slice of a cohort lacks."""
     with logged(log) as say:
         index = int(wildcards.index)
-        workflow_module.buy_slice(
+        runs.buy_slice(
             run_of, caller, wildcards.cohort, stage, index, Path(marker), say
         )
 
@@ -362,25 +356,25 @@ def write_parsed(stage, wildcards, log):
 def write_tables(cohort, log):
     """Write all tables of a cohort."""
     with logged(log):
-        workflow_module.write_tables(run_of, cohort)
+        runs.write_tables(run_of, cohort)
 
 
 def write_page(cohort, log):
     """Write the pages of a cohort."""
     with logged(log):
-        workflow_module.write_page(run_of, cohort)
+        runs.write_page(run_of, cohort)
 
 
 def write_cross(log):
     """Write tables and page over the whole store."""
     with logged(log):
-        workflow_module.write_cross(run_of)
+        runs.write_cross(run_of)
 
 
 def after_failure():
     """Write tables and pages of what there is, and say what failed; ends with 0 if it was to be accepted."""
     try:
-        accepted = workflow_module.after_failure(
+        accepted = runs.after_failure(
             run_of, lambda text: print(f"\n{text}", file=sys.stderr)
         )
     except (DayDreamError, OSError) as error:

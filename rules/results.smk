@@ -60,7 +60,7 @@ rule report:
 rule cross_experiment:
     """Tables and a page over every evaluation of the store, whichever cohort it was bought for."""
     input:
-        lambda wildcards: workflow_module.cross_news(run_of),
+        lambda wildcards: runs.cross_news(run_of),
     output:
         [update(path) for path in DATA.cross_tables],
         update(DATA.cross_page),

@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.stores import COHORT, Store
-from workflow_lib import cross, pages, results
+from workflow_lib import pages
+from workflow_lib.results import cross, reports
 
 MARK = "alert-was-reached"
 """What hostile texts try to set as the page's title."""
@@ -35,7 +36,7 @@ HOSTILE = {
 def write_pages(store: Store) -> Path:
     """Write tables and pages of a small store; returns index.html."""
     store.write_membership()
-    results.write(store.settings, COHORT, store.membership)
+    reports.write(store.settings, COHORT, store.membership)
     return pages.write_cohort(store.settings, COHORT, store.membership)
 
 

@@ -12,12 +12,12 @@ from tests import tiny_root
 from workflow_lib import generations
 from workflow_lib import settings as settings_module
 from workflow_lib.calls import Caller
+from workflow_lib.calls.holders import Watch
+from workflow_lib.calls.journal import Journal
+from workflow_lib.cohorts.membership import Entry
 from workflow_lib.errors import DayDreamError
 from workflow_lib.files import read_json, write_text
-from workflow_lib.holders import Watch
-from workflow_lib.journal import Journal
-from workflow_lib.membership import Entry
-from workflow_lib.offline_server import OfflineServer
+from workflow_lib.offline.server import OfflineServer
 from workflow_lib.paths import Generation
 from workflow_lib.settings import Settings
 

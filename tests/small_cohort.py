@@ -8,7 +8,7 @@ from tests.project import SOURCE, TWO_BY_TWO
 from workflow_lib import cohorts, generations
 from workflow_lib import settings as settings_module
 from workflow_lib.calls import Caller
-from workflow_lib.membership import Entry, Membership
+from workflow_lib.cohorts.membership import Entry, Membership
 from workflow_lib.parsers import ParseFailure
 from workflow_lib.paths import STAGES
 from workflow_lib.settings import Settings

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from workflow_lib import generations, ids, settings
+from workflow_lib.cohorts.membership import COLUMNS, Entry, Membership
 from workflow_lib.files import sha256_text, write_json, write_text
-from workflow_lib.membership import COLUMNS, Entry, Membership
 from workflow_lib.paths import Generation
 from workflow_lib.tables import write
 

@@ -6,9 +6,10 @@ import pytest
 
 from tests import tiny_root
 from tests.project import Project, read_csv
-from workflow_lib import active, catalogs, cohorts
+from workflow_lib import catalogs, cohorts
+from workflow_lib.cohorts import active
 from workflow_lib.errors import ConfigError
-from workflow_lib.offline_server import OfflineServer
+from workflow_lib.offline.server import OfflineServer
 
 NARROW = "k: 3\ntemplate_filter: {draft: [plain], essay: ['*']"
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from workflow_lib import analysis, scores
+from workflow_lib.results import analysis, scores
 
 # K. Krippendorff, Computing Krippendorff's Alpha-Reliability (2011), section E: 4 observers, 12 units
 OBSERVERS = """

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.project import Project
-from workflow_lib.offline_server import OfflineServer
+from workflow_lib.offline.server import OfflineServer
 
 pytestmark = pytest.mark.slow
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.project import Project
 from tests.scripted_server import ScriptedServer, completion
-from workflow_lib.offline_server import OfflineServer
+from workflow_lib.offline.server import OfflineServer
 
 pytestmark = pytest.mark.slow
 

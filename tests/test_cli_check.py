@@ -8,8 +8,9 @@ import pytest
 
 from tests.project import TWO_BY_TWO
 from tests.small_cohort import declare, expand, make_project, run_all
-from workflow_lib import cli, cohorts, health
+from workflow_lib import cli, cohorts
 from workflow_lib.files import read_json, write_json
+from workflow_lib.inspect import health
 
 
 @pytest.fixture

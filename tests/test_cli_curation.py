@@ -12,8 +12,9 @@ import pytest
 
 from tests.project import SOURCE, TWO_BY_TWO, clean_environment, read_csv
 from tests.small_cohort import declare, expand, make_project, run_all
-from workflow_lib import catalogs, cli, cohorts, curation, new_cohorts, spec
+from workflow_lib import catalogs, cli, cohorts, spec
 from workflow_lib.files import read_json, write_json
+from workflow_lib.inspect import authoring, candidates
 
 SPEC = TWO_BY_TWO.replace("evaluation_replicate: [1]", "evaluation_replicate: [1, 2]").replace(
     "[novelty]", "[novelty, creativity]"
@@ -288,13 +289,13 @@ def test_new_cohort_by_questions(settings):
         asked.append(text)
         return next(answers)
 
-    choice = new_cohorts.ask(settings, known, question)
+    choice = authoring.ask(settings, known, question)
     assert choice.concepts == [concepts[0], concepts[2]]
     assert (choice.k, choice.level) == ([2], "paragraph")
     assert choice.templates == {"draft": ["analytical-memo-v2"], "essay": ["copy-v1"], "evaluation": ["none"]}
     assert choice.models == {"draft": ["sim-writer-a"], "essay": []}
     assert any("there is no 'copy-v9'" in text for text in asked)
-    expansion = new_cohorts.write(settings, known, "asked", choice)
+    expansion = authoring.write(settings, known, "asked", choice)
     assert len(expansion.membership) == 2
 
 
@@ -332,9 +333,9 @@ def test_candidates_ignore_essays_without_a_draft(scored):
     essay = membership.stage("essay")[0]
     metadata = scored.data.generation("essay", essay.gen_id).metadata
     write_json(metadata, {key: value for key, value in read_json(metadata).items() if key != "parent_gen_id"})
-    ranked = curation.best(curation.judgements(scored, None), "novelty")
+    ranked = candidates.best(candidates.judgements(scored, None), "novelty")
     assert essay.gen_id in {one.gen_id for one in ranked}
-    assert curation.describe(next(one for one in ranked if one.gen_id == essay.gen_id))["draft_template"] == ""
+    assert candidates.describe(next(one for one in ranked if one.gen_id == essay.gen_id))["draft_template"] == ""
 
 
 def test_declared_cohort_and_new_cohort_agree_on_names(settings, capsys):

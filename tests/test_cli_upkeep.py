@@ -8,11 +8,12 @@ import pytest
 
 from tests.project import TWO_BY_TWO
 from tests.small_cohort import declare, expand, load, make_project, run_all
-from workflow_lib import cli, cohorts, generations, planning, scope
+from workflow_lib import cli, cohorts, generations
 from workflow_lib.calls import Caller
+from workflow_lib.calls.holders import me
+from workflow_lib.calls.journal import REQUEST, Journal
 from workflow_lib.files import read_json, write_json
-from workflow_lib.holders import me
-from workflow_lib.journal import REQUEST, Journal
+from workflow_lib.inspect import planning, scope
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from tests.project import read_csv
 from tests.stores import Store
 from tests.tiny_root import SPEC, bytes_of, declare, expand, load, make, members
 from workflow_lib import cohorts, ids
+from workflow_lib.cohorts.membership import COLUMNS
 from workflow_lib.errors import ConfigError, DayDreamError, MembershipError, SpecError, StoreError, TemplateError
 from workflow_lib.files import sha256_file, write_json, write_text
-from workflow_lib.membership import COLUMNS
 
 
 @pytest.fixture

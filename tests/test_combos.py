@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from tests import tiny_root
 from tests.project import SOURCE, read_csv
-from workflow_lib import catalogs, combos, generations, ids
-from workflow_lib.combos import Combo, enumerate_combos, load, register
+from workflow_lib import catalogs, generations, ids
+from workflow_lib.catalogs import combos
+from workflow_lib.catalogs.combos import Combo, enumerate_combos, load, register
 from workflow_lib.errors import CatalogError, StoreError
 
 HEAD = "combo_id,version,concept_id,description_level,k_max,created_at\n"
@@ -157,7 +158,7 @@ def test_an_unknown_concept_of_a_combo_in_use_is_told(tmp_path):
 APPEND = """
 import sys
 from workflow_lib import ids
-from workflow_lib.combos import Combo, register
+from workflow_lib.catalogs.combos import Combo, register
 from workflow_lib.settings import load
 data = load({"data_root": sys.argv[1]}, None, {}).data
 for number in range(20):

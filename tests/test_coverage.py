@@ -1,7 +1,8 @@
 import pytest
 
 from tests.stores import Store
-from workflow_lib import coverage, failures, scores
+from workflow_lib.generations import failures
+from workflow_lib.results import coverage, scores
 
 HEADER = (
     "combo_id,draft_template,draft_model,generation_template,generation_model,evaluation_template,"

@@ -2,8 +2,9 @@ import pandas as pd
 import pytest
 
 from tests.stores import Store
-from workflow_lib import cross, scores, settings
+from workflow_lib import settings
 from workflow_lib.errors import MembershipError
+from workflow_lib.results import cross, scores
 
 
 @pytest.fixture

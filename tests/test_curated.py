@@ -12,10 +12,10 @@ from tests.project import Project, read_csv
 from tests.small_cohort import run_all
 from tests.tiny_root import SPEC, bytes_of, load, members
 from workflow_lib import cohorts, tables
+from workflow_lib.cohorts.membership import Entry, Membership
 from workflow_lib.errors import ConfigError, DayDreamError, MembershipError, StoreError
 from workflow_lib.files import read_json, write_json, write_text
-from workflow_lib.membership import Entry, Membership
-from workflow_lib.offline_server import OfflineServer
+from workflow_lib.offline.server import OfflineServer
 from workflow_lib.settings import Settings
 
 

@@ -15,9 +15,11 @@ import yaml
 
 from tests import reference, small_cohort, tiny_root
 from tests.project import SOURCE, TWO_BY_TWO, clean_environment, read_csv
-from workflow_lib import catalogs, cli, cohorts, cross, endpoints, results
+from workflow_lib import catalogs, cli, cohorts
 from workflow_lib import settings as settings_module
+from workflow_lib.calls import endpoints
 from workflow_lib.paths import ANALYSIS_TABLES, STAGES, SUMMARY_TABLES
+from workflow_lib.results import cross, reports
 
 PAGES = [
     SOURCE / "README.md",
@@ -159,7 +161,7 @@ def header_pattern(columns: list[str]) -> str:
 def test_tables_have_the_columns_that_the_docs_tell(tmp_path):
     settings = small_cohort.make_project(tmp_path)
     membership = small_cohort.run_all(settings)
-    results.write(settings, small_cohort.COHORT, membership)
+    reports.write(settings, small_cohort.COHORT, membership)
     cross.write(settings)
     root = settings.data.root
     written = {

@@ -9,10 +9,11 @@ import pytest
 
 from tests import tiny_root
 from tests.scripted_server import ScriptedServer, completion
-from workflow_lib import endpoints, settings
-from workflow_lib.endpoints import CallError, Endpoint, send
+from workflow_lib import settings
+from workflow_lib.calls import endpoints
+from workflow_lib.calls.endpoints import CallError, Endpoint, send
 from workflow_lib.errors import ConfigError
-from workflow_lib.offline_server import STATUSES, OfflineServer
+from workflow_lib.offline.server import STATUSES, OfflineServer
 
 REQUEST = {"model": "sim-writer-a", "messages": [{"role": "user", "content": "### Moat\n\nWrite."}], "max_tokens": 50}
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")

@@ -8,7 +8,7 @@ import pytest
 
 from tests.project import TWO_BY_TWO, Project
 from tests.tiny_root import bytes_of
-from workflow_lib.offline_server import OfflineServer
+from workflow_lib.offline.server import OfflineServer
 
 pytestmark = pytest.mark.slow
 

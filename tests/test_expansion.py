@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from tests import tiny_root
 from workflow_lib import catalogs, ids, spec
+from workflow_lib.cohorts.membership import Entry
+from workflow_lib.cohorts.rows import Expanded, IdRules, RowError, expand
 from workflow_lib.errors import StoreError
-from workflow_lib.expansion import Expanded, IdRules, RowError, expand
 from workflow_lib.files import write_json, write_text
-from workflow_lib.membership import Entry
 from workflow_lib.paths import DataRoot
 
 FULL = {

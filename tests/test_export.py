@@ -14,8 +14,8 @@ import pytest
 from tests.project import SOURCE, read_csv
 from tests.small_cohort import COHORT, make_project, run_all
 from tests.stores import Store
-from workflow_lib import coverage, export, scores
 from workflow_lib.cli import main
+from workflow_lib.results import coverage, export, scores
 
 EXAMPLE = SOURCE / "docs" / "examples" / "plot_export.py"
 HOSTILE = '=HYPERLINK("https://example.org"),\n\u202e<b>, it\'s'

@@ -12,9 +12,10 @@ import pytest
 from tests.foreign import ForeignStore
 from tests.project import Project, job_counts, read_csv
 from tests.small_cohort import load
-from workflow_lib import cohorts, generations, health, tables
-from workflow_lib.offline_server import OfflineServer
-from workflow_lib.workflow import Run
+from workflow_lib import cohorts, generations, tables
+from workflow_lib.inspect import health
+from workflow_lib.offline.server import OfflineServer
+from workflow_lib.runs import Run
 
 
 @pytest.fixture

@@ -10,12 +10,13 @@ import pytest
 from tests import tiny_root
 from tests.scripted_server import ScriptedServer, completion
 from tests.tiny_root import bytes_of, declare, expand
-from workflow_lib import generations, membership
+from workflow_lib import generations
 from workflow_lib.calls import Caller
-from workflow_lib.endpoints import CallError
+from workflow_lib.calls.endpoints import CallError
+from workflow_lib.cohorts import membership
+from workflow_lib.cohorts.membership import Entry
 from workflow_lib.errors import DayDreamError, StoreError, TemplateError
 from workflow_lib.files import sha256_file, sha256_text, write_json, write_text
-from workflow_lib.membership import Entry
 from workflow_lib.parsers import ParseFailure
 from workflow_lib.settings import Settings
 

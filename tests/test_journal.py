@@ -9,10 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.project import SOURCE
-from workflow_lib import holders
+from workflow_lib.calls import holders
+from workflow_lib.calls.journal import Journal, request_sha256
 from workflow_lib.errors import DayDreamError
 from workflow_lib.files import sha256_text, write_json
-from workflow_lib.journal import Journal, request_sha256
 from workflow_lib.paths import Generation
 
 REQUEST = {"model": "m", "messages": [{"role": "user", "content": "Hé"}], "max_tokens": 5}
@@ -113,7 +113,8 @@ def test_a_live_claim_is_seen_and_an_ended_one_is_not(own):
 CLAIM_AND_DIE = """
 import os, sys
 from pathlib import Path
-from workflow_lib import journal, paths
+from workflow_lib import paths
+from workflow_lib.calls import journal
 own = journal.Journal(paths.Generation(Path(sys.argv[1])))
 own.claim(1, {"gen_id": "d_1", "stage": "draft", "model": "m"}, 1000)
 os._exit(9)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.project import TWO_BY_TWO, Project, read_csv
 from workflow_lib import tables
-from workflow_lib.offline_server import OfflineServer
+from workflow_lib.offline.server import OfflineServer
 
 pytestmark = pytest.mark.slow
 

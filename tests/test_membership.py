@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from tests import tiny_root
 from tests.stores import Store
-from workflow_lib import membership
+from workflow_lib.cohorts import membership
+from workflow_lib.cohorts.membership import COLUMNS, Entry, Membership, task_rows
 from workflow_lib.errors import MembershipError
-from workflow_lib.membership import COLUMNS, Entry, Membership, task_rows
 
 HEAD = ",".join(COLUMNS) + "\n"
 

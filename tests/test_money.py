@@ -10,7 +10,7 @@ import time
 import pytest
 
 from tests.project import SOURCE, Project, clean_environment, job_counts
-from workflow_lib.offline_server import OfflineServer
+from workflow_lib.offline.server import OfflineServer
 
 pytestmark = pytest.mark.slow
 

@@ -12,12 +12,13 @@ import pytest
 from jinja2 import StrictUndefined
 from jinja2.sandbox import SandboxedEnvironment
 
-from workflow_lib import offline, offline_phrases
+from workflow_lib import offline
 from workflow_lib.errors import DayDreamError
-from workflow_lib.offline_dice import Dice
-from workflow_lib.offline_judge import measure
-from workflow_lib.offline_prompt import read_brief
-from workflow_lib.offline_writer import noun_phrase
+from workflow_lib.offline import phrases
+from workflow_lib.offline.dice import Dice
+from workflow_lib.offline.judge import measure
+from workflow_lib.offline.prompt import read_brief
+from workflow_lib.offline.writer import noun_phrase
 
 ROOT = Path(__file__).resolve().parents[1]
 RAW = ROOT / "data" / "1_raw"
@@ -258,24 +259,24 @@ def test_judge_reads_the_response_only():
 
 
 def test_every_part_of_the_mechanism_is_recognised_in_its_own_sentences():
-    for part, frames in offline_phrases.STEPS.items():
-        stems = offline_phrases.STEMS[part]
+    for part, frames in phrases.STEPS.items():
+        stems = phrases.STEMS[part]
         recognised = sum(any(stem in frame.lower() for stem in stems) for frame in frames)
         assert recognised >= len(frames) - 1, part
 
 
 def test_frames_never_make_a_concept_the_subject_of_a_numbered_verb():
     decks = [
-        *offline_phrases.STEPS.values(),
-        offline_phrases.OPENINGS,
-        offline_phrases.LINKS,
-        offline_phrases.PLAIN,
+        *phrases.STEPS.values(),
+        phrases.OPENINGS,
+        phrases.LINKS,
+        phrases.PLAIN,
     ]
     decks += [
-        offline_phrases.TESTS,
-        offline_phrases.OBJECTIONS,
-        offline_phrases.CLOSINGS,
-        offline_phrases.LIFTS,
+        phrases.TESTS,
+        phrases.OBJECTIONS,
+        phrases.CLOSINGS,
+        phrases.LIFTS,
     ]
     for frame in itertools.chain(*decks):
         assert not re.search(r"(?:^|[,:;] |that |if |because )\{[abAB]\} (?:is|are|has|have|does|do)\b", frame), frame

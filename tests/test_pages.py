@@ -9,8 +9,9 @@ import pytest
 
 from tests.page_data import HOSTILE, MARK, changed, hostile, many, ordinary, write_cross, write_pages
 from tests.stores import COHORT, Store
-from workflow_lib import pages, results
+from workflow_lib import pages
 from workflow_lib.pages import charts, numbers, search, texts
+from workflow_lib.results import reports
 
 ALLOWED = {"a", "p", "h1", "h2", "h3", "h4", "h5", "h6", "em", "strong", "s", "code", "pre", "ul", "ol", "li"} | {
     "blockquote", "hr", "br", "table", "thead", "tbody", "tr", "th", "td"
@@ -438,7 +439,7 @@ def test_tables_must_be_there_first(tmp_path):
     store.write_membership()
     with pytest.raises(FileNotFoundError):
         pages.write_cohort(store.settings, COHORT, store.membership)
-    results.write(store.settings, COHORT, store.membership)
+    reports.write(store.settings, COHORT, store.membership)
     assert pages.write_cohort(store.settings, COHORT, store.membership).exists()
 
 

@@ -7,11 +7,11 @@ import pytest
 
 from tests.project import TWO_BY_TWO
 from tests.small_cohort import declare, make_project, run_all
-from workflow_lib import planning, scope
+from workflow_lib.calls.estimates import ANSWER_TOKENS, Estimates
+from workflow_lib.calls.journal import Journal
 from workflow_lib.errors import ConfigError, SpecError
-from workflow_lib.estimates import ANSWER_TOKENS, Estimates
 from workflow_lib.files import read_json, write_json
-from workflow_lib.journal import Journal
+from workflow_lib.inspect import planning, scope
 
 # a hosted model: 2 and 10 US dollars per million tokens in the shipped catalog
 HOSTED = TWO_BY_TWO.replace("[sim-writer-a]", "[sonnet-5.5]")

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.project import SOURCE, Project
-from workflow_lib.offline_server import OfflineServer
-from workflow_lib.pools import Pool
+from workflow_lib.calls.pools import Pool
+from workflow_lib.offline.server import OfflineServer
 
 MIXED = """
 combos: {concepts: [default-mode-network, combinatorial-creativity, data-flywheel, economic-moat], k: 2}
@@ -23,7 +23,7 @@ output: {field_order: [combo_id, draft_template, draft_llm, draft_replicate]}
 HOLD = """
 import sys, time
 from pathlib import Path
-from workflow_lib.pools import Pool
+from workflow_lib.calls.pools import Pool
 pool = Pool(Path(sys.argv[1]), 2, None)
 with pool.slot():
     print("held", flush=True)

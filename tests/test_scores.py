@@ -4,10 +4,10 @@ import os
 import pytest
 
 from tests.stores import ABSENT, CATALOGS, COHORT, Store
-from workflow_lib import scores
+from workflow_lib.calls.served import served_other_model
 from workflow_lib.errors import StoreError
 from workflow_lib.files import write_text
-from workflow_lib.served import served_other_model
+from workflow_lib.results import scores
 
 
 @pytest.fixture

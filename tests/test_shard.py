@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.project import Project, job_counts
-from workflow_lib.membership import Entry, Membership
-from workflow_lib.offline_server import OfflineServer
+from workflow_lib.cohorts.membership import Entry, Membership
+from workflow_lib.offline.server import OfflineServer
 
 SIX_DRAFTS = """
 combos:

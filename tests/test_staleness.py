@@ -1,9 +1,9 @@
 import pytest
 
 from tests.stores import ABSENT, CATALOGS, Store
-from workflow_lib import staleness
+from workflow_lib.cohorts.membership import Membership
 from workflow_lib.files import write_text
-from workflow_lib.membership import Membership
+from workflow_lib.generations import staleness
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ import pytest
 
 from tests.small_cohort import make_project, run_all
 from workflow_lib import cohorts, generations
-from workflow_lib import status as status_module
 from workflow_lib.calls import Caller
+from workflow_lib.calls.journal import Journal
 from workflow_lib.files import read_json, write_json
-from workflow_lib.journal import Journal
+from workflow_lib.inspect import status as status_module
 from workflow_lib.parsers import ParseFailure
 
 

@@ -1,7 +1,7 @@
 import pytest
 
 from tests.stores import Store
-from workflow_lib import results, scores, spending, summary
+from workflow_lib.results import reports, scores, spending, summary
 
 SCALES = {"novelty": 9.0, "style": 9.0, "ten": 10.0}
 
@@ -163,7 +163,7 @@ def test_costs_count_every_attempt_and_keep_unknown_apart_from_free(store):
 
 def written(store):
     store.write_membership()
-    found = results.write(store.settings, "small", store.membership)
+    found = reports.write(store.settings, "small", store.membership)
     paths = store.data.cohort("small").tables
     return found, {path.name: path.read_bytes() for path in paths}
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from workflow_lib import templates
+from workflow_lib.catalogs import templates
 from workflow_lib.errors import DayDreamError, TemplateError
 
 

@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 
 from tests.project import SOURCE, TWO_BY_TWO, Project, clean_environment
-from workflow_lib.offline_server import OfflineServer
+from workflow_lib.offline.server import OfflineServer
 
 pytestmark = pytest.mark.slow
 

@@ -13,16 +13,17 @@ import pytest
 
 from tests.project import SOURCE, Project, clean_environment
 from tests.small_cohort import COHORT, TWO_BY_TWO, declare, expand, make_project, run_all, run_one
-from workflow_lib import failures, progress, status
 from workflow_lib import settings as settings_module
 from workflow_lib.calls import Caller
+from workflow_lib.calls.endpoints import OFFLINE
+from workflow_lib.calls.journal import Journal
 from workflow_lib.cli import main
-from workflow_lib.endpoints import OFFLINE
+from workflow_lib.cohorts.membership import Entry
 from workflow_lib.files import read_json, write_json
-from workflow_lib.journal import Journal
-from workflow_lib.membership import Entry
-from workflow_lib.offline_server import OfflineServer
-from workflow_lib.progress import Look, Progress
+from workflow_lib.generations import failures
+from workflow_lib.inspect import progress, status
+from workflow_lib.inspect.progress import Look, Progress
+from workflow_lib.offline.server import OfflineServer
 from workflow_lib.settings import Settings
 
 DRAFT_CALLS = 2

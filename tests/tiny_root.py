@@ -5,8 +5,8 @@ from typing import Any
 
 from workflow_lib import cohorts, ids
 from workflow_lib import settings as settings_module
+from workflow_lib.cohorts.membership import Membership
 from workflow_lib.files import write_text
-from workflow_lib.membership import Membership
 from workflow_lib.settings import Settings
 
 TABLES = {

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 
 from ..errors import ConfigError, DayDreamError
-from ..failures import disk_error
+from ..generations.failures import disk_error
 from . import (
     check,
     cohort_from_list,

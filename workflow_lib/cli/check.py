@@ -2,7 +2,7 @@
 
 import argparse
 
-from .. import health
+from ..inspect import health
 from .options import add_json, command, settings_of
 from .output import console, counted, print_json, print_table, warn
 

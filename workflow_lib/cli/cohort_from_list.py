@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from .. import curation
+from ..inspect import candidates
 from ..paths import STAGES
 from .options import command, settings_of
 from .output import console
@@ -26,16 +26,16 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         metavar="FILE",
         type=Path,
         help="list of `daydream select`, or a .txt with one gen_id per line "
-        f"(default: curation/{curation.CANDIDATES} in the data root)",
+        f"(default: curation/{candidates.CANDIDATES} in the data root)",
     )
 
 
 def run(args: argparse.Namespace) -> int:
     """Write the cohort; always 0."""
     settings = settings_of(args)
-    path = args.candidates or settings.data.curation / curation.CANDIDATES
-    essays = curation.read_candidates(path)
-    membership, has_spec = curation.cohort_from(settings, args.name, essays, path.name)
+    path = args.candidates or settings.data.curation / candidates.CANDIDATES
+    essays = candidates.read_candidates(path)
+    membership, has_spec = candidates.cohort_from(settings, args.name, essays, path.name)
     counts = ", ".join(f"{len(membership.stage(stage)):,} {stage}s" for stage in STAGES)
     cohort = settings.data.cohort(args.name)
     out = console()

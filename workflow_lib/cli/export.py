@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
-from .. import scope
 from ..errors import ConfigError, nearest
+from ..inspect import scope
 from ..settings import Settings
 from .options import add_cohort, command, names, settings_of
 from .output import counted, warn
@@ -34,7 +34,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 def run(args: argparse.Namespace) -> int:
     """Write the table; always 0."""
     # pandas and pyarrow: slow to load, and other commands do without
-    from .. import export
+    from ..results import export
 
     for name in args.format:
         if name not in export.FORMATS:

@@ -4,10 +4,10 @@ import argparse
 import sys
 
 from .. import catalogs as catalogs_module
-from .. import new_cohorts
 from ..catalogs import LEVELS
 from ..errors import ConfigError
-from ..new_cohorts import Choice
+from ..inspect import authoring
+from ..inspect.authoring import Choice
 from ..paths import STAGES
 from .options import at_least_one, command, names, settings_of
 from .output import console, warn
@@ -50,9 +50,9 @@ def run(args: argparse.Namespace) -> int:
     catalogs = catalogs_module.load(settings.data)
     choice = _choice(args)
     if choice == Choice(notes=args.notes) and sys.stdin.isatty():
-        choice = new_cohorts.ask(settings, catalogs, _ask)
+        choice = authoring.ask(settings, catalogs, _ask)
         choice.notes = args.notes
-    expansion = new_cohorts.write(settings, catalogs, args.name, choice)
+    expansion = authoring.write(settings, catalogs, args.name, choice)
     warn(expansion.warnings)
     counts = {stage: len(expansion.membership.stage(stage)) for stage in STAGES}
     total = sum(counts.values())

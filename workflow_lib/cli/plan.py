@@ -3,10 +3,10 @@
 import argparse
 from pathlib import Path
 
-from .. import planning, scope
-from ..membership import Entry
+from ..cohorts.membership import Entry
+from ..inspect import planning, scope
+from ..inspect.planning import Comparison, Plan
 from ..paths import STAGES
-from ..planning import Comparison, Plan
 from .options import add_cohort, add_json, command, settings_of
 from .output import console, counted, duration, print_json, print_table, usd, warn
 

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from .. import curation
+from ..inspect import candidates
 from .options import add_cohort, add_json, at_least_one, command, names, settings_of
 from .output import console, counted, print_json, print_table
 from .scores_of import found_in
@@ -34,12 +34,12 @@ def run(args: argparse.Namespace) -> int:
     settings = settings_of(args)
     found = found_in(settings, args.cohort)
     for template in (args.baseline, args.target):
-        curation.check_names(settings, found, template, args.judges)
-    listed = curation.promising(found, args.baseline, args.target, args.judges)[: args.top_n]
+        candidates.check_names(settings, found, template, args.judges)
+    listed = candidates.promising(found, args.baseline, args.target, args.judges)[: args.top_n]
     lacking = [one.ranked.gen_id for one in listed if one.target_score is None]
     if args.out:
         # fill-up: scores by other templates that are there already must not be bought again
-        curation.write_selection(args.out, lacking, ("mode: reuse-essays", "fill-up"), overwrite=args.overwrite)
+        candidates.write_selection(args.out, lacking, ("mode: reuse-essays", "fill-up"), overwrite=args.overwrite)
     if args.json:
         essays = [
             {
@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
                 "gen_id": one.ranked.gen_id,
                 "baseline_score": round(one.ranked.score, 4),
                 "target_score": None if one.target_score is None else round(one.target_score, 4),
-                **curation.describe(one.ranked),
+                **candidates.describe(one.ranked),
             }
             for place, one in enumerate(listed, 1)
         ]
@@ -59,9 +59,9 @@ def run(args: argparse.Namespace) -> int:
             f"{one.ranked.score:.2f}",
             "missing" if one.target_score is None else f"{one.target_score:.2f}",
             one.ranked.gen_id,
-            curation.describe(one.ranked)["draft_template"],
-            curation.describe(one.ranked)["generation_template"],
-            curation.describe(one.ranked)["generation_model"],
+            candidates.describe(one.ranked)["draft_template"],
+            candidates.describe(one.ranked)["generation_template"],
+            candidates.describe(one.ranked)["generation_model"],
         )
         for place, one in enumerate(listed, 1)
     ]

@@ -4,8 +4,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from .. import generations, previews, scope
+from .. import generations
 from ..files import write_text
+from ..inspect import prompts, scope
 from .options import add_cohort, command, settings_of
 from .output import counted, warn
 
@@ -27,7 +28,7 @@ def run(args: argparse.Namespace) -> int:
     within = scope.declared(settings)
     warn(within.warnings)
     rendered = waiting = 0
-    for entry, text in previews.prompts(settings, within):
+    for entry, text in prompts.prompts(settings, within):
         if text is None:
             waiting += 1
             continue

@@ -2,12 +2,13 @@
 
 from typing import TYPE_CHECKING
 
-from .. import cohorts, curation
+from .. import cohorts
 from ..errors import ConfigError, nearest
+from ..inspect import candidates
 from ..settings import Settings
 
 if TYPE_CHECKING:
-    from ..scores import Judgement
+    from ..results.scores import Judgement
 
 
 def found_in(settings: Settings, cohort_id: str | None) -> list["Judgement"]:
@@ -17,9 +18,9 @@ def found_in(settings: Settings, cohort_id: str | None) -> list["Judgement"]:
         ConfigError: the cohort has no membership.csv.
     """
     if cohort_id is None:
-        return curation.judgements(settings, None)
+        return candidates.judgements(settings, None)
     if not settings.data.cohort(cohort_id).membership.exists():
         raise ConfigError(
             f"there is no cohort '{cohort_id}' with a membership.csv", nearest(cohort_id, cohorts.existing(settings))
         )
-    return curation.judgements(settings, cohorts.load_membership(settings, cohort_id))
+    return candidates.judgements(settings, cohorts.load_membership(settings, cohort_id))

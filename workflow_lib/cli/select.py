@@ -3,9 +3,9 @@
 import argparse
 from pathlib import Path
 
-from .. import curation
-from ..curation import Ranked
 from ..errors import DayDreamError
+from ..inspect import candidates
+from ..inspect.candidates import Ranked
 from . import top
 from .options import add_cohort, add_json, at_least_one, command, names, not_negative, settings_of
 from .output import console, counted, print_json, print_table
@@ -31,12 +31,12 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "--out",
         metavar="FILE",
         type=Path,
-        help=f"the list (default: curation/{curation.CANDIDATES} in the data root)",
+        help=f"the list (default: curation/{candidates.CANDIDATES} in the data root)",
     )
     parser.add_argument(
         "--write-selection",
         action="store_true",
-        help=f"write curation/{curation.SELECTED_ESSAYS} as well, for `--config selection=...`",
+        help=f"write curation/{candidates.SELECTED_ESSAYS} as well, for `--config selection=...`",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace files that exist")
     add_json(parser)
@@ -46,16 +46,16 @@ def run(args: argparse.Namespace) -> int:
     """Write the list; 1 if no essay has a score."""
     settings = settings_of(args)
     found = found_in(settings, args.cohort)
-    curation.check_names(settings, found, args.template, args.judges)
-    ranked = curation.best(found, args.template, args.judges)
+    candidates.check_names(settings, found, args.template, args.judges)
+    ranked = candidates.best(found, args.template, args.judges)
     if not ranked:
         raise DayDreamError(f"no essay has a score by '{args.template}' yet", "evaluate some first, or choose another")
     chosen = _chosen(args, ranked)
-    path = args.out or settings.data.curation / curation.CANDIDATES
-    curation.write_candidates(path, settings.data, chosen, overwrite=args.overwrite)
+    path = args.out or settings.data.curation / candidates.CANDIDATES
+    candidates.write_candidates(path, settings.data, chosen, overwrite=args.overwrite)
     if args.write_selection:
-        listed = settings.data.curation / curation.SELECTED_ESSAYS
-        curation.write_selection(listed, (one.gen_id for one in chosen), overwrite=args.overwrite)
+        listed = settings.data.curation / candidates.SELECTED_ESSAYS
+        candidates.write_selection(listed, (one.gen_id for one in chosen), overwrite=args.overwrite)
     if args.json:
         essays = [top.ranked_json(place, one) for place, one in enumerate(chosen, 1)]
         print_json({"file": str(path), "essays": essays})
@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _chosen(args: argparse.Namespace, ranked: list[Ranked]) -> list[Ranked]:
     if args.max_only:
-        return curation.within_span(ranked, 0.0)
+        return candidates.within_span(ranked, 0.0)
     if args.score_span is not None:
-        return curation.within_span(ranked, args.score_span)
+        return candidates.within_span(ranked, args.score_span)
     return ranked[: args.top_n]

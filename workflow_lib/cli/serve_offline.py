@@ -2,7 +2,7 @@
 
 import argparse
 
-from .. import offline_server
+from ..offline import server
 from .options import command
 
 DETAILS = (
@@ -13,5 +13,5 @@ DETAILS = (
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command."""
-    parser = command(commands, "serve-offline", offline_server.run, "Serve the offline models over HTTP.", DETAILS)
-    offline_server.add_arguments(parser)
+    parser = command(commands, "serve-offline", server.run, "Serve the offline models over HTTP.", DETAILS)
+    server.add_arguments(parser)

@@ -3,11 +3,11 @@
 import argparse
 from collections import Counter
 
-from .. import scope
-from .. import status as status_module
-from ..failures import Failure
+from ..generations.failures import Failure
+from ..inspect import scope
+from ..inspect import status as status_module
+from ..inspect.status import Status
 from ..paths import STAGES
-from ..status import Status
 from .options import add_cohort, add_json, command, settings_of
 from .output import console, counted, print_json, print_table, usd, warn
 

@@ -2,8 +2,8 @@
 
 import argparse
 
-from .. import curation, scope
-from ..curation import Ranked
+from ..inspect import candidates, scope
+from ..inspect.candidates import Ranked
 from .options import add_cohort, add_json, at_least_one, command, names, settings_of
 from .output import console, print_json, print_table
 
@@ -24,9 +24,9 @@ def run(args: argparse.Namespace) -> int:
     """Print the ranking; always 0."""
     settings = settings_of(args)
     within = scope.as_written(settings)
-    found = curation.judgements(settings, within.membership)
-    curation.check_names(settings, found, args.template, args.judges)
-    ranked = curation.top(found, args.template, args.judges)[: args.top_n]
+    found = candidates.judgements(settings, within.membership)
+    candidates.check_names(settings, found, args.template, args.judges)
+    ranked = candidates.top(found, args.template, args.judges)[: args.top_n]
     if args.json:
         print_json({"cohort": within.name, "essays": [ranked_json(place, one) for place, one in enumerate(ranked, 1)]})
     elif ranked:
@@ -43,7 +43,7 @@ def rows_of(ranked: list[Ranked]) -> list[tuple[object, ...]]:
     """Return the cells of a ranking under `COLUMNS`."""
     rows: list[tuple[object, ...]] = []
     for place, one in enumerate(ranked, 1):
-        about = curation.describe(one)
+        about = candidates.describe(one)
         rows.append(
             (
                 place,
@@ -67,5 +67,5 @@ def ranked_json(place: int, one: Ranked) -> dict[str, object]:
         "score": round(one.score, 4),
         "evaluations": one.evaluations,
         "by_judge": {judge: round(score, 4) for judge, score in one.by_judge.items()},
-        **curation.describe(one),
+        **candidates.describe(one),
     }

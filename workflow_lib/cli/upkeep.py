@@ -4,11 +4,11 @@ import argparse
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from .. import upkeep
-from ..membership import Entry
+from ..cohorts.membership import Entry
+from ..inspect import archive
+from ..inspect.archive import Filters, Move
 from ..paths import STAGES
 from ..settings import Settings
-from ..upkeep import Filters, Move
 from .options import add_cohort, add_json, command, names, settings_of
 from .output import console, counted, print_json, print_table, warn
 
@@ -55,11 +55,11 @@ def _add_one(
 
 
 def _run_regenerate(args: argparse.Namespace) -> int:
-    return _run(args, upkeep.to_regenerate, upkeep.regenerate)
+    return _run(args, archive.to_regenerate, archive.regenerate)
 
 
 def _run_remove(args: argparse.Namespace) -> int:
-    return _run(args, upkeep.to_remove, upkeep.archive)
+    return _run(args, archive.to_remove, archive.archive)
 
 
 def _run(
@@ -78,34 +78,34 @@ def _run(
         args.failed,
         args.descendants,
     )
-    chosen = upkeep.select(settings, filters)
+    chosen = archive.select(settings, filters)
     moves = moves_of(settings, chosen)
     _warn(args.command, settings, [move.entry for move in moves])
-    archive = carry_out(settings, moves) if args.apply and moves else None
+    folder = carry_out(settings, moves) if args.apply and moves else None
     if args.json:
         print_json(
             {
-                "applied": archive is not None,
-                "archive": str(archive) if archive else None,
+                "applied": folder is not None,
+                "archive": str(folder) if folder else None,
                 "generations": [{"stage": move.entry.stage, "gen_id": move.entry.gen_id} for move in moves],
             }
         )
         return 0
-    _show(args.command, moves, archive)
+    _show(args.command, moves, folder)
     return 0
 
 
 def _warn(command_name: str, settings: Settings, entries: list[Entry]) -> None:
-    left = upkeep.descendants_left(settings, entries)
+    left = archive.descendants_left(settings, entries)
     if left:
         told = "stay without them" if command_name == "remove" else "become stale"
         warn([f"{counted(len(left), 'generation')} made from these {told}; --descendants takes them along"])
     if command_name == "remove":
-        for name, count in upkeep.cohorts_with(settings, entries).items():
+        for name, count in archive.cohorts_with(settings, entries).items():
             warn([f"{count:,} of these are in cohort {name}: its next run buys what it lacks"])
 
 
-def _show(command_name: str, moves: list[Move], archive: Path | None) -> None:
+def _show(command_name: str, moves: list[Move], folder: Path | None) -> None:
     out = console()
     if not moves:
         out.print("Nothing matches.")
@@ -117,10 +117,10 @@ def _show(command_name: str, moves: list[Move], archive: Path | None) -> None:
     print_table(f"To {command_name}", ("stage", "gen_id", "template", "model", "replicate"), rows)
     if len(moves) > MAX_SHOWN:
         out.print(f"... and {len(moves) - MAX_SHOWN:,} more; --json lists all")
-    if archive is None:
+    if folder is None:
         out.print(f"{counted(len(moves), 'generation')}; nothing was changed. Add --apply to do it.")
         return
-    out.print(f"{counted(len(moves), 'generation')}: moved to {archive}")
-    out.print(f"To undo: cp -a {archive}/. {archive.parent.parent}/")
+    out.print(f"{counted(len(moves), 'generation')}: moved to {folder}")
+    out.print(f"To undo: cp -a {folder}/. {folder.parent.parent}/")
     if command_name == "regenerate":
         out.print("and delete the newest attempts/*.fresh.json of each, which is the order for another answer.")

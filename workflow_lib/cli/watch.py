@@ -11,8 +11,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from .. import progress, scope
-from ..progress import Look, Progress
+from ..inspect import progress, scope
+from ..inspect.progress import Look, Progress
 from .options import add_cohort, add_json, command, not_negative, settings_of
 from .output import console, counted, duration, usd, warn
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ..membership import Membership
+from ..cohorts.membership import Membership
 from ..settings import Settings
 
 

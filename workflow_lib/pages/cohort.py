@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from .. import catalogs as catalogs_module
-from .. import combos as combos_module
 from ..catalogs import Catalogs
+from ..catalogs import combos as combos_module
+from ..cohorts.membership import Membership
 from ..files import read_recorded, write_text
-from ..membership import Membership
 from ..settings import Settings
 from . import charts, html, overview, reports, search, texts
 from .documents import FOLDERS, Document, Store, collect, is_mixed, scales_of

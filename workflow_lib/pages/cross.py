@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .. import catalogs as catalogs_module
-from .. import membership as membership_module
+from ..cohorts import membership as membership_module
 from ..errors import DayDreamError
 from ..files import read_recorded, write_text
 from ..settings import Settings, split_names

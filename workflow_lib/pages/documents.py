@@ -7,12 +7,12 @@ from functools import cached_property
 from typing import NamedTuple
 
 from .. import parsers
+from ..calls.journal import ANSWER, Journal
 from ..catalogs import Catalogs
+from ..cohorts.membership import Entry, Membership
 from ..errors import DayDreamError
 from ..files import read_recorded, sha256_text
 from ..generations import normalised
-from ..journal import ANSWER, Journal
-from ..membership import Entry, Membership
 from ..paths import DataRoot
 from . import texts
 from .numbers import Mean, mean_of

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from markupsafe import Markup
 
 from .. import catalogs as catalogs_module
-from .. import combos as combos_module
+from ..catalogs import combos as combos_module
 from ..files import read_recorded, sha256_text, write_text
 from ..paths import Generation
 from ..settings import Settings

@@ -3,14 +3,14 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ..calls.endpoints import OFFLINE
+from ..calls.served import served_other_model
 from ..catalogs import Catalogs
-from ..endpoints import OFFLINE
+from ..cohorts.membership import Entry, Membership
 from ..files import read_recorded
-from ..membership import Entry, Membership
+from ..generations.staleness import STALE, Staleness
 from ..paths import STAGES, DataRoot
-from ..served import served_other_model
 from ..settings import Settings
-from ..staleness import STALE, Staleness
 
 
 @dataclass

@@ -1,0 +1,302 @@
+"""One call, from the decision to buy to the answer on disk [SPEC 7.3, 8.2-8.4]."""
+
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+from .. import catalogs
+from ..catalogs import Model
+from ..cohorts.membership import Entry
+from ..errors import ConfigError, DayDreamError
+from ..files import read_json, read_recorded
+from ..paths import DataRoot
+from ..settings import Settings
+from . import costs, endpoints, holders, journal
+from .budget import Budget, Reservation
+from .endpoints import CallError, Endpoint, Reply
+from .journal import Claim, Journal
+from .pools import LONGEST_PAUSE_SECONDS, Pool, Pools
+
+CLAIM_POLL_SECONDS = 0.25
+LONGEST_BACKOFF_SECONDS = 60.0
+# room on the disk that is kept for an answer while it is on its way
+BYTES_PER_TOKEN = 8
+
+Log = Callable[[str], None]
+
+
+class Caller:
+    """Buys answers within the limits of a run. One per process: pools and budgets are counted in it."""
+
+    def __init__(self, settings: Settings):
+        self.settings = settings
+        self.pools = Pools(settings.data.coordination, settings["pools"])
+        self.watch = holders.Watch()
+        self._budgets: dict[str, Budget] = {}
+
+    def preflight(self, model_id: str) -> None:
+        """Raise ConfigError if a model could not be asked at all: no endpoint, key, pool or price.
+
+        Args:
+            model_id: id of llm_models.csv.
+        """
+        model = self.model(model_id)
+        endpoints.find(self.settings, model.endpoint)
+        if model.pool not in self.settings["pools"]:
+            raise ConfigError(
+                f"llm_models.csv: model {model_id} is in pool '{model.pool}', which is not configured",
+                "add it under `pools:` in config.yaml, or clear the column `pool`",
+            )
+        limited = self.settings["budget_usd"] is not None or model_id in self.settings["budget_per_model"]
+        if limited and model.pool == "paid" and costs.ceiling_usd(model, 0, 0) is None:
+            raise ConfigError(
+                f"a budget is set, but the price of model {model_id} is not known",
+                "fill in input_usd_per_mtok and output_usd_per_mtok of its row in llm_models.csv",
+            )
+
+    def model(self, model_id: str) -> Model:
+        """Return a model's row.
+
+        Raises:
+            ConfigError: llm_models.csv has no such id.
+        """
+        try:
+            return catalogs.load(self.settings.data).models[model_id]
+        except KeyError:
+            raise ConfigError(f"llm_models.csv has no model '{model_id}'") from None
+
+    def ask(
+        self,
+        entry: Entry,
+        own: Journal,
+        request: Mapping[str, Any],
+        about: Mapping[str, Any],
+        log: Log,
+    ) -> dict[str, Any]:
+        """Return the answer to a request: of this call, or of another process that made it meanwhile.
+
+        Args:
+            entry: the generation; its cohort pays.
+            own: its journal.
+            request: body of the request.
+            about: what else the attempt keeps.
+            log: told about every try that failed.
+
+        Returns:
+            The attempt as it stands in the journal.
+
+        Raises:
+            CallError: the last try failed; ``NNNN.failed.json`` is written.
+            BudgetExhausted: the call does not fit into the budget; nothing was sent.
+        """
+        model = self.model(entry.llm_model_id)
+        endpoint = endpoints.find(self.settings, model.endpoint)
+        content = {
+            "gen_id": entry.gen_id,
+            "stage": entry.stage,
+            "cohort_id": entry.cohort_id,
+            "endpoint": endpoint.name,
+            "llm_model_id": entry.llm_model_id,
+            "model": model.model,
+            **about,
+            "request": dict(request),
+            "request_sha256": journal.request_sha256(request),
+            "claimed_at": journal.now(),
+        }
+        waiting = False
+        while True:
+            state = own.state(self.watch)
+            if state.claimed is not None:
+                if not waiting:
+                    log(f"attempt {state.claimed:04d} is in the hands of another process; waiting for its answer")
+                    waiting = True
+                time.sleep(CLAIM_POLL_SECONDS)
+                continue
+            answer = own.newest_answer()
+            if answer is not None and not state.ordered:
+                return answer
+            with self._reservation(entry, model, request) as reservation:
+                pool = self.pools[model.pool]
+                call = _Call(own, state.next_number, content, endpoint, model, pool, log, reservation)
+                attempt = self._carry_out(call)
+                if attempt is not None:
+                    if reservation is not None:
+                        reservation.settle(attempt_key(attempt), attempt["cost_usd"])
+                    return attempt
+
+    def _carry_out(self, call: "_Call") -> dict[str, Any] | None:
+        """Make a call and keep what comes of it; None if another process claimed the attempt first."""
+        begun = time.monotonic()
+        try:
+            reply = self._try_until_answered(call)
+        except CallError as error:
+            call.fail(error.reason, error.message, error.remedy)
+            raise
+        except BaseException as error:
+            call.fail("interrupted", repr(error), "run again")
+            raise
+        if call.claim is None or reply is None:
+            return None
+        cost, source = costs.billed_usd(call.model, reply.usage, reply.cost_usd)
+        return call.claim.answer(
+            {
+                "served_model": reply.served_model,
+                "answer": reply.answer,
+                "reasoning": reply.reasoning,
+                "finish_reason": reply.finish_reason,
+                "usage": reply.usage,
+                "cost_usd": cost,
+                "cost_source": source,
+                "generation_id": reply.generation_id,
+                "duration_s": round(time.monotonic() - begun, 3),
+            },
+            # what the offline models say in this process costs nothing and can be had again
+            durable=call.endpoint.base_url is not None,
+        )
+
+    def _try_until_answered(self, call: "_Call") -> Reply | None:
+        llm = self.settings["llm"]
+        # being told to come back later is no failure of the call: it is counted apart
+        failures = {True: 0, False: 0}
+        while True:
+            try:
+                with call.pool.slot():
+                    if not call.begin_try():
+                        return None
+                    request = call.content["request"]
+                    return endpoints.send(call.endpoint, request, llm["connect_timeout_s"], llm["read_timeout_s"])
+            except CallError as error:
+                call.end_try(error)
+                told_to_wait = error.reason == "rate_limited"
+                failures[told_to_wait] += 1
+                if not error.retry or failures[told_to_wait] >= llm["max_tries"]:
+                    raise
+                pause = backoff_seconds(llm["backoff_s"], failures[told_to_wait], error.retry_after)
+                if told_to_wait:
+                    call.pool.pause(pause)
+                else:
+                    time.sleep(pause)
+
+    def _reservation(
+        self, entry: Entry, model: Model, request: Mapping[str, Any]
+    ) -> AbstractContextManager[Reservation | None]:
+        budget = self.budget(entry.cohort_id)
+        if not budget.limits(model.model_id):
+            return nullcontext()
+        # only outside the paid pool may a model have no price; it can cost something all the same
+        return budget.reserve(model.model_id, request_ceiling_usd(model, request) or 0.0)
+
+    def budget(self, cohort_id: str) -> Budget:
+        """Return the budget of a cohort."""
+        new = Budget(
+            self.settings.data.coordination / "budgets" / cohort_id,
+            self.settings["budget_usd"],
+            self.settings["budget_per_model"],
+            lambda: committed(self.settings.data, cohort_id, catalogs.load(self.settings.data).models, self.watch),
+        )
+        # setdefault: two threads must not count in two budgets
+        return self._budgets.setdefault(cohort_id, new)
+
+
+@dataclass
+class _Call:
+    """A call that is about to be made, and its claim once it is."""
+
+    own: Journal
+    number: int
+    content: Mapping[str, Any]
+    endpoint: Endpoint
+    model: Model
+    pool: Pool
+    log: Log
+    reservation: Reservation | None
+    claim: Claim | None = None
+
+    def begin_try(self) -> bool:
+        """Note in the journal that a request is about to be sent; False if another process claimed it first."""
+        if self.claim is not None:
+            self.claim.begin_try()
+            return True
+        room = BYTES_PER_TOKEN * self.content["request"]["max_tokens"]
+        self.claim = self.own.claim(self.number, self.content, room)
+        return self.claim is not None
+
+    def end_try(self, error: CallError) -> None:
+        """Note in the journal and the log how a try failed."""
+        if self.claim is not None:
+            self.claim.end_try(error.reason if error.answered else "unanswered")
+            if not error.answered and self.reservation is not None:
+                self.reservation.settle(try_key(self.content, self.claim.number, self.claim.started_at_last), None)
+            self.log(f"try {self.claim.tries}: {error.message}")
+
+    def fail(self, reason: str, message: str, remedy: str) -> None:
+        """Note in the journal that the attempt brought no answer."""
+        if self.claim is not None:
+            self.claim.fail({"reason": reason, "message": message, "remedy": remedy})
+
+
+def backoff_seconds(first: float, failures: int, retry_after: float | None) -> float:
+    """Return how long to wait before the next try, in seconds.
+
+    Args:
+        first: pause after the first failure; it doubles with each, up to a minute, and varies by half
+            so that many callers do not come back at once.
+        failures: how many there were, 1 or more.
+        retry_after: what the endpoint asked for, None if nothing; it is the least, but no more than ten minutes.
+    """
+    pause = min(LONGEST_BACKOFF_SECONDS, first * 2 ** (failures - 1)) * random.uniform(0.5, 1.0)
+    return max(pause, min(retry_after or 0.0, LONGEST_PAUSE_SECONDS))
+
+
+def attempt_key(attempt: Mapping[str, Any]) -> str:
+    """Return the name that tells one attempt from all others of the store."""
+    return f"{attempt['stage']}/{attempt['gen_id']}/{attempt['number']}"
+
+
+def try_key(about: Mapping[str, Any], number: int, started_at: str) -> str:
+    """Return the name of one try of an attempt."""
+    return f"{about['stage']}/{about['gen_id']}/{number}/{started_at}"
+
+
+def request_ceiling_usd(model: Model, request: Mapping[str, Any]) -> float | None:
+    """Return the most that a try of a request can cost in US dollars, None if the model has no price."""
+    return costs.ceiling_usd(model, costs.prompt_bytes(request["messages"]), request["max_tokens"])
+
+
+def answers(data: DataRoot) -> Iterator[dict[str, Any]]:
+    """Yield every answered attempt of the store; files that cannot be read are passed over."""
+    for path in data.gens.glob("*/*/attempts/*.json"):
+        if path.name.count(".") == 1:
+            try:
+                yield read_json(path)
+            except (FileNotFoundError, DayDreamError):
+                continue
+
+
+def committed(
+    data: DataRoot, cohort_id: str, models: Mapping[str, Model], watch: holders.Watch
+) -> Iterator[tuple[str, str, float]]:
+    """Yield (what, model id, US dollars) of what was bought in a cohort's name, or may have been.
+
+    A cost that nobody told, and a try that was sent and never answered, count at their ceiling.
+    """
+    for path in data.gens.glob("*/*/attempts"):
+        own = Journal(data.generation(path.parent.parent.name, path.parent.name))
+        for number in (number for number, kinds in own.numbers().items() if journal.ANSWER in kinds):
+            attempt = read_recorded(own.path(number, journal.ANSWER))
+            if attempt.get("cohort_id") == cohort_id and not attempt.get("adopted"):
+                cost = attempt.get("cost_usd")
+                usd = _ceiling(models, attempt) if cost is None else float(cost)
+                yield attempt_key(attempt), str(attempt.get("llm_model_id")), usd
+        for lost in own.maybe_billed(watch):
+            asked = read_recorded(own.path(lost.attempt, journal.REQUEST))
+            if asked.get("cohort_id") == cohort_id:
+                yield try_key(asked, lost.attempt, lost.started_at), lost.model, _ceiling(models, asked)
+
+
+def _ceiling(models: Mapping[str, Model], about: Mapping[str, Any]) -> float:
+    model = models.get(str(about.get("llm_model_id")))
+    return (request_ceiling_usd(model, about["request"]) if model else None) or 0.0

@@ -1,0 +1,275 @@
+"""The tables in 1_raw/: which concepts, templates and models exist [SPEC 2]."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from ..errors import CatalogError
+from ..files import read_text
+from ..paths import STAGES, DataRoot, is_safe_id
+from ..tables import Row, counting_number, read_rows
+
+Entry = TypeVar("Entry")
+
+LEVELS = ("sentence", "paragraph", "article")
+_FALLBACK = {
+    "article": ("article", "paragraph", "sentence"),
+    "paragraph": ("paragraph", "sentence"),
+    "sentence": ("sentence", "paragraph"),
+}
+
+CONCEPTS = "concepts_metadata"
+MODELS = "llm_models"
+REPLICATION = "replication_config"
+
+
+def templates_table(stage: str) -> str:
+    """Return the name of the catalog of a stage's templates."""
+    return f"{stage}_templates"
+
+
+CATALOG_NAMES = (CONCEPTS, *(templates_table(stage) for stage in STAGES), MODELS, REPLICATION)
+
+
+@dataclass(frozen=True)
+class Concept:
+    """One concept; its texts lie beside the table."""
+
+    concept_id: str
+    name: str
+    active: bool
+
+
+@dataclass(frozen=True)
+class Template:
+    """One prompt template's row."""
+
+    template_id: str
+    stage: str
+    parser: str
+    generator: str
+    active: bool
+    scale_max: float
+
+    @property
+    def copies(self) -> bool:
+        """Whether a generation of this template is its parent's text again, without a call."""
+        return self.generator == "copy"
+
+
+@dataclass(frozen=True)
+class Model:
+    """One model's row; prices in US dollars per million tokens, None where unknown."""
+
+    model_id: str
+    model: str
+    endpoint: str
+    pool: str
+    for_generation: bool
+    for_evaluation: bool
+    input_usd_per_mtok: float | None
+    output_usd_per_mtok: float | None
+    max_tokens: int | None
+    temperature: float | None
+    display_name: str
+
+
+@dataclass(frozen=True)
+class Catalogs:
+    """All catalogs, each in the order of its file."""
+
+    concepts: Mapping[str, Concept]
+    templates: Mapping[str, Mapping[str, Template]]
+    models: Mapping[str, Model]
+    replicates: Mapping[str, int]
+
+    def template(self, stage: str, template_id: str) -> Template:
+        """Return a template of a stage; KeyError if there is none."""
+        return self.templates[stage][template_id]
+
+
+def files(data: DataRoot) -> list[Path]:
+    """Return the paths of all catalog tables."""
+    return [data.catalog(name) for name in CATALOG_NAMES]
+
+
+def existing_files(data: DataRoot) -> list[Path]:
+    """Return the paths of all catalog tables.
+
+    Raises:
+        CatalogError: one of them is not there.
+    """
+    for path in files(data):
+        if not path.exists():
+            raise CatalogError(path, "", "no such file", "create it, or check data_root")
+    return files(data)
+
+
+_cache: dict[str, tuple[list[tuple[int, int]], Catalogs]] = {}
+_table_names: dict[str, list[str]] = {}
+
+
+def load(data: DataRoot) -> Catalogs:
+    """Return the catalogs of a data root; read again only when a file has changed.
+
+    Raises:
+        CatalogError: file, line and column of the first mistake [SPEC 2].
+    """
+    # a relative data root is another one after a change of the working directory
+    place = f"{os.getcwd()}\0{data.catalogs}"
+    signature = _signature(place, data)
+    known = _cache.get(place)
+    if known and signature and known[0] == signature:
+        return known[1]
+    catalogs = Catalogs(
+        concepts=_read(data.catalog(CONCEPTS), "concept_id", ("name",), _concept),
+        templates={
+            stage: _read(data.catalog(templates_table(stage)), "template_id", _required(stage), _template(stage))
+            for stage in STAGES
+        },
+        models=_read(data.catalog(MODELS), "id", ("model",), _model),
+        replicates=_read(data.catalog(REPLICATION), "stage", ("replicates",), _replicates),
+    )
+    if signature:
+        _cache[place] = (signature, catalogs)
+    return catalogs
+
+
+def _signature(place: str, data: DataRoot) -> list[tuple[int, int]]:
+    """Return time and size of every table, [] if one is missing; asked for with every job, so plain and quick."""
+    if place not in _table_names:
+        _table_names[place] = [str(path.absolute()) for path in files(data)]
+    try:
+        stats = [os.stat(name) for name in _table_names[place]]
+    except OSError:
+        return []
+    return [(stat.st_mtime_ns, stat.st_size) for stat in stats]
+
+
+def concept_file(data: DataRoot, level: str, concept_id: str) -> Path | None:
+    """Return the file of a concept's text: asked level, else paragraph, else sentence; None if there is none."""
+    for candidate in _FALLBACK.get(level, ("paragraph", "sentence")):
+        path = data.concept(candidate, concept_id)
+        if path.exists():
+            return path
+    return None
+
+
+def concept_text(data: DataRoot, level: str, concept: Concept) -> str:
+    """Return a concept's text at a level, stripped; its name where no text exists."""
+    path = concept_file(data, level, concept.concept_id)
+    return (read_text(path).strip() if path else "") or concept.name
+
+
+def _required(stage: str) -> tuple[str, ...]:
+    return {"draft": (), "essay": ("generator",), "evaluation": ("parser",)}[stage]
+
+
+def _read(path: Path, key: str, required: tuple[str, ...], build: Callable[[Path, Row], Entry]) -> dict[str, Entry]:
+    entries: dict[str, Entry] = {}
+    for row in read_rows(path, (key, *required)):
+        identifier = row[key]
+        if not identifier:
+            raise _error(path, row, key, "empty id", "fill it in, or remove the row")
+        if not is_safe_id(identifier):
+            raise _error(
+                path,
+                row,
+                key,
+                f"'{identifier}' cannot be an id",
+                "ids become file names: letters, digits, '.', '_', '-', beginning with a letter or digit",
+            )
+        if identifier in entries:
+            raise _error(path, row, key, f"'{identifier}' stands there twice", "remove or rename one of the rows")
+        entries[identifier] = build(path, row)
+    return entries
+
+
+def _error(path: Path, row: Row, column: str, reason: str, hint: str | None = None) -> CatalogError:
+    return CatalogError(path, f"line {row.line}, column {column}", reason, hint or "correct the cell and run again")
+
+
+def _concept(path: Path, row: Row) -> Concept:
+    if not row["name"]:
+        raise _error(path, row, "name", "empty name")
+    return Concept(row["concept_id"], row["name"], _flag(path, row, "active"))
+
+
+def _template(stage: str) -> Callable[[Path, Row], Template]:
+    def build(path: Path, row: Row) -> Template:
+        generator = row.get("generator", "" if stage == "essay" else "llm")
+        allowed = ("llm", "copy") if stage == "essay" else ("llm",)
+        if generator not in allowed:
+            raise _error(path, row, "generator", f"'{generator}' is none of {', '.join(allowed)}")
+        parser = row.get("parser", "" if stage == "evaluation" else "identity")
+        if not parser:
+            raise _error(path, row, "parser", "an evaluation template needs a parser")
+        scale_max = _number(path, row, "scale_max")
+        if scale_max == 0:
+            raise _error(path, row, "scale_max", "must be above 0")
+        return Template(
+            row["template_id"],
+            stage,
+            parser,
+            generator,
+            _flag(path, row, "active"),
+            9.0 if scale_max is None else scale_max,
+        )
+
+    return build
+
+
+def _model(path: Path, row: Row) -> Model:
+    if not row["model"]:
+        raise _error(path, row, "model", "empty model name")
+    endpoint = row.get("endpoint", "openrouter")
+    default_pool = "offline" if endpoint == "offline" else "free" if row["model"].endswith(":free") else "paid"
+    max_tokens = _number(path, row, "max_tokens")
+    if max_tokens is not None and (max_tokens < 1 or max_tokens != int(max_tokens)):
+        raise _error(path, row, "max_tokens", "must be a whole number of 1 or more")
+    return Model(
+        row["id"],
+        row["model"],
+        endpoint,
+        row.get("pool", default_pool),
+        _flag(path, row, "for_generation"),
+        _flag(path, row, "for_evaluation"),
+        _number(path, row, "input_usd_per_mtok"),
+        _number(path, row, "output_usd_per_mtok"),
+        None if max_tokens is None else int(max_tokens),
+        _number(path, row, "temperature"),
+        row.get("display_name", row["id"]),
+    )
+
+
+def _replicates(path: Path, row: Row) -> int:
+    if row["stage"] not in STAGES:
+        raise _error(path, row, "stage", f"'{row['stage']}' is none of {', '.join(STAGES)}")
+    count = counting_number(row["replicates"])
+    if count is None:
+        raise _error(path, row, "replicates", f"'{row['replicates'][:20]}' is not a whole number of 1 or more")
+    return count
+
+
+def _flag(path: Path, row: Row, column: str) -> bool:
+    text = row.get(column, "true").lower()
+    if text in ("true", "1", "yes"):
+        return True
+    if text in ("false", "0", "no"):
+        return False
+    raise _error(path, row, column, f"'{row[column]}' is neither true nor false")
+
+
+def _number(path: Path, row: Row, column: str) -> float | None:
+    text = row.get(column)
+    if not text:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise _error(path, row, column, f"'{text}' is not a number of 0 or more")
+    return value

@@ -1,0 +1,88 @@
+"""Prompt templates: Jinja2, strict, in a sandbox; a model's text is only ever a value [SPEC 2]."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import StrictUndefined, Template, TemplateSyntaxError, UndefinedError, meta
+from jinja2.exceptions import SecurityError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from ..errors import TemplateError
+from ..files import read_text
+
+VARIABLES = {
+    "draft": ("concepts",),
+    "essay": ("draft_block", "links_block"),
+    "evaluation": ("response",),
+}
+
+_HINT = "correct the template and run again"
+
+# no loader: a template cannot include or import another file
+_environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
+
+
+def check(path: Path, stage: str) -> None:
+    """Raise TemplateError if a template is missing, malformed or names an unknown variable (all are named)."""
+    _, unknown = _compiled(path, stage)
+    if unknown:
+        raise _unknown(path, stage, unknown)
+
+
+def render(path: Path, stage: str, variables: Mapping[str, Any]) -> str:
+    """Return the prompt that a template makes of its variables.
+
+    Args:
+        path: the template's file.
+        stage: decides which variables there are (`VARIABLES`).
+        variables: their values.
+
+    Raises:
+        TemplateError: as `check`, or the template fails while it is rendered.
+    """
+    template, unknown = _compiled(path, stage)
+    try:
+        return template.render(variables)
+    except UndefinedError as error:
+        if unknown:
+            raise _unknown(path, stage, unknown) from None
+        raise TemplateError(path, "", f"undefined value: {error.message}", _HINT) from None
+    except SecurityError as error:
+        raise TemplateError(path, "", f"not allowed in a template: {error}", _HINT) from None
+    except (TypeError, ValueError, ArithmeticError, LookupError) as error:
+        raise TemplateError(path, "", f"cannot be rendered: {error}", _HINT) from None
+
+
+def _unknown(path: Path, stage: str, unknown: tuple[str, ...]) -> TemplateError:
+    return TemplateError(
+        path,
+        "",
+        f"undefined variable{'s' if len(unknown) > 1 else ''} {', '.join(unknown)}",
+        f"a template of stage {stage} has {', '.join(VARIABLES[stage])}",
+    )
+
+
+def _compiled(path: Path, stage: str) -> tuple[Template, tuple[str, ...]]:
+    try:
+        stat = path.stat()
+    except OSError:
+        raise TemplateError(path, "", "no such template file", "create it, or correct the catalog") from None
+    try:
+        return _compile(path, stage, (stat.st_ino, stat.st_mtime_ns, stat.st_size))
+    except OSError as error:
+        raise TemplateError(path, "", f"cannot be read: {error.strerror}", "it must be a text file") from None
+
+
+@lru_cache(maxsize=512)
+def _compile(path: Path, stage: str, version: tuple[int, ...]) -> tuple[Template, tuple[str, ...]]:
+    text = read_text(path)
+    try:
+        parsed = _environment.parse(text)
+        if list(meta.find_referenced_templates(parsed)):
+            raise TemplateError(path, "", "a template cannot include, import or extend another file", "copy it in")
+        unknown = meta.find_undeclared_variables(parsed) - set(VARIABLES[stage])
+        return _environment.from_string(text), tuple(sorted(unknown))
+    except TemplateSyntaxError as error:
+        raise TemplateError(path, f"line {error.lineno}", f"not valid Jinja2: {error.message}", _HINT) from None

@@ -1,0 +1,38 @@
+"""From a declaration to the list of generations that it stands for.
+
+Comes in: a spec, the active catalog, a list of essays or drafts, or an older tool's membership.csv.
+Goes out: membership.csv, tasks/, manifest.json.
+Never: looks at an answer, beyond what the store's metadata.json says of its origin.
+"""
+
+from .cohorts import (
+    AUTO,
+    Expansion,
+    Source,
+    changed_freeze,
+    differs_from_manifest,
+    existing,
+    expand_source,
+    load_membership,
+    read_manifest,
+    resolve,
+    spec_source,
+    with_combos,
+    write,
+)
+
+__all__ = [
+    "AUTO",
+    "Expansion",
+    "Source",
+    "changed_freeze",
+    "differs_from_manifest",
+    "existing",
+    "expand_source",
+    "load_membership",
+    "read_manifest",
+    "resolve",
+    "spec_source",
+    "with_combos",
+    "write",
+]

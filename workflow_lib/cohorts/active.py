@@ -1,0 +1,149 @@
+"""Cohorts without a spec: everything that is active in the catalogs [SPEC 4.3]."""
+
+import hashlib
+import itertools
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from math import comb
+from typing import Any
+
+from .. import catalogs as catalogs_module
+from ..catalogs import Catalogs
+from ..catalogs import combos as combos_module
+from ..catalogs.combos import Combo
+from ..errors import ConfigError
+from ..paths import STAGES
+from ..settings import Settings
+from .rows import Expanded, IdRules, expand
+
+COLUMNS = (
+    "combo_id",
+    "draft_template",
+    "draft_llm",
+    "essay_template",
+    "evaluation_template",
+    "evaluation_llm",
+)
+
+
+@dataclass(frozen=True)
+class ActiveCatalog:
+    """What is active: combos, template ids per stage, ids of the models that write and that judge."""
+
+    combos: list[Combo]
+    templates: Mapping[str, list[str]]
+    writers: list[str]
+    judges: list[str]
+
+
+def active_templates(settings: Settings, catalogs: Catalogs, stage: str) -> list[str]:
+    """Return the ids of a stage's active templates, narrowed by `template_filter`."""
+    patterns = settings["template_filter"].get(stage, ["*"])
+    return [
+        template.template_id
+        for template in catalogs.templates[stage].values()
+        if template.active and any(fnmatchcase(template.template_id, pattern) for pattern in patterns)
+    ]
+
+
+def judges(catalogs: Catalogs) -> list[str]:
+    """Return the ids of the models that judge."""
+    return [model.model_id for model in catalogs.models.values() if model.for_evaluation]
+
+
+def active_catalog(settings: Settings, catalogs: Catalogs) -> ActiveCatalog:
+    """Return what is active.
+
+    Raises:
+        ConfigError: it makes no draft, or more generations than `max_generations`.
+    """
+    concepts = [concept.concept_id for concept in catalogs.concepts.values() if concept.active]
+    sizes = [settings["k"]] if settings["k"] else list(range(2, settings["k_max"] + 1))
+    chosen = {stage: active_templates(settings, catalogs, stage) for stage in STAGES}
+    writers = [model.model_id for model in catalogs.models.values() if model.for_generation]
+    jury = judges(catalogs)
+    _refuse_explosion(settings, catalogs, len(concepts), sizes, chosen, writers, jury)
+    combos = combos_module.enumerate_combos(catalogs, concepts, sizes, settings["description_level"])
+    return ActiveCatalog(combos, chosen, writers, jury)
+
+
+def _refuse_explosion(
+    settings: Settings,
+    catalogs: Catalogs,
+    concepts: int,
+    sizes: Sequence[int],
+    chosen: Mapping[str, list[str]],
+    writers: list[str],
+    jury: list[str],
+) -> None:
+    def replicates(stage: str) -> int:
+        return catalogs.replicates.get(stage, 1)
+
+    copies = sum(catalogs.template("essay", template_id).copies for template_id in chosen["essay"])
+    drafts = sum(comb(concepts, size) for size in sizes) * len(chosen["draft"]) * len(writers) * replicates("draft")
+    essays = drafts * ((len(chosen["essay"]) - copies) * replicates("essay") + copies)
+    evaluations = essays * len(chosen["evaluation"]) * len(jury) * replicates("evaluation")
+    total = drafts + essays + evaluations
+    if total > settings["max_generations"]:
+        raise ConfigError(
+            f"the active catalog makes {total:,} generations ({drafts:,} drafts, {essays:,} essays, "
+            f"{evaluations:,} evaluations), more than max_generations = {settings['max_generations']:,}",
+            "narrow it with template_filter, k or active=false in the catalogs; or raise max_generations",
+        )
+    if not drafts:
+        raise ConfigError(
+            f"the active catalog makes no draft: {concepts} concepts, {len(chosen['draft'])} draft templates, "
+            f"{len(writers)} models for generation are active",
+            "activate some in the catalogs, or loosen template_filter or k",
+        )
+
+
+def expand_active(
+    settings: Settings, cohort_id: str, catalogs: Catalogs, rules: IdRules
+) -> tuple[Expanded, list[Combo]]:
+    """Return the generations of the active catalog, and its combos.
+
+    Raises:
+        ConfigError: see `active_catalog`.
+    """
+    active = active_catalog(settings, catalogs)
+    own = {combo.combo_id for combo in active.combos}
+    axes = [
+        [combo.combo_id for combo in active.combos],
+        active.templates["draft"],
+        active.writers,
+        active.templates["essay"],
+        active.templates["evaluation"],
+        active.judges,
+    ]
+    # a stage without templates or models ends the design there
+    depth = next((index for index, axis in enumerate(axes) if not axis), len(axes))
+    if COLUMNS[depth:] == ("evaluation_llm",):
+        depth -= 1
+    columns = COLUMNS[:depth]
+    rows: Iterator[Mapping[str, str]] = (
+        dict(zip(columns, levels, strict=True)) for levels in itertools.product(*axes[:depth])
+    )
+    return expand(rows, columns, cohort_id, catalogs, own.__contains__, rules, settings.data), active.combos
+
+
+def relevant_settings(settings: Settings) -> dict[str, Any]:
+    """Return the settings that decide what an active catalog expands to."""
+    keys = ("k", "k_max", "description_level", "template_filter")
+    return {key: settings[key] for key in keys}
+
+
+def cohort_id_of(settings: Settings) -> str:
+    """Return the id of the active catalog as a cohort: a hash of what it consists of [SPEC 3.3]."""
+    catalogs = catalogs_module.load(settings.data)
+    active = active_catalog(settings, catalogs)
+    content = {
+        "combos": sorted(combo.combo_id for combo in active.combos),
+        "templates": {stage: sorted(active.templates[stage]) for stage in STAGES},
+        "models": {"generation": sorted(active.writers), "evaluation": sorted(active.judges)},
+        "replicates": {stage: catalogs.replicates.get(stage, 1) for stage in STAGES},
+    }
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return "cohort-" + hashlib.sha256(text.encode()).hexdigest()[:12]

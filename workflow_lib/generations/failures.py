@@ -1,0 +1,161 @@
+"""The failures that generations have on record, failure.json [SPEC 7.4, 11]."""
+
+import contextlib
+import errno
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .. import parsers
+from ..calls.budget import BudgetExhausted
+from ..calls.endpoints import CallError
+from ..calls.journal import Journal, now
+from ..cohorts.membership import Entry
+from ..errors import DayDreamError, StoreError
+from ..files import read_recorded, write_json
+from ..paths import STAGES, DataRoot, Generation
+
+PROMPT = "prompt"
+CALL = "call"
+PARSE = "parse"
+STEPS = (PROMPT, CALL, PARSE)
+_ERRORS = {PROMPT: "DayDreamError", CALL: "CallError", PARSE: "ParseFailure"}
+
+COLUMNS = ("stage", "gen_id", "step", "reason", "message", "remedy")
+MAX_SHOWN = 20
+MAX_MESSAGE = 500
+MAX_SHOWN_MESSAGE = 100
+
+
+@dataclass(frozen=True)
+class Failure:
+    """The last try of one step of a generation, which failed.
+
+    Attributes:
+        step: ``prompt``, ``call`` or ``parse``.
+        reason: short name, as in the tables.
+        message: one line, at most `MAX_MESSAGE` characters, without control characters.
+        remedy: what to do about it; empty where nothing is known.
+    """
+
+    stage: str
+    gen_id: str
+    step: str
+    reason: str
+    message: str
+    remedy: str
+
+
+@contextlib.contextmanager
+def recorded(generation: Generation, entry: Entry) -> Iterator[None]:
+    """Record an error that prevents an answer, and raise it again; a failed write is told as `disk_error`."""
+    try:
+        yield
+    except (CallError, BudgetExhausted) as error:
+        record(generation, entry, CALL, error.reason, error.message, error.remedy)
+        raise
+    except DayDreamError as error:
+        record(generation, entry, PROMPT, PROMPT, error.message, error.hint or "")
+        raise
+    except OSError as error:
+        raise disk_error(error, generation.folder) from None
+
+
+def record(generation: Generation, entry: Entry, step: str, reason: str, message: str, remedy: str) -> None:
+    """Write failure.json: the last try of a step failed."""
+    journal = Journal(generation)
+    failed = journal.newest_failure() or {}
+    content = {
+        "stage": entry.stage,
+        "gen_id": entry.gen_id,
+        "step": step,
+        "error": _ERRORS[step],
+        "reason": reason,
+        "message": message,
+        "remedy": remedy,
+        "time": now(),
+        "tries": len(failed.get("tries") or ()),
+    }
+    if step == CALL:
+        request = failed.get("request")
+        content["prompt"] = request["messages"][0]["content"] if request else None
+    # a full or read-only disk is reported by the error itself
+    with contextlib.suppress(OSError):
+        write_json(generation.failure, content)
+
+
+def forget(generation: Generation, steps: Collection[str]) -> None:
+    """Remove failure.json if it is about one of these steps, which succeeded now."""
+    if generation.failure.exists() and read_recorded(generation.failure).get("step") in steps:
+        generation.failure.unlink(missing_ok=True)
+
+
+def disk_error(error: OSError, folder: Path) -> StoreError:
+    """Return what a failed write means to the user."""
+    hints = {
+        errno.ENOSPC: "make room on the disk and run again: every answer that arrived is kept",
+        errno.EROFS: "the file system is read-only: choose another data_root, or remount it",
+        errno.EACCES: "give yourself write access to the data root, or choose another data_root",
+    }
+    where = error.filename or folder
+    return StoreError(f"{where}: {error.strerror or error}", hints.get(error.errno or 0, "correct this and run again"))
+
+
+def of(data: DataRoot, membership: Iterable[Entry]) -> list[Failure]:
+    """Return the failures of a cohort's generations, one per failure.json, by stage and gen_id."""
+    found = [failure for entry in membership if (failure := of_generation(data, entry.stage, entry.gen_id))]
+    return sorted(found, key=lambda failure: (STAGES.index(failure.stage), failure.gen_id))
+
+
+def of_generation(data: DataRoot, stage: str, gen_id: str) -> Failure | None:
+    """Return the failure of one generation, None if it has none on record."""
+    recorded = read_recorded(data.generation(stage, gen_id).failure)
+    if not recorded:
+        return None
+    reason = str(recorded.get("reason") or "unknown")
+    return Failure(
+        stage,
+        gen_id,
+        str(recorded.get("step") or "unknown"),
+        _one_line(reason, MAX_SHOWN_MESSAGE),
+        _one_line(str(recorded.get("message") or ""), MAX_MESSAGE),
+        _one_line(str(recorded.get("remedy") or parsers.REMEDIES.get(reason, "")), MAX_MESSAGE),
+    )
+
+
+def table(failures: Sequence[Failure]) -> str:
+    """Return what the end of a run shows: counts by stage, step and reason, examples, and what to do.
+
+    Empty text where there are no failures; else lines with a line feed at the end.
+    """
+    if not failures:
+        return ""
+    counts = Counter((failure.stage, failure.step, failure.reason) for failure in failures)
+    ranked = sorted(counts, key=lambda key: (STAGES.index(key[0]), -counts[key], key))
+    total = "1 generation has" if len(failures) == 1 else f"{len(failures)} generations have"
+    lines = [f"{total} a failure on record:"]
+    lines += _aligned([("count", "stage", "step", "reason"), *((str(counts[key]), *key) for key in ranked)])
+    lines += ["", *_aligned([("gen_id", "reason", "message"), *map(_example, failures[:MAX_SHOWN])])]
+    if len(failures) > MAX_SHOWN:
+        lines.append(f"  ... and {len(failures) - MAX_SHOWN} more, all in reports/failures.csv")
+    remedies = {failure.reason: failure.remedy for failure in reversed(failures) if failure.remedy}
+    if remedies:
+        lines += ["", "What to do:"]
+        lines += [f"  {reason}: {remedies[reason]}" for reason in sorted(remedies)]
+    return "\n".join(lines) + "\n"
+
+
+def _example(failure: Failure) -> tuple[str, str, str]:
+    return failure.gen_id, failure.reason, _one_line(failure.message, MAX_SHOWN_MESSAGE)
+
+
+def _one_line(text: str, longest: int) -> str:
+    # messages quote endpoints and answers: no control characters for terminals, no line breaks for tables
+    line = "".join(character if character.isprintable() else "?" for character in " ".join(text.split()))
+    return line if len(line) <= longest else f"{line[: longest - 3]}..."
+
+
+def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    widths = [max(len(row[index]) for row in rows) for index in range(len(rows[0]))]
+    return ["  " + "  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]

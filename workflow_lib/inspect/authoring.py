@@ -1,0 +1,201 @@
+"""Writing the spec of a new cohort from the catalogs [SPEC 10 new-cohort]."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from ..catalogs import LEVELS, Catalogs
+from ..cohorts import Expansion
+from ..errors import ConfigError, nearest
+from ..files import write_text
+from ..paths import STAGES
+from ..settings import Settings
+from . import candidates
+
+Ask = Callable[[str], str]
+"""Shows a question and returns the answer."""
+
+NONE = "none"
+
+
+@dataclass
+class Choice:
+    """What a new cohort is made of; an empty list stands for all that are active.
+
+    Attributes:
+        combos: registered combo ids; given, concepts, k and level do not count.
+        concepts: concept ids.
+        k: numbers of concepts per combo; empty: as configured for `auto`.
+        level: description level; None: as configured for `auto`.
+        templates: stage -> template ids; ``["none"]`` ends the cohort before that stage.
+        models: stage -> model ids; for essays an empty list means the draft's model.
+        replicates: stage -> how many; a stage that is missing follows replication_config.csv.
+        notes: free text for the manifest.
+    """
+
+    combos: list[str] = field(default_factory=list)
+    concepts: list[str] = field(default_factory=list)
+    k: list[int] = field(default_factory=list)
+    level: str | None = None
+    templates: dict[str, list[str]] = field(default_factory=dict)
+    models: dict[str, list[str]] = field(default_factory=dict)
+    replicates: dict[str, int] = field(default_factory=dict)
+    notes: str | None = None
+
+
+def write(settings: Settings, catalogs: Catalogs, name: str, choice: Choice) -> Expansion:
+    """Write cohorts/<name>/spec/config.yaml and return what it would expand to.
+
+    Raises:
+        ConfigError: a name that is taken, or a level that no catalog has; nothing is written.
+        SpecError: the choice makes no cohort; nothing is written.
+    """
+    cohort = candidates.new_cohort(settings, name)
+    text = spec_text(settings, catalogs, choice)
+    expansion = candidates.expand_texts(settings, name, {"config.yaml": text})
+    write_text(cohort.spec / "config.yaml", text)
+    return expansion
+
+
+def spec_text(settings: Settings, catalogs: Catalogs, choice: Choice) -> str:
+    """Return the text of a spec for a choice.
+
+    Raises:
+        ConfigError: an unknown concept, template, model or level.
+    """
+    axes: dict[str, list[str]] = {}
+    content: dict[str, Any] = {}
+    if choice.combos:
+        axes["combo_id"] = choice.combos
+    else:
+        content["combos"] = _combos(settings, catalogs, choice)
+    for stage in STAGES:
+        if choice.templates.get(stage) == [NONE]:
+            break
+        axes |= _axes_of(catalogs, choice, stage)
+    content |= {"axes": axes, "output": {"field_order": ["combo_id", *(axis for axis in axes if axis != "combo_id")]}}
+    if choice.notes:
+        content["notes"] = choice.notes
+    head = "# One generation per combination of these levels; rules (subsets, ties, pairs, tuples) narrow them.\n"
+    return head + yaml.safe_dump(content, sort_keys=False, default_flow_style=None, width=110, allow_unicode=True)
+
+
+def ask(settings: Settings, catalogs: Catalogs, question: Ask) -> Choice:
+    """Return what a person chooses, axis by axis; an empty answer takes what is offered.
+
+    Args:
+        settings: gives what is offered for k and level.
+        catalogs: give what there is to choose from.
+        question: asks; a wrong answer is asked for again.
+    """
+    choice = Choice()
+    known = list(catalogs.concepts)
+    choice.concepts = _ask_names(question, "Concepts", known, _active_concepts(catalogs))
+    choice.k = _ask_until(question, f"Concepts per combo, such as 2 or 2,3 [{_joined(_sizes(settings))}]: ", _to_sizes)
+    choice.level = _ask_level(question, settings["description_level"])
+    for stage in STAGES:
+        offered = _active_templates(catalogs, stage)
+        choice.templates[stage] = _ask_names(
+            question, f"Templates of stage {stage}", [*catalogs.templates[stage], NONE], offered or [NONE]
+        )
+        if choice.templates[stage] == [NONE]:
+            break
+        offered = [] if stage == "essay" else _active_models(catalogs, stage)
+        choice.models[stage] = _ask_names(question, f"Models of stage {stage}", list(catalogs.models), offered)
+    return choice
+
+
+def _combos(settings: Settings, catalogs: Catalogs, choice: Choice) -> dict[str, Any]:
+    concepts = _checked("concept", choice.concepts or _active_concepts(catalogs), catalogs.concepts)
+    sizes = choice.k or _sizes(settings)
+    level = choice.level or settings["description_level"]
+    _checked("description level", [level], LEVELS)
+    return {"concepts": concepts, "k": sizes[0] if len(sizes) == 1 else sizes, "level": level}
+
+
+def _axes_of(catalogs: Catalogs, choice: Choice, stage: str) -> dict[str, list[str]]:
+    templates = choice.templates.get(stage) or _active_templates(catalogs, stage)
+    axes = {f"{stage}_template": _checked(f"{stage} template", templates, catalogs.templates[stage])}
+    models = choice.models.get(stage) or ([] if stage == "essay" else _active_models(catalogs, stage))
+    if models:
+        axes[f"{stage}_llm"] = _checked("model", models, catalogs.models)
+    if stage in choice.replicates:
+        axes[f"{stage}_replicate"] = [str(number + 1) for number in range(choice.replicates[stage])]
+    return axes
+
+
+def _checked(what: str, names: Sequence[str], known: Mapping[str, object] | Sequence[str]) -> list[str]:
+    if not names:
+        raise ConfigError(f"no {what} is active", "name some, or activate them in the catalogs")
+    for name in names:
+        if name not in known:
+            raise ConfigError(f"unknown {what} '{name}'", nearest(name, known))
+    return list(names)
+
+
+def _active_concepts(catalogs: Catalogs) -> list[str]:
+    return [concept.concept_id for concept in catalogs.concepts.values() if concept.active]
+
+
+def _active_templates(catalogs: Catalogs, stage: str) -> list[str]:
+    return [template.template_id for template in catalogs.templates[stage].values() if template.active]
+
+
+def _active_models(catalogs: Catalogs, stage: str) -> list[str]:
+    return [
+        model.model_id
+        for model in catalogs.models.values()
+        if (model.for_evaluation if stage == "evaluation" else model.for_generation)
+    ]
+
+
+def _sizes(settings: Settings) -> list[int]:
+    return [settings["k"]] if settings["k"] else list(range(2, settings["k_max"] + 1))
+
+
+def _ask_names(question: Ask, title: str, known: Sequence[str], offered: Sequence[str]) -> list[str]:
+    """Ask for names by number or as such; an empty answer takes what is offered."""
+    lines = [f"{index:4d}  {name}{'  *' if name in offered else ''}" for index, name in enumerate(known, 1)]
+    default = "those with *" if offered else "the draft's"
+    text = "\n".join([f"{title}:", *lines, f"Numbers or names, separated by commas [{default}]: "])
+
+    def read(answer: str) -> list[str]:
+        parts = [part.strip() for part in answer.split(",") if part.strip()]
+        names = [known[int(part) - 1] if part.isdecimal() and 0 < int(part) <= len(known) else part for part in parts]
+        for name in names:
+            if name not in known:
+                raise ConfigError(f"there is no '{name}' among these", nearest(name, known))
+        return names or list(offered)
+
+    return _ask_until(question, text, read)
+
+
+def _ask_level(question: Ask, offered: str) -> str:
+    def read(answer: str) -> str:
+        level = answer.strip() or offered
+        _checked("description level", [level], LEVELS)
+        return level
+
+    return _ask_until(question, f"Description level ({', '.join(LEVELS)}) [{offered}]: ", read)
+
+
+def _ask_until(question: Ask, text: str, read: Callable[[str], Any]) -> Any:
+    while True:
+        try:
+            return read(question(text))
+        except ConfigError as error:
+            text = f"{error}\n{text.splitlines()[-1]}"
+
+
+def _to_sizes(answer: str) -> list[int]:
+    parts = [part.strip() for part in answer.split(",") if part.strip()]
+    for part in parts:
+        if not part.isdecimal() or int(part) < 1:
+            raise ConfigError(f"'{part}' is not a whole number of 1 or more")
+    return [int(part) for part in parts]
+
+
+def _joined(numbers: Sequence[int]) -> str:
+    return ",".join(str(number) for number in numbers)

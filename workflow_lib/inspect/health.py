@@ -1,0 +1,463 @@
+"""What is wrong with a store, and what of it can be put right from the rest [SPEC 10 check]."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .. import catalogs as catalogs_module
+from .. import cohorts, generations, ids, parsers, tables
+from ..calls.journal import ANSWER, Journal
+from ..catalogs import Catalogs, combos
+from ..cohorts import membership
+from ..cohorts.membership import Entry, Membership
+from ..errors import DayDreamError, MembershipError, nearest
+from ..files import encode, read_json, read_recorded, read_text, sha256_file, write_json
+from ..paths import PARENT_STAGE, STAGES, DataRoot, Generation, is_safe_id
+from ..settings import Settings
+
+MISSING_FILE = "missing_file"
+EMPTY_FILE = "empty_file"
+BROKEN_METADATA = "broken_metadata"
+BROKEN_TEXT = "broken_text"
+BROKEN_ATTEMPT = "broken_attempt"
+PARSED_DIFFERS = "parsed_differs"
+BROKEN_PARENT = "broken_parent"
+ID_MISMATCH = "id_mismatch"
+UNKNOWN_TEMPLATE = "unknown_template"
+UNKNOWN_MODEL = "unknown_model"
+UNKNOWN_COMBO = "unknown_combo"
+UNKNOWN_CONCEPT = "unknown_concept"
+DUPLICATE_RAW = "duplicate_raw"
+ORPHAN = "orphan"
+BROKEN_MEMBERSHIP = "broken_membership"
+EMPTY_COHORT = "empty_cohort"
+
+# bytes; shorter ones say little more than a score
+SHORTEST_TELLING_VERDICT = 200
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong.
+
+    Attributes:
+        kind: one of the constants above.
+        path: relative to the data root.
+        message: what is wrong.
+        remedy: what to do.
+        repair: puts it right from what else is there; None if nothing else tells how.
+    """
+
+    kind: str
+    path: str
+    message: str
+    remedy: str
+    repair: Callable[[], None] | None = field(default=None, compare=False)
+
+    @property
+    def fixable(self) -> bool:
+        """Whether `daydream check --fix` can put it right."""
+        return self.repair is not None
+
+
+def check(settings: Settings) -> list[Finding]:
+    """Return what is wrong with the store and the cohorts, by stage, gen_id and file; writes nothing.
+
+    Raises:
+        CatalogError: a catalog or the registry of combos cannot be read.
+    """
+    return list(_Check(settings).run())
+
+
+def fix(findings: Sequence[Finding]) -> tuple[list[Finding], list[str]]:
+    """Put right what can be.
+
+    Returns:
+        The findings that remain, and why a repair failed, one line each.
+    """
+    remaining, troubles = [], []
+    for finding in findings:
+        if finding.repair is None:
+            remaining.append(finding)
+            continue
+        try:
+            finding.repair()
+        except DayDreamError as error:
+            remaining.append(finding)
+            troubles.append(f"{finding.path}: {error}")
+    return remaining, troubles
+
+
+def as_json(findings: Sequence[Finding]) -> dict[str, Any]:
+    """Return findings in the shape of SPEC 17."""
+    return {
+        "findings": [
+            {
+                "kind": finding.kind,
+                "path": finding.path,
+                "message": finding.message,
+                "remedy": finding.remedy,
+                "fixable": finding.fixable,
+            }
+            for finding in findings
+        ],
+        "counts": dict(sorted(Counter(finding.kind for finding in findings).items())),
+    }
+
+
+class _Check:
+    def __init__(self, settings: Settings):
+        self.settings = settings
+        self.data: DataRoot = settings.data
+        self.catalogs: Catalogs = catalogs_module.load(settings.data)
+        self.combos = combos.load(settings.data)
+        self.members: dict[tuple[str, str], Entry] = {}
+        # in a membership that cannot be read as a whole
+        self.listed: set[tuple[str, str]] = set()
+        self.scoped: set[tuple[str, str]] = set()
+        self.raws: dict[tuple[str, str], dict[str, Generation]] = defaultdict(dict)
+
+    def run(self) -> Iterator[Finding]:
+        yield from self._cohorts()
+        yield from self._registry()
+        for stage in STAGES:
+            folder = self.data.gens / stage
+            for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+                if path.is_dir() and is_safe_id(path.name):
+                    yield from self._generation(Generation(path))
+        yield from self._duplicates()
+
+    def _cohorts(self) -> Iterator[Finding]:
+        root = self.data.cohorts
+        for folder in sorted(root.iterdir()) if root.is_dir() else ():
+            if not folder.is_dir():
+                continue
+            cohort = self.data.cohort(folder.name)
+            if not cohort.membership.exists():
+                if not cohort.spec.is_dir():
+                    yield self._finding(
+                        EMPTY_COHORT, folder, "has neither a spec nor a membership.csv", "remove the folder"
+                    )
+                continue
+            try:
+                rows = membership.read(self.data, folder.name)
+            except MembershipError as error:
+                self.listed |= _listed_in(cohort.membership)
+                # a metadata.json that a row needs is told where it lies
+                if error.file == str(cohort.membership):
+                    yield self._finding(
+                        BROKEN_MEMBERSHIP,
+                        cohort.membership,
+                        error.message,
+                        error.hint or "correct the rows, or expand the cohort again",
+                    )
+                continue
+            if not rows:
+                yield self._finding(
+                    EMPTY_COHORT, cohort.membership, "has no generation", "correct its spec, or remove the folder"
+                )
+            for entry in rows:
+                self.members.setdefault((entry.stage, entry.gen_id), entry)
+            if _scope_of(cohorts.read_manifest(cohort)) == "cohort":
+                self.scoped |= _scoped_ids(folder.name, rows)
+
+    def _registry(self) -> Iterator[Finding]:
+        for combo in self.combos.values():
+            for concept_id in combo.concept_ids:
+                if concept_id not in self.catalogs.concepts:
+                    yield self._finding(
+                        UNKNOWN_CONCEPT,
+                        self.data.combo_mappings,
+                        f"{combo.combo_id}: unknown concept '{concept_id}'; "
+                        f"{nearest(concept_id, self.catalogs.concepts)}",
+                        "put the concept back into concepts_metadata.csv; rows here are never changed",
+                    )
+
+    def _generation(self, files: Generation) -> Iterator[Finding]:
+        key = (files.stage, files.gen_id)
+        member = self.members.get(key)
+        if member is None and key not in self.listed:
+            yield self._finding(
+                ORPHAN,
+                files.folder,
+                "is in no cohort",
+                f"`daydream remove --gen-id {files.gen_id} --apply` archives it; it does no harm",
+            )
+        yield from self._broken_attempts(files)
+        has_text = files.raw.exists() or files.parsed.exists()
+        if not has_text and not files.metadata.exists():
+            # a call that failed, or one that is on its way
+            return
+        entry = member
+        problem = self._metadata_problem(files)
+        if problem:
+            if member is None and key not in self.listed:
+                # nobody asks for it, and it does not say what it is: one finding tells enough
+                return
+            yield problem
+        else:
+            entry = self._recorded(files, member)
+        yield from self._texts(files, entry)
+        if entry is not None and not problem:
+            yield from self._meaning(files, entry)
+
+    def _metadata_problem(self, files: Generation) -> Finding | None:
+        member = self.members.get((files.stage, files.gen_id))
+
+        def repair() -> None:
+            write_json(files.metadata, _metadata_of(self.settings, member))  # type: ignore[arg-type]
+
+        remedy = "`daydream check --fix` writes it from membership" if member else "restore it from a copy"
+        try:
+            content = read_json(files.metadata)
+        except FileNotFoundError:
+            kind, message = MISSING_FILE, "no such file"
+        except DayDreamError as error:
+            empty = files.metadata.stat().st_size == 0
+            kind, message = (EMPTY_FILE, "is empty") if empty else (BROKEN_METADATA, error.message)
+        else:
+            if _describes(content, files):
+                try:
+                    membership.from_store(self.data, files.stage, files.gen_id, "-")
+                    return None
+                except MembershipError as error:
+                    message = error.reason
+            else:
+                message = f"does not describe {files.stage} {files.gen_id}"
+            kind = BROKEN_METADATA
+        return self._finding(kind, files.metadata, message, remedy, repair if member else None)
+
+    def _recorded(self, files: Generation, member: Entry | None) -> Entry:
+        """Return what metadata.json says, with what only membership may know."""
+        entry = membership.from_store(self.data, files.stage, files.gen_id, "-")
+        if member is None:
+            return entry
+        return entry._replace(
+            cohort_id=member.cohort_id,
+            combo_id=entry.combo_id or member.combo_id,
+            llm_model_id=entry.llm_model_id or member.llm_model_id,
+        )
+
+    def _texts(self, files: Generation, entry: Entry | None) -> Iterator[Finding]:
+        has_raw, has_parsed = files.raw.exists(), files.parsed.exists()
+        answered = any(ANSWER in kinds for kinds in Journal(files).numbers().values())
+        from_journal = f"`snakemake {files.raw}` restores it from attempts/, without a call"
+        again = f"`daydream regenerate --gen-id {files.gen_id} --apply` orders another answer"
+        if has_parsed and not has_raw:
+            remedy = from_journal if answered else f"restore it from a copy; or {again}"
+            yield self._finding(MISSING_FILE, files.raw, "no such file, though parsed.txt is there", remedy)
+        if has_raw and not files.raw.stat().st_size:
+            yield self._finding(EMPTY_FILE, files.raw, "is empty", again)
+        for path in (files.prompt, files.raw_metadata) if has_raw and answered else ():
+            if not path.exists():
+                yield self._finding(
+                    MISSING_FILE,
+                    path,
+                    "no such file",
+                    f"`snakemake {path}` restores it from attempts/, without a call",
+                )
+        if not has_raw:
+            return
+        yield from self._broken_texts(files, from_journal if answered else "restore it from a copy")
+        reparse = self._reparse(entry) if entry and files.raw.stat().st_size else None
+        remedy = "`daydream check --fix` parses raw.txt" if reparse else again
+        if has_parsed and not files.parsed.stat().st_size:
+            yield self._finding(EMPTY_FILE, files.parsed, "is empty", remedy, reparse)
+        elif not has_parsed and not files.failure.exists():
+            yield self._finding(MISSING_FILE, files.parsed, "no such file, though raw.txt is there", remedy, reparse)
+        elif has_parsed and answered and not files.parsed_metadata.exists():
+            yield self._finding(MISSING_FILE, files.parsed_metadata, "no such file", remedy, reparse)
+        elif has_parsed and entry and self._differs(files, entry):
+            message = "is not what its parser makes of raw.txt"
+            yield self._finding(PARSED_DIFFERS, files.parsed, message, remedy, reparse)
+
+    def _broken_texts(self, files: Generation, remedy: str) -> Iterator[Finding]:
+        for path in (files.raw, files.parsed):
+            try:
+                path.read_text(encoding="utf-8")
+            except FileNotFoundError:
+                continue
+            except UnicodeDecodeError:
+                yield self._finding(BROKEN_TEXT, path, "is not UTF-8 text", f"move it away; then {remedy}")
+
+    def _broken_attempts(self, files: Generation) -> Iterator[Finding]:
+        own = Journal(files)
+        for number in (number for number, kinds in own.numbers().items() if ANSWER in kinds):
+            path = own.path(number, ANSWER)
+            if not isinstance(read_recorded(path).get("answer"), str):
+                message = "an answer that was paid for cannot be read; nothing is bought in its place"
+                yield self._finding(BROKEN_ATTEMPT, path, message, "restore it from a copy")
+
+    def _differs(self, files: Generation, entry: Entry) -> bool:
+        """Tell whether parsed.txt is another text than its recorded parser makes of raw.txt."""
+        recorded = read_recorded(files.parsed_metadata)
+        template = self.catalogs.templates[entry.stage].get(entry.template_id)
+        if template is None or recorded.get("parser_name") != template.parser or not recorded.get("raw_sha256"):
+            return False
+        try:
+            made = parsers.parse(entry.stage, template.parser, read_text(files.raw))
+            return encode(made) != files.parsed.read_bytes() and recorded["raw_sha256"] == sha256_file(files.raw)
+        except DayDreamError:
+            return False
+
+    def _reparse(self, entry: Entry) -> Callable[[], None]:
+        return lambda: generations.parse(self.settings, entry)
+
+    def _meaning(self, files: Generation, entry: Entry) -> Iterator[Finding]:
+        found = [*self._lineage(files, entry), *self._names(files, entry)]
+        yield from found
+        is_scoped = (entry.stage, entry.gen_id) in self.scoped
+        # a wrong name or parent makes another id, too: one finding tells enough
+        if not found and not is_scoped and entry.gen_id not in _content_ids(entry):
+            yield self._finding(
+                ID_MISMATCH,
+                files.metadata,
+                "the gen_id does not follow from what metadata.json says of template, model, replicate and origin",
+                "restore metadata.json from a copy; with ids of another tool's own making, leave it as it is",
+            )
+        if not self._copies(files, entry) and files.raw.exists():
+            self._note_raw(files, entry)
+
+    def _copies(self, files: Generation, entry: Entry) -> bool:
+        template = self.catalogs.templates[entry.stage].get(entry.template_id)
+        return read_recorded(files.metadata).get("mode") == "copy" or (template is not None and template.copies)
+
+    def _names(self, files: Generation, entry: Entry) -> Iterator[Finding]:
+        known = self.catalogs.templates[entry.stage]
+        template = known.get(entry.template_id)
+        if template is None:
+            yield self._finding(
+                UNKNOWN_TEMPLATE,
+                files.metadata,
+                f"unknown {entry.stage} template '{entry.template_id}'; {nearest(entry.template_id, known)}",
+                f"put its row back into {catalogs_module.templates_table(entry.stage)}.csv",
+            )
+        nameless = not entry.llm_model_id and self._copies(files, entry)
+        if entry.llm_model_id not in self.catalogs.models and not nameless:
+            yield self._finding(
+                UNKNOWN_MODEL,
+                files.metadata,
+                f"unknown model '{entry.llm_model_id}'; {nearest(entry.llm_model_id, self.catalogs.models)}",
+                "put its row back into llm_models.csv",
+            )
+
+    def _note_raw(self, files: Generation, entry: Entry) -> None:
+        size = files.raw.stat().st_size
+        if entry.stage == "evaluation":
+            # judges agree, and a verdict of one line is the same for many essays
+            if size >= SHORTEST_TELLING_VERDICT:
+                self.raws[entry.stage, sha256_file(files.raw)].setdefault(entry.parent_gen_id, files)
+        elif size:
+            self.raws[entry.stage, sha256_file(files.raw)][entry.gen_id] = files
+
+    def _lineage(self, files: Generation, entry: Entry) -> Iterator[Finding]:
+        if entry.stage == "draft":
+            if entry.combo_id not in self.combos:
+                yield self._finding(
+                    UNKNOWN_COMBO,
+                    files.metadata,
+                    f"combo '{entry.combo_id}' is not in {self.data.combo_mappings.name}",
+                    "restore its rows there; they are append-only",
+                )
+            return
+        stage = PARENT_STAGE[entry.stage]
+        if not is_safe_id(entry.parent_gen_id):
+            yield self._finding(
+                BROKEN_PARENT, files.metadata, "names no parent_gen_id", "restore metadata.json from a copy"
+            )
+            return
+        parent = self.data.generation(stage, entry.parent_gen_id)
+        if not (parent.metadata.exists() or parent.raw.exists() or parent.parsed.exists()):
+            yield self._finding(
+                BROKEN_PARENT,
+                files.metadata,
+                f"its {stage} {entry.parent_gen_id} is not in the store",
+                f"put {stage} {entry.parent_gen_id} back, or archive this one: "
+                f"`daydream remove --gen-id {entry.gen_id} --descendants --apply`",
+            )
+
+    def _duplicates(self) -> Iterator[Finding]:
+        for group in self.raws.values():
+            same = list(group.values())
+            if len(same) > 1:
+                others = ", ".join(files.gen_id for files in same[1:6]) + (" ..." if len(same) > 6 else "")
+                yield self._finding(
+                    DUPLICATE_RAW,
+                    same[0].raw,
+                    f"the same text stands in {len(same) - 1} more: {others}",
+                    "look whether the model repeats itself; temperature or a seed may explain it",
+                )
+
+    def _finding(
+        self, kind: str, path: Path, message: str, remedy: str, repair: Callable[[], None] | None = None
+    ) -> Finding:
+        return Finding(kind, path.relative_to(self.data.root).as_posix(), message, remedy, repair)
+
+
+def _metadata_of(settings: Settings, entry: Entry) -> dict[str, Any]:
+    mode = "copy" if generations.is_copy(settings, entry) else "llm"
+    # what the first attempt was bought for tells the origin, where there is one
+    answer = read_recorded(settings.data.generation(entry.stage, entry.gen_id).attempts / "0001.json")
+    return generations.metadata_of(settings, entry, mode, answer.get("cohort_id"))
+
+
+def _listed_in(path: Path) -> set[tuple[str, str]]:
+    """Return (stage, gen_id) of the rows of a membership.csv, as far as they can be read."""
+    try:
+        return {(row.get("stage"), row.get("gen_id")) for row in tables.read_rows(path, ())}
+    except DayDreamError:
+        return set()
+
+
+def _scope_of(manifest: Mapping[str, Any] | None) -> str:
+    chosen = (manifest or {}).get("ids")
+    return str(chosen.get("scope")) if isinstance(chosen, dict) else "content"
+
+
+def _scoped_ids(cohort_id: str, rows: Membership) -> set[tuple[str, str]]:
+    """Return (stage, gen_id) of the rows whose id follows from cohort and task."""
+    tasks: dict[str, str] = {}
+    found = set()
+    for entry in rows:
+        parent = rows.parent(entry)
+        if parent is None:
+            task = ids.draft_task_id(entry.combo_id, entry.template_id, entry.llm_model_id, entry.replicate)
+        elif entry.stage == "essay":
+            task = ids.essay_task_id(tasks[parent.gen_id], entry.template_id, entry.replicate)
+            if entry.llm_model_id != parent.llm_model_id:
+                task = f"{task}__{entry.llm_model_id}"
+        else:
+            task = ids.evaluation_task_id(parent.gen_id, entry.template_id, entry.llm_model_id, entry.replicate)
+        tasks[entry.gen_id] = task
+        if entry.gen_id == ids.cohort_scoped_id(entry.stage, task, cohort_id):
+            found.add((entry.stage, entry.gen_id))
+    return found
+
+
+def _content_ids(entry: Entry) -> set[str]:
+    """Return every id that the contents of a generation may have got."""
+    template, model, replicate = entry.template_id, entry.llm_model_id, entry.replicate
+    found: set[str] = set()
+    for collision in range(ids.MAX_COLLISIONS + 1):
+        try:
+            if entry.stage == "draft":
+                found.add(ids.draft_id(entry.combo_id, template, model, replicate, collision))
+            elif entry.stage == "evaluation":
+                found.add(ids.evaluation_id(entry.parent_gen_id, template, model, replicate, collision))
+            else:
+                found.add(ids.essay_id(entry.parent_gen_id, template, replicate, None, collision))
+                found.add(ids.essay_id(entry.parent_gen_id, template, replicate, model, collision))
+        except ValueError:
+            continue
+    return found
+
+
+def _describes(content: Any, files: Generation) -> bool:
+    return (
+        isinstance(content, dict)
+        and content.get("gen_id", files.gen_id) == files.gen_id
+        and content.get("stage", files.stage) == files.stage
+        and content.get("mode", "llm") in ("llm", "copy")
+    )

@@ -1,0 +1,144 @@
+"""What there is of a cohort now: done, missing, failed, stale, spent [SPEC 10 status, 17]."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from .. import calls
+from ..calls.holders import Watch
+from ..calls.journal import Journal, MaybeBilled
+from ..calls.served import served_other_model
+from ..cohorts.membership import Membership
+from ..files import read_recorded
+from ..generations import failures, staleness
+from ..generations.failures import Failure
+from ..paths import STAGES, DataRoot
+from ..settings import Settings
+
+
+@dataclass
+class StageCounts:
+    """One stage. rows = done + raw_only + missing; a generation that failed is one of these as well.
+
+    Attributes:
+        done: parsed.txt is there.
+        raw_only: an answer is there and no parsed.txt.
+        missing: neither.
+        failed: failure.json is there: the last try of a step failed.
+    """
+
+    rows: int = 0
+    done: int = 0
+    raw_only: int = 0
+    missing: int = 0
+    failed: int = 0
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What was bought in the name of some cohorts.
+
+    Attributes:
+        calls: answers.
+        usd: their known costs, None if none of the costs is known.
+        unknown: answers whose cost is not known.
+    """
+
+    calls: int
+    usd: float | None
+    unknown: int
+
+
+@dataclass(frozen=True)
+class Status:
+    """The state of a cohort; lists are in the order of membership, failures by stage and gen_id."""
+
+    stages: dict[str, StageCounts]
+    failures: list[Failure]
+    stale: list[str]
+    spent: Spent
+    truncated: list[str] = field(default_factory=list)
+    maybe_billed: list[MaybeBilled] = field(default_factory=list)
+    served_other_model: int = 0
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether everything is done and nothing failed."""
+        return all(counts.done == counts.rows and not counts.failed for counts in self.stages.values())
+
+
+def of(settings: Settings, cohort_ids: Iterable[str], membership: Membership) -> Status:
+    """Return the state of some cohorts' generations.
+
+    Args:
+        settings: settings of the run.
+        cohort_ids: in whose name what was spent counts.
+        membership: the generations.
+    """
+    data = settings.data
+    stages = {stage: StageCounts() for stage in STAGES}
+    watch = Watch()
+    truncated: list[str] = []
+    maybe_billed: list[MaybeBilled] = []
+    other_model = 0
+    for entry in membership:
+        files = data.generation(entry.stage, entry.gen_id)
+        counts = stages[entry.stage]
+        counts.rows += 1
+        has_raw = files.raw.exists()
+        if files.parsed.exists():
+            counts.done += 1
+        elif has_raw:
+            counts.raw_only += 1
+        else:
+            counts.missing += 1
+        if has_raw:
+            recorded = read_recorded(files.raw_metadata)
+            if recorded.get("truncated") is True:
+                truncated.append(entry.gen_id)
+            other_model += served_other_model(recorded.get("model"), recorded.get("served_model"))
+        maybe_billed += Journal(files).maybe_billed(watch)
+    failed = failures.of(data, membership)
+    for failure in failed:
+        stages[failure.stage].failed += 1
+    return Status(
+        stages=stages,
+        failures=failed,
+        stale=staleness.stale_ids(settings, membership),
+        spent=spent(data, cohort_ids),
+        truncated=truncated,
+        maybe_billed=maybe_billed,
+        served_other_model=other_model,
+    )
+
+
+def spent(data: DataRoot, cohort_ids: Iterable[str]) -> Spent:
+    """Return what was bought in the name of some cohorts, over all attempts; what was adopted was not."""
+    wanted = set(cohort_ids)
+    costs = [
+        attempt.get("cost_usd")
+        for attempt in calls.answers(data)
+        if attempt.get("cohort_id") in wanted and not attempt.get("adopted")
+    ]
+    known = [float(cost) for cost in costs if cost is not None]
+    return Spent(len(costs), sum(known) if known or not costs else None, len(costs) - len(known))
+
+
+def as_json(name: str, status: Status) -> dict[str, Any]:
+    """Return a status in the shape of SPEC 17.
+
+    Args:
+        name: the cohort, or several as `a,b`.
+        status: its state.
+    """
+    return {
+        "cohort": name,
+        "stages": {stage: asdict(counts) for stage, counts in status.stages.items()},
+        "failures": [asdict(failure) for failure in status.failures],
+        "stale": status.stale,
+        "truncated": status.truncated,
+        "maybe_billed": [asdict(one) for one in status.maybe_billed],
+        "spent_usd": None if status.spent.usd is None else round(status.spent.usd, 9),
+        "spent_unknown_calls": status.spent.unknown,
+        "served_other_model": status.served_other_model,
+    }

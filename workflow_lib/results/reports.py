@@ -1,0 +1,122 @@
+"""All tables of a cohort, written in one go [SPEC 6.4, 9.1, 9.2]."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from .. import catalogs, tables
+from ..cohorts.membership import Membership
+from ..errors import DayDreamError
+from ..files import write_json, write_text
+from ..generations import failures
+from ..generations.staleness import STALE, Staleness
+from ..paths import DataRoot
+from ..settings import Settings
+from . import analysis, coverage, scores, spending, summary
+from .scores import Judgement
+
+
+@dataclass(frozen=True)
+class Completeness:
+    """How much of a cohort its tables show; the content of completeness.json.
+
+    Attributes:
+        partial: evaluations are without a score, or a draft or essay that the cohort ends at without a text.
+        expected: evaluations of the cohort, the sum of `scored` and of `by_reason`.
+        scored: those with a score of the judge that was asked.
+        missing: those that were not run.
+        failed: those that were, or that could not be since what they judge failed.
+        by_reason: outcome as in coverage.csv -> evaluations without a score of the judge that was asked.
+        stale: generations of any stage that are stale themselves.
+        allowlist: `results.allowlist` of the settings.
+    """
+
+    cohort_id: str
+    partial: bool
+    expected: int
+    scored: int
+    missing: int
+    failed: int
+    by_reason: dict[str, int]
+    stale: int
+    allowlist: list[str]
+
+
+def write(settings: Settings, cohort_id: str, membership: Membership) -> Completeness:
+    """Write all tables of a cohort (`Cohort.tables`) from what is in the store now; every file is replaced.
+
+    Args:
+        settings: settings of the run.
+        cohort_id: names the folder of the reports.
+        membership: all of the cohort.
+    """
+    data, cohort = settings.data, settings.data.cohort(cohort_id)
+    staleness = Staleness(settings)
+    judgements = scores.of_cohort(settings, membership, staleness)
+    outcomes = coverage.outcomes(data, judgements)
+    table, scales = scores.frame(judgements), template_scales(data)
+    allowlist = list(settings["results"]["allowlist"])
+
+    write_frame(cohort.aggregated_scores, table)
+    write_frame(cohort.summary("generation_scores"), summary.generation_scores(table, allowlist))
+    write_frame(cohort.summary("final_results"), summary.final_results(table, scales))
+    write_frame(cohort.summary("perfect_score_paths"), summary.perfect_score_paths(table, scales))
+    pivot = summary.evaluation_model_template_pivot(table)
+    write_frame(cohort.summary("evaluation_model_template_pivot"), pivot)
+    write_frame(cohort.summary("evaluation_scores"), summary.evaluation_scores(table, scales))
+    tables.write(cohort.summary("costs"), spending.COLUMNS, spending.rows(data, membership))
+    tables.write(cohort.summary("coverage"), coverage.COLUMNS, coverage.rows(judgements, outcomes))
+    write_frame(cohort.analysis("variance_analysis"), analysis.variance_analysis(table))
+    write_frame(cohort.analysis("comparisons"), analysis.comparisons(table))
+    write_frame(cohort.analysis("judge_agreement"), analysis.judge_agreement(table))
+    tables.write(cohort.failures, failures.COLUMNS, map(_failure_row, failures.of(data, membership)))
+
+    found = _completeness(settings, cohort_id, membership, judgements, outcomes, staleness)
+    write_json(cohort.completeness, asdict(found))
+    return found
+
+
+def template_scales(data: DataRoot) -> dict[str, float]:
+    """Return evaluation template -> the best score it gives; {} without readable catalogs."""
+    try:
+        known = catalogs.load(data).templates["evaluation"]
+    except DayDreamError:
+        return {}
+    return {template_id: template.scale_max for template_id, template in known.items()}
+
+
+def write_frame(path: Path, frame: pd.DataFrame) -> None:
+    """Replace a CSV file by a table: UTF-8, ``\\n``, floats as Python prints them, nothing for NaN."""
+    write_text(path, frame.to_csv(index=False, lineterminator="\n"))
+
+
+def _completeness(
+    settings: Settings,
+    cohort_id: str,
+    membership: Membership,
+    judgements: Sequence[Judgement],
+    outcomes: Sequence[str],
+    staleness: Staleness,
+) -> Completeness:
+    counts = Counter(outcomes)
+    by_reason = {name: counts[name] for name in coverage.OUTCOMES if counts[name] and name != coverage.SCORED}
+    ends = (entry for entry in membership if entry.stage != "evaluation" and membership.is_last(entry))
+    unscored = any(judgement.score is None for judgement in judgements)
+    return Completeness(
+        cohort_id,
+        unscored or not all(settings.data.generation(end.stage, end.gen_id).parsed.exists() for end in ends),
+        len(judgements),
+        counts[coverage.SCORED],
+        counts[coverage.NOT_RUN],
+        sum(counts[name] for name in coverage.FAILED),
+        by_reason,
+        sum(staleness.of(entry) == STALE for entry in membership),
+        list(settings["results"]["allowlist"]),
+    )
+
+
+def _failure_row(failure: failures.Failure) -> dict[str, object]:
+    return {name: tables.spreadsheet_safe(text) for name, text in asdict(failure).items()}

@@ -1,0 +1,278 @@
+"""Scores: one row per evaluation, followed back to its essay, its draft and their combo [SPEC 9.1]."""
+
+import math
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+from .. import settings as settings_module
+from ..cohorts.membership import Entry, Membership
+from ..errors import DayDreamError, StoreError
+from ..files import read_recorded, read_text, sha256_file
+from ..generations import failures
+from ..generations.failures import Failure
+from ..generations.staleness import CURRENT, UNKNOWN, Staleness
+from ..paths import PARENT_STAGE, DataRoot, Generation, is_safe_id
+from ..settings import Settings
+from ..tables import spreadsheet_safe
+
+COLUMNS = (
+    "gen_id",
+    "parent_gen_id",
+    "evaluation_template",
+    "evaluation_llm_model",
+    "score",
+    "error",
+    "evaluation_response_path",
+    "combo_id",
+    "draft_template",
+    "generation_template",
+    "generation_model",
+    "origin_cohort_id",
+    "generation_response_path",
+    "input_mode",
+    "copied_from",
+    "draft_gen_id",
+    "draft_model",
+    "draft_replicate",
+    "essay_replicate",
+    "evaluation_replicate",
+    "cost_usd",
+    "stale",
+)
+MISSING = "missing_parsed"
+INVALID = "invalid_score"
+LINEAGE = 3
+_WHOLE_NUMBERS = ("draft_replicate", "essay_replicate", "evaluation_replicate")
+_NUMBERS = ("score", "cost_usd")
+
+Find = Callable[[str, str], Entry | None]
+"""(stage, gen_id) -> the generation, None if it is not known."""
+
+
+class Judgement(NamedTuple):
+    """One evaluation with its lineage and what came of it.
+
+    Attributes:
+        evaluation, essay, draft: the generations; None where the chain is broken.
+        score: as parsed.txt has it, None if there is none that counts.
+        error: why there is no score, empty if there is one.
+        failure: what failure.json says, also if an older score still counts.
+        asked_model, served_model: names as in the request and in the answer, empty where not recorded.
+        stale: ``true``, ``false`` or ``unknown``, of the evaluation and all that it is made from.
+    """
+
+    evaluation: Entry
+    essay: Entry | None
+    draft: Entry | None
+    score: float | None
+    error: str
+    failure: Failure | None
+    origin_cohort_id: str
+    input_mode: str
+    copied_from: str
+    cost_usd: float | None
+    asked_model: str
+    served_model: str
+    stale: str
+
+
+def aggregate(data_root: str | os.PathLike[str], gen_ids: Iterable[str]) -> pd.DataFrame:
+    """Return the scores of evaluations with their lineage, as metadata.json in the store tells it.
+
+    Args:
+        data_root: folder of the store. Catalogs are needed only to tell what is stale.
+        gen_ids: evaluations; one that is not in the store gives a row with an error.
+
+    Returns:
+        One row per gen_id, sorted by it, with `COLUMNS`. `score` and `cost_usd` are floats, NaN where
+        there is none; replicates whole numbers or <NA>; all others text, empty where unknown. `stale` is
+        ``true``, ``false`` or ``unknown``. Paths are relative to the data root.
+
+    Raises:
+        StoreError: a gen_id that is not a safe file name.
+    """
+    settings = settings_module.load({"data_root": os.fspath(data_root)})
+    return frame(of_store(settings, gen_ids))
+
+
+def of_store(settings: Settings, gen_ids: Iterable[str]) -> list[Judgement]:
+    """Return evaluations of the store by gen_id, sorted; their lineage is what metadata.json tells."""
+    known: dict[tuple[str, str], Entry | None] = {}
+
+    def find(stage: str, gen_id: str) -> Entry | None:
+        key = (stage, gen_id)
+        if key not in known:
+            known[key] = _entry(settings.data, *key) if is_safe_id(gen_id) else None
+        return known[key]
+
+    wanted = sorted(set(gen_ids))
+    for gen_id in wanted:
+        if not is_safe_id(gen_id):
+            raise StoreError(f"'{gen_id}' cannot be a gen_id", "ids are letters, digits, '.', '_' and '-'")
+    entries = (_entry(settings.data, "evaluation", gen_id) for gen_id in wanted)
+    # in the store an entry's cohort is the one it was made for
+    return _judgements(settings, entries, find, lambda entry: entry.cohort_id, Staleness(settings))
+
+
+def of_cohort(settings: Settings, membership: Membership, staleness: Staleness | None = None) -> list[Judgement]:
+    """Return the evaluations of a cohort, sorted by gen_id; their lineage is what membership tells.
+
+    Args:
+        settings: settings of the run.
+        membership: all of the cohort.
+        staleness: what is known already, so that nothing is looked up twice.
+    """
+    data = settings.data
+
+    def find(stage: str, gen_id: str) -> Entry | None:
+        entry = membership.by_id.get(gen_id)
+        return entry if entry and entry.stage == stage else None
+
+    def origin(entry: Entry) -> str:
+        recorded = read_recorded(data.generation(entry.stage, entry.gen_id).metadata)
+        return _text(recorded.get("origin_cohort_id"))
+
+    entries = sorted(membership.stage("evaluation"), key=lambda entry: entry.gen_id)
+    return _judgements(settings, entries, find, origin, staleness or Staleness(settings))
+
+
+def frame(judgements: Iterable[Judgement]) -> pd.DataFrame:
+    """Return judgements as a table with `COLUMNS` (see `aggregate`), in their order."""
+    table = pd.DataFrame([_row(judgement) for judgement in judgements], columns=list(COLUMNS))
+    return table.astype({name: "Int64" for name in _WHOLE_NUMBERS} | {name: "float64" for name in _NUMBERS})
+
+
+def read_score(path: Path) -> tuple[float | None, str]:
+    """Return (score, "") of an evaluation's parsed.txt, or (None, why there is none)."""
+    try:
+        text = read_text(path)
+    except FileNotFoundError:
+        return None, MISSING
+    except (OSError, DayDreamError):
+        return None, f"{INVALID}: parsed.txt cannot be read as text"
+    try:
+        score = float(text)
+    except ValueError:
+        # what stands there instead is a model's text: it stays out of tables
+        return None, f"{INVALID}: parsed.txt is not a number ({len(text)} characters)"
+    return (score, "") if math.isfinite(score) else (None, f"{INVALID}: parsed.txt is not a finite number")
+
+
+def _judgements(
+    settings: Settings,
+    entries: Iterable[Entry],
+    find: Find,
+    origin: Callable[[Entry], str],
+    staleness: Staleness,
+) -> list[Judgement]:
+    found = []
+    for entry in entries:
+        essay = find("essay", entry.parent_gen_id)
+        draft = find("draft", essay.parent_gen_id) if essay else None
+        files = settings.data.generation(entry.stage, entry.gen_id)
+        recorded = read_recorded(files.raw_metadata)
+        failure = failures.of_generation(settings.data, entry.stage, entry.gen_id)
+        score, error = _score(files, failure)
+        # an older tool may have kept these two with the parsed text only
+        copied = recorded if "input_mode" in recorded else read_recorded(files.parsed_metadata)
+        chain = [one for one in (draft, essay, entry) if one is not None]
+        stale = staleness.of_chain(chain)
+        if len(chain) < LINEAGE and stale == CURRENT:
+            stale = UNKNOWN
+        found.append(
+            Judgement(
+                entry,
+                essay,
+                draft,
+                score,
+                error,
+                failure,
+                origin(entry),
+                _text(copied.get("input_mode")),
+                _text(copied.get("copied_from")),
+                _number(recorded.get("cost_usd")),
+                _text(recorded.get("model")),
+                _text(recorded.get("served_model")),
+                stale,
+            )
+        )
+    return found
+
+
+def _score(files: Generation, failure: Failure | None) -> tuple[float | None, str]:
+    score, error = read_score(files.parsed)
+    if score is None:
+        return None, failure.reason if failure else error
+    if failure and failure.step == failures.PARSE and not _follows_from_raw(files):
+        return None, failure.reason
+    return score, ""
+
+
+def _follows_from_raw(files: Generation) -> bool:
+    """Tell whether parsed.txt was made of the raw.txt that is there, not of an answer before it."""
+    sha = read_recorded(files.parsed_metadata).get("raw_sha256")
+    try:
+        if sha:
+            return sha == sha256_file(files.raw)
+        return files.raw.stat().st_mtime_ns <= files.parsed.stat().st_mtime_ns
+    except OSError:
+        return True
+
+
+def _row(judgement: Judgement) -> dict[str, object]:
+    evaluation, essay, draft = judgement.evaluation, judgement.essay, judgement.draft
+    return {
+        "gen_id": evaluation.gen_id,
+        "parent_gen_id": evaluation.parent_gen_id,
+        "evaluation_template": evaluation.template_id,
+        "evaluation_llm_model": evaluation.llm_model_id,
+        "score": judgement.score,
+        "error": spreadsheet_safe(judgement.error),
+        "evaluation_response_path": f"gens/evaluation/{evaluation.gen_id}/parsed.txt",
+        "combo_id": draft.combo_id if draft else evaluation.combo_id,
+        "draft_template": draft.template_id if draft else "",
+        "generation_template": essay.template_id if essay else "",
+        "generation_model": (essay.llm_model_id if essay else "") or (draft.llm_model_id if draft else ""),
+        "origin_cohort_id": judgement.origin_cohort_id,
+        "generation_response_path": f"gens/essay/{essay.gen_id}/parsed.txt" if essay else "",
+        "input_mode": spreadsheet_safe(judgement.input_mode),
+        "copied_from": spreadsheet_safe(judgement.copied_from),
+        "draft_gen_id": draft.gen_id if draft else (essay.parent_gen_id if essay else ""),
+        "draft_model": draft.llm_model_id if draft else "",
+        "draft_replicate": draft.replicate if draft else None,
+        "essay_replicate": essay.replicate if essay else None,
+        "evaluation_replicate": evaluation.replicate,
+        "cost_usd": judgement.cost_usd,
+        "stale": judgement.stale,
+    }
+
+
+def _entry(data: DataRoot, stage: str, gen_id: str) -> Entry:
+    """Return what metadata.json tells of a generation; blanks where it is silent."""
+    recorded = read_recorded(data.generation(stage, gen_id).metadata)
+    parent = _text(recorded.get("parent_gen_id"))
+    replicate = _text(recorded.get("replicate"))
+    return Entry(
+        stage,
+        gen_id,
+        _text(recorded.get("origin_cohort_id")),
+        parent if stage in PARENT_STAGE and is_safe_id(parent) else "",
+        _text(recorded.get("combo_id")),
+        _text(recorded.get("template_id")),
+        _text(recorded.get("llm_model_id")),
+        int(replicate) if replicate.isdecimal() else 1,
+    )
+
+
+def _text(value: object) -> str:
+    return "" if value is None else str(value)
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return float(value)

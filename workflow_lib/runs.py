@@ -1,0 +1,368 @@
+"""What the rules ask of the library: which files a job reads, which work is open [SPEC 6]."""
+
+import contextlib
+import json
+import tempfile
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+from . import catalogs as catalogs_module
+from . import cohorts, generations
+from .calls import Caller, Log
+from .calls.journal import Journal
+from .catalogs import combos
+from .cohorts import Source
+from .cohorts.membership import Entry, Membership
+from .errors import ConfigError, DayDreamError, MembershipError, nearest
+from .files import create_exclusively, dump_json, read_json, read_recorded, sha256_text, write_json
+from .generations import batches, failures
+from .paths import PARENT_STAGE, Generation
+from .settings import Settings
+from .tables import read_rows
+
+
+class Run:
+    """One run of the workflow: its settings and cohorts, and what is known of them by now."""
+
+    def __init__(self, settings: Settings):
+        self.settings = settings
+        self.data = settings.data
+        self._memberships: dict[str, tuple[int, Membership]] = {}
+        self._chunks: dict[str, dict[str, batches.Chunk]] = {}
+
+    @cached_property
+    def sources(self) -> dict[str, Source]:
+        """The cohorts of this run by id, in the order given.
+
+        Raises:
+            ConfigError: no cohort is named, or one that does not exist.
+        """
+        names = self.settings.cohorts or (["auto"] if self.settings["auto"] else [])
+        if not names:
+            raise ConfigError(
+                "no cohort is chosen",
+                f"set `cohort` in config.yaml, or --config cohort=NAME; {nearest('', cohorts.existing(self.settings))}",
+            )
+        found = (cohorts.resolve(self.settings, name) for name in names)
+        return {source.cohort_id: source for source in found}
+
+    def membership(self, cohort_id: str) -> Membership:
+        """Return a cohort's membership as written; read again only when the file has changed."""
+        path = self.data.cohort(cohort_id).membership
+        try:
+            changed = path.stat().st_mtime_ns
+        except FileNotFoundError:
+            raise MembershipError(path, "", "no such file", "run `snakemake cohort` first") from None
+        known = self._memberships.get(cohort_id)
+        if known is None or known[0] != changed:
+            known = (changed, cohorts.load_membership(self.settings, cohort_id))
+            self._memberships[cohort_id] = known
+        return known[1]
+
+    def wanted(self, cohort_id: str) -> Membership:
+        """Return the part of a cohort that this run is limited to by `shard`, else all of it."""
+        whole = self.membership(cohort_id)
+        shard = self.settings["shard"]
+        if not shard:
+            return whole
+        index, count = (int(part) for part in shard.split("/"))
+        return whole.shard(index, count)
+
+    def entry(self, stage: str, gen_id: str) -> Entry:
+        """Return the row of a generation; the first cohort of the run that has it is its origin.
+
+        Raises:
+            ConfigError: no cohort of this run has it; the message says where it does occur.
+        """
+        for cohort_id in self.sources:
+            found = self.membership(cohort_id).by_id.get(gen_id)
+            if found is not None and found.stage == stage:
+                return found
+        raise self._unknown(stage, gen_id)
+
+    def _unknown(self, stage: str, gen_id: str) -> ConfigError:
+        elsewhere = [
+            name
+            for name in cohorts.existing(self.settings)
+            if name not in self.sources and _has_row(self.data.cohort(name).membership, stage, gen_id)
+        ]
+        hint = f"it is in: {', '.join(elsewhere)}; add --config cohort={elsewhere[0]}" if elsewhere else None
+        return ConfigError(
+            f"{stage} {gen_id} is not in cohort {', '.join(self.sources)}",
+            hint or "it is in no cohort; membership.csv lists the gen_ids there are",
+        )
+
+    def baseline(self, entry: Entry) -> str | None:
+        """Return the parser that a template had at the cohort's first expansion, None if not recorded."""
+        return self._parsers(entry.cohort_id).get(entry.stage, {}).get(entry.template_id)
+
+    def _parsers(self, cohort_id: str) -> Mapping[str, Any]:
+        manifest = read_recorded(self.data.cohort(cohort_id).manifest)
+        return manifest.get("parsers", {})
+
+    def needs_parse(self, entry: Entry) -> bool:
+        """Tell whether parsed.txt has to be made (again)."""
+        return generations.needs_parse(self.settings, entry, self.baseline(entry))
+
+    def template_file(self, entry: Entry) -> list[Path]:
+        """Return the template that a generation's prompt is made with; none in copy mode or if it is gone."""
+        template = catalogs_module.load(self.data).templates[entry.stage].get(entry.template_id)
+        if template is None or template.copies:
+            return []
+        path = self.data.template(entry.stage, entry.template_id)
+        return [path] if path.exists() else []
+
+    def concept_files(self, entry: Entry) -> list[Path]:
+        """Return the texts of a draft's concepts."""
+        combo = combos.load(self.data).get(entry.combo_id)
+        if combo is None:
+            return []
+        found = (catalogs_module.concept_file(self.data, combo.level, one) for one in combo.concept_ids)
+        return [path for path in found if path]
+
+    def parent_parsed(self, entry: Entry) -> list[Path]:
+        """Return the parent's parsed.txt that a raw job has to wait for.
+
+        An answer that exists needs no parent: a parent that is gone, or about to be parsed again, is
+        left out then, or Snakemake would make it and run the job again.
+        """
+        if entry.stage not in PARENT_STAGE:
+            return []
+        parent = self.entry(PARENT_STAGE[entry.stage], entry.parent_gen_id)
+        path = self.files(parent).parsed
+        settled = self.files(entry).raw.exists() and not self.settings.is_fresh(entry.stage)
+        if settled and self.needs_parse(parent):
+            return []
+        return [path]
+
+    def files(self, entry: Entry) -> Generation:
+        """Return the files of a generation."""
+        return self.data.generation(entry.stage, entry.gen_id)
+
+    def open_work(self, cohort_id: str, stage: str | None = None, *, everything: bool = False) -> list[Entry]:
+        """Return the generations whose parsed.txt is missing or has to be made again.
+
+        Args:
+            cohort_id: one of this run's cohorts.
+            stage: all of this stage; None for what the tables need: of the generations that others are made
+                from only those that have an answer, or one on order. The rest is not bought for its own sake.
+            everything: finished ones as well, because their jobs shall run once more.
+        """
+        wanted = self.wanted(cohort_id)
+        asked = wanted.stage(stage) if stage else [entry for entry in wanted if self._is_needed(wanted, entry)]
+        parsers = self._parsers(cohort_id)
+        found = []
+        for entry in asked:
+            baseline = parsers.get(entry.stage, {}).get(entry.template_id)
+            if not everything and not generations.needs_parse(self.settings, entry, baseline):
+                continue
+            if self.settings["accept_failures"] and self.is_accepted(wanted, entry):
+                continue
+            found.append(entry)
+        return found
+
+    def _is_needed(self, within: Membership, entry: Entry) -> bool:
+        files = self.files(entry)
+        return within.is_last(entry) or files.raw.exists() or Journal(files).has_open_order()
+
+    def chunks(self, cohort_id: str) -> dict[str, batches.Chunk]:
+        """Return gen_id -> the chunk that buys its answer in batch mode; decided once per process and cohort."""
+        if cohort_id not in self._chunks:
+            wanted = self.wanted(cohort_id)
+            asked = self.open_work(cohort_id, everything=bool(self.settings["fresh"]))
+            found = batches.chunks(self.settings, wanted, asked, self.settings["batch"])
+            self._chunks[cohort_id] = {entry.gen_id: chunk for chunk in found for entry in chunk.entries}
+        return self._chunks[cohort_id]
+
+    def markers_of(self, entries: Iterable[Entry]) -> list[Path]:
+        """Return the markers of the chunks that some generations are in; none out of batch mode."""
+        if not self.settings["batch"]:
+            return []
+        found = []
+        for entry in entries:
+            chunk = self.chunks(entry.cohort_id).get(entry.gen_id)
+            if chunk is not None:
+                found.append(chunk.marker(self.data, entry.cohort_id))
+        return list(dict.fromkeys(found))
+
+    def ancestors_in_slice(self, cohort_id: str, stage: str, index: int) -> list[Entry]:
+        """Return what the generations of a slice are made from, all the way up."""
+        wanted = self.wanted(cohort_id)
+        entries = batches.slice_of(wanted, stage, index, self.settings["batch"])
+        return [one for entry in entries for one in wanted.lineage(entry)[:-1]]
+
+    def texts_behind(self, cohort_id: str) -> list[Path]:
+        """Return the catalogs, and the texts that the cohort's prompts are made of."""
+        whole = self.membership(cohort_id)
+        first = {(entry.stage, entry.template_id): entry for entry in whole}.values()
+        drafts = {entry.combo_id: entry for entry in whole.stage("draft")}.values()
+        texts = [path for entry in first for path in self.template_file(entry)]
+        texts += [path for entry in drafts for path in self.concept_files(entry)]
+        return list(dict.fromkeys([*catalogs_module.files(self.data), *texts]))
+
+    def news(self, cohort_id: str) -> list[Path]:
+        """Return what came since the tables of a cohort were written: scores, failures, another setting."""
+        cohort = self.data.cohort(cohort_id)
+        try:
+            written = cohort.aggregated_scores.stat().st_mtime_ns
+        except FileNotFoundError:
+            return []
+        found = []
+        for entry in self.membership(cohort_id):
+            files = self.files(entry)
+            found += [path for path in (files.parsed, files.failure) if _is_newer(path, written)]
+        recorded = read_recorded(cohort.completeness)
+        if recorded.get("allowlist") != self.settings["results"]["allowlist"]:
+            found.append(newest_file())
+        return found
+
+    def is_accepted(self, within: Membership, entry: Entry) -> bool:
+        """Tell whether a generation, or one that it is made from, ended in a recorded parse failure."""
+        return any(
+            read_recorded(self.files(one).failure).get("step") == failures.PARSE for one in within.lineage(entry)
+        )
+
+
+def _is_newer(path: Path, than_ns: int) -> bool:
+    try:
+        return path.stat().st_mtime_ns > than_ns
+    except OSError:
+        return False
+
+
+def _has_row(path: Path, stage: str, gen_id: str) -> bool:
+    with contextlib.suppress(DayDreamError):
+        return any((row["stage"], row["gen_id"]) == (stage, gen_id) for row in read_rows(path, ("stage", "gen_id")))
+    return False
+
+
+@cache
+def _file_of_now() -> tempfile._TemporaryFileWrapper:
+    return tempfile.NamedTemporaryFile(prefix="daydream-now-")
+
+
+def newest_file() -> Path:
+    """Return a file that is newer than all outputs, for jobs that are due for a reason no file shows.
+
+    It lies outside the data root and goes with the process.
+    """
+    return Path(_file_of_now().name)
+
+
+def expand(run: Run, cohort_id: str) -> tuple[str, ...]:
+    """Expand a cohort and write it down; returns what the user should be warned of."""
+    expansion = cohorts.expand_source(run.settings, run.sources[cohort_id])
+    cohorts.write(run.settings, expansion)
+    return expansion.warnings
+
+
+def buy(run: Run, caller: Caller, entry: Entry, say: Log) -> None:
+    """Make the files of a generation's answer; in batch mode the call was made before, by its chunk's job."""
+    if run.settings["batch"]:
+        generations.restore(run.settings, entry)
+    else:
+        generations.buy(caller, entry, say, order_id(run, entry.stage))
+
+
+def buy_slice(run: Run, caller: Caller, cohort_id: str, stage: str, index: int, marker: Path, say: Log) -> None:
+    """Buy what a slice of a cohort lacks."""
+    wanted = run.wanted(cohort_id)
+    lacking = [
+        entry
+        for entry in batches.slice_of(wanted, stage, index, run.settings["batch"])
+        if batches.lacks_answer(run.settings, entry)
+    ]
+    batches.buy(caller, wanted, lacking, marker, say, order_id(run, stage))
+
+
+def write_tables(run: Run, cohort_id: str) -> None:
+    """Write all tables of a cohort."""
+    # pandas: not needed to plan a run
+    from .results import reports
+
+    reports.write(run.settings, cohort_id, run.membership(cohort_id))
+
+
+def write_page(run: Run, cohort_id: str) -> None:
+    """Write the pages of a cohort from its tables."""
+    from . import pages
+
+    pages.write_cohort(run.settings, cohort_id, run.membership(cohort_id))
+
+
+def write_cross(run: Run) -> None:
+    """Write the tables and the page over the whole store."""
+    from . import pages
+    from .results import cross
+
+    cross.write(run.settings)
+    pages.write_cross(run.settings)
+    write_json(run.data.cross_selection, cross_selection(run))
+
+
+def cross_selection(run: Run) -> dict[str, Any]:
+    """Return what the tables over the whole store are made of now: the cohorts asked for, and how much there is."""
+    stored = run.data.gens / "evaluation"
+    return {
+        "cross_cohort": run.settings["cross_cohort"],
+        "evaluations": sum(1 for _ in stored.iterdir()) if stored.is_dir() else 0,
+    }
+
+
+def cross_news(run: Run) -> list[Path]:
+    """Return what came since the tables over the whole store were written."""
+    if read_recorded(run.data.cross_selection) != cross_selection(run):
+        return [newest_file()]
+    written = run.data.cross_tables[0].stat().st_mtime_ns if run.data.cross_tables[0].exists() else 0
+    return [path for path in run.data.gens.glob("evaluation/*/parsed.txt") if _is_newer(path, written)]
+
+
+def after_failure(run: Run, tell: Callable[[str], None]) -> bool:
+    """Write what there is of every cohort after a run with failed jobs, and tell what failed.
+
+    Returns:
+        Whether all that is open ended in failures that the run accepts.
+    """
+    accepted = bool(run.settings["accept_failures"])
+    for cohort_id, source in run.sources.items():
+        if not run.data.cohort(cohort_id).membership.exists() or _is_outdated(run, source):
+            # the expansion failed: what was written before stays as it is
+            accepted = False
+            continue
+        # a slice leaves the reports to a run over all of the cohort
+        if not run.settings["shard"]:
+            write_tables(run, cohort_id)
+        tell(failures.table(failures.of(run.data, run.wanted(cohort_id))))
+        if not run.settings["shard"]:
+            write_page(run, cohort_id)
+        accepted = accepted and not run.open_work(cohort_id)
+    return accepted
+
+
+def _is_outdated(run: Run, source: Source) -> bool:
+    return cohorts.differs_from_manifest(run.settings, source)
+
+
+def order_id(run: Run, stage: str) -> str | None:
+    """Return the id under which this run orders fresh answers of a stage, None if it does not.
+
+    It is kept until a run succeeds, so that an interrupted fresh run, repeated, buys nothing twice.
+    """
+    if not run.settings.is_fresh(stage):
+        return None
+    path = _order_file(run)
+    create_exclusively(path, dump_json({"order_id": uuid.uuid4().hex}))
+    return read_json(path)["order_id"]
+
+
+def close_orders(run: Run) -> None:
+    """Forget the order id of a fresh run that succeeded; the next one orders anew."""
+    _order_file(run).unlink(missing_ok=True)
+
+
+def _order_file(run: Run) -> Path:
+    what = json.dumps([sorted(run.sources), run.settings["fresh"], run.settings["shard"]])
+    return run.data.coordination / "fresh" / f"{sha256_text(what)[:16]}.json"
