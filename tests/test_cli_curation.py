@@ -13,8 +13,9 @@ import pytest
 from tests.project import SOURCE, TWO_BY_TWO, clean_environment, read_csv
 from tests.small_cohort import declare, expand, make_project, run_all
 from workflow_lib import catalogs, cli, cohorts, spec
+from workflow_lib.cohorts import authoring
 from workflow_lib.files import read_json, write_json
-from workflow_lib.inspect import authoring, candidates
+from workflow_lib.inspect import candidates
 
 SPEC = TWO_BY_TWO.replace("evaluation_replicate: [1]", "evaluation_replicate: [1, 2]").replace(
     "[novelty]", "[novelty, creativity]"

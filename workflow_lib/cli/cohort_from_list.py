@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from ..cohorts import from_list
 from ..inspect import candidates
 from ..paths import STAGES
 from .options import command, settings_of
@@ -35,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     settings = settings_of(args)
     path = args.candidates or settings.data.curation / candidates.CANDIDATES
     essays = candidates.read_candidates(path)
-    membership, has_spec = candidates.cohort_from(settings, args.name, essays, path.name)
+    membership, has_spec = from_list.cohort_from(settings, args.name, essays, path.name)
     counts = ", ".join(f"{len(membership.stage(stage)):,} {stage}s" for stage in STAGES)
     cohort = settings.data.cohort(args.name)
     out = console()

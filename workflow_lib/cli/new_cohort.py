@@ -5,9 +5,9 @@ import sys
 
 from .. import catalogs as catalogs_module
 from ..catalogs import LEVELS
+from ..cohorts import authoring
+from ..cohorts.authoring import Choice
 from ..errors import ConfigError
-from ..inspect import authoring
-from ..inspect.authoring import Choice
 from ..paths import STAGES
 from .options import at_least_one, command, names, settings_of
 from .output import console, warn

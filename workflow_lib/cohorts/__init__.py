@@ -5,21 +5,9 @@ Goes out: membership.csv, tasks/, manifest.json.
 Never: looks at an answer, beyond what the store's metadata.json says of its origin.
 """
 
-from .cohorts import (
-    AUTO,
-    Expansion,
-    Source,
-    changed_freeze,
-    differs_from_manifest,
-    existing,
-    expand_source,
-    load_membership,
-    read_manifest,
-    resolve,
-    spec_source,
-    with_combos,
-    write,
-)
+from .expansion import Expansion, expand_source, load_membership, with_combos, write
+from .manifest import changed_freeze, differs_from_manifest, read_manifest
+from .sources import AUTO, Source, existing, resolve, spec_source
 
 __all__ = [
     "AUTO",

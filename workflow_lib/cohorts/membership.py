@@ -257,6 +257,14 @@ def from_store(data: DataRoot, stage: str, gen_id: str, cohort_id: str) -> Entry
         raise MembershipError(path, "", f"does not describe a generation: {error!r}") from None
 
 
+def in_store(data: DataRoot, stage: str) -> list[str]:
+    """Return the gen_ids of a stage that the store has a folder for, sorted."""
+    folder = data.gens / stage
+    if not folder.is_dir():
+        return []
+    return sorted(path.name for path in folder.iterdir() if is_safe_id(path.name) and path.is_dir())
+
+
 def task_rows(membership: Membership, stage: str) -> tuple[tuple[str, ...], Iterator[dict[str, object]]]:
     """Return the columns and rows of a stage's task table: membership with readable keys [SPEC 5.2]."""
     columns, row_of = {

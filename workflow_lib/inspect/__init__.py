@@ -2,5 +2,5 @@
 
 Comes in: settings, cohorts as written or as declared now, the states of their generations.
 Goes out: counts, findings and lists for a screen or a script.
-Never: makes a call; only `archive`, `authoring` and `candidates` write.
+Never: makes a call; only `archive` and `candidates` write.
 """

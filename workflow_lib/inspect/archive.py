@@ -22,7 +22,6 @@ from ..files import read_recorded
 from ..generations.staleness import STALE, Staleness
 from ..paths import STAGES, Generation
 from ..settings import Settings
-from . import candidates
 
 
 @dataclass(frozen=True)
@@ -177,7 +176,7 @@ def _store(settings: Settings) -> dict[tuple[str, str], Entry]:
     data = settings.data
     found = {}
     for stage in STAGES:
-        for gen_id in candidates.in_store(data, stage):
+        for gen_id in membership.in_store(data, stage):
             try:
                 entry = membership.from_store(data, stage, gen_id, "-")
             except MembershipError:

@@ -1,7 +1,5 @@
 """Choosing essays by their scores: rankings, candidate lists, cohorts made of them [SPEC 10]."""
 
-import itertools
-import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,15 +7,12 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-import yaml
-
 from .. import catalogs as catalogs_module
-from .. import cohorts, tables
-from ..cohorts import membership
-from ..cohorts.membership import Entry, Membership
-from ..errors import ConfigError, DayDreamError, MembershipError, StoreError, nearest
-from ..files import read_recorded, read_text, write_text
-from ..paths import PARENT_STAGE, Cohort, DataRoot, is_safe_id
+from .. import tables
+from ..cohorts.membership import Entry, Membership, in_store
+from ..errors import ConfigError, DayDreamError, MembershipError, nearest
+from ..files import read_text, write_text
+from ..paths import DataRoot, is_safe_id
 from ..settings import Settings
 
 if TYPE_CHECKING:
@@ -39,11 +34,6 @@ CANDIDATE_COLUMNS = (
     "generation_response_path",
 )
 YES = ("true", "1", "yes", "y", "x")
-CELL_AXES = {
-    "draft": ("combo_id", "draft_template", "draft_llm", "draft_replicate"),
-    "essay": ("essay_template", "essay_llm", "essay_replicate"),
-    "evaluation": ("evaluation_template", "evaluation_llm", "evaluation_replicate"),
-}
 
 
 @dataclass(frozen=True)
@@ -82,14 +72,6 @@ def judgements(settings: Settings, within: Membership | None) -> list["Judgement
     if within is not None:
         return scores.of_cohort(settings, within)
     return scores.of_store(settings, in_store(settings.data, "evaluation"))
-
-
-def in_store(data: DataRoot, stage: str) -> list[str]:
-    """Return the gen_ids of a stage that the store has a folder for, sorted."""
-    folder = data.gens / stage
-    if not folder.is_dir():
-        return []
-    return sorted(path.name for path in folder.iterdir() if is_safe_id(path.name) and path.is_dir())
 
 
 def top(found: Iterable["Judgement"], template: str | None = None, judges: Sequence[str] = ()) -> list[Ranked]:
@@ -192,157 +174,6 @@ def _lines(path: Path) -> list[str]:
     except FileNotFoundError:
         raise MembershipError(path, "", "no such file") from None
     return [line.strip() for line in lines if line.strip() and not line.strip().startswith("#")]
-
-
-def entries_of(settings: Settings, cohort_id: str, essays: Sequence[str]) -> list[Entry]:
-    """Return the rows of a cohort that holds exactly these essays, their drafts and all their evaluations.
-
-    Raises:
-        MembershipError: an essay or its draft is not in the store, or its metadata.json is broken.
-    """
-    data = settings.data
-    entries: dict[str, Entry] = {}
-    for gen_id in essays:
-        essay = membership.from_store(data, "essay", gen_id, cohort_id)
-        draft = membership.from_store(data, "draft", essay.parent_gen_id, cohort_id)
-        entries[draft.gen_id] = draft
-        model = essay.llm_model_id or draft.llm_model_id
-        entries[gen_id] = essay._replace(combo_id=draft.combo_id, llm_model_id=model)
-    evaluations = []
-    for gen_id in in_store(data, "evaluation"):
-        recorded = read_recorded(data.generation("evaluation", gen_id).metadata)
-        parent = entries.get(str(recorded.get("parent_gen_id")))
-        if parent is not None:
-            evaluation = membership.from_store(data, "evaluation", gen_id, cohort_id)
-            evaluations.append(evaluation._replace(combo_id=parent.combo_id))
-    place = {gen_id: index for index, gen_id in enumerate(essays)}
-    evaluations.sort(key=lambda one: (place[one.parent_gen_id], one.template_id, one.llm_model_id, one.replicate))
-    return Membership([*entries.values(), *evaluations]).entries
-
-
-def cohort_from(settings: Settings, cohort_id: str, essays: Sequence[str], origin: str) -> tuple[Membership, bool]:
-    """Write a cohort that holds exactly these essays and their evaluations.
-
-    Args:
-        settings: settings of the run.
-        cohort_id: name of the new cohort.
-        essays: gen_ids.
-        origin: where the list comes from, for the comment in the spec.
-
-    Returns:
-        Its membership, and whether a spec declares it. Generations that no spec gives back (ids of an older
-        tool or of a cohort's own; evaluations of some of the essays only) get a membership.csv alone,
-        which is used as it is.
-
-    Raises:
-        ConfigError: the name cannot be one, or is taken.
-        MembershipError: the store lacks what the list names.
-    """
-    cohort = new_cohort(settings, cohort_id)
-    wanted = Membership(entries_of(settings, cohort_id, essays))
-    for essay_model, spec_of in itertools.product(("auto", "never"), (_crossed_spec_of, _spec_of)):
-        texts = spec_of(wanted, essay_model, origin)
-        if texts and _gives_back(settings, cohort_id, texts, wanted):
-            for name, text in texts.items():
-                write_text(cohort.spec / name, text)
-            expansion = cohorts.expand_source(settings, cohorts.resolve(settings, cohort_id))
-            cohorts.write(settings, expansion)
-            return expansion.membership, True
-    membership.check(wanted.entries, cohort.membership)
-    tables.write(cohort.membership, membership.COLUMNS, (entry._asdict() for entry in wanted))
-    return wanted, False
-
-
-def new_cohort(settings: Settings, cohort_id: str) -> Cohort:
-    """Return the files of a cohort that is about to be declared.
-
-    Raises:
-        ConfigError: the name cannot be one, or is taken.
-    """
-    if not is_safe_id(cohort_id) or cohort_id == cohorts.AUTO:
-        raise ConfigError(
-            f"'{cohort_id}' cannot be a cohort's name",
-            "names are letters, digits, '.', '_' and '-', and begin with a letter or digit; `auto` is taken",
-        )
-    cohort = settings.data.cohort(cohort_id)
-    if cohort.spec.exists() or cohort.membership.exists():
-        raise ConfigError(f"{cohort.folder}: this cohort exists already", "choose another name, or edit its spec")
-    return cohort
-
-
-def expand_texts(settings: Settings, cohort_id: str, texts: Mapping[str, str]) -> cohorts.Expansion:
-    """Return what a spec, given as file name -> text, would expand to; nothing is left on disk."""
-    with tempfile.TemporaryDirectory() as folder:
-        for name, text in texts.items():
-            write_text(Path(folder) / name, text)
-        return cohorts.expand_source(settings, cohorts.spec_source(settings, cohort_id, Path(folder)))
-
-
-def _gives_back(settings: Settings, cohort_id: str, texts: Mapping[str, str], wanted: Membership) -> bool:
-    try:
-        expansion = expand_texts(settings, cohort_id, texts)
-    except StoreError:
-        return False
-    return expansion.membership.by_id.keys() == wanted.by_id.keys()
-
-
-def _crossed_spec_of(wanted: Membership, essay_model: str, origin: str) -> dict[str, str] | None:
-    """Return the files of a spec with a list of essays, crossed with templates and judges.
-
-    A further judge is one more word in it. None if there are no evaluations.
-    """
-    evaluations = wanted.stage("evaluation")
-    if not evaluations:
-        return None
-    axes = [*CELL_AXES["draft"], *CELL_AXES["essay"]]
-    levels = zip(*((one.template_id, one.llm_model_id, str(one.replicate)) for one in evaluations), strict=True)
-    crossed = {axis: list(dict.fromkeys(values)) for axis, values in zip(CELL_AXES["evaluation"], levels, strict=True)}
-    return _spec_files(wanted, wanted.stage("essay"), "essays", axes, crossed, essay_model, origin)
-
-
-def _spec_of(wanted: Membership, essay_model: str, origin: str) -> dict[str, str] | None:
-    """Return the files of a spec that lists every cell, None if the essays do not end at one stage."""
-    leaves = [entry for entry in wanted if wanted.is_last(entry)]
-    stages = {entry.stage for entry in leaves}
-    if len(stages) != 1:
-        return None
-    axes = [axis for stage, names in CELL_AXES.items() if stage in _up_to(*stages) for axis in names]
-    return _spec_files(wanted, leaves, "cells", axes, {}, essay_model, origin)
-
-
-def _spec_files(
-    wanted: Membership,
-    listed: Iterable[Entry],
-    name: str,
-    axes: Sequence[str],
-    crossed: Mapping[str, list[str]],
-    essay_model: str,
-    origin: str,
-) -> dict[str, str]:
-    rows = [dict(zip(axes, _cells(wanted.lineage(one)), strict=True)) for one in listed]
-    content: dict[str, object] = {"axes": dict(crossed)} if crossed else {}
-    content |= {
-        "rules": {"tuples": {name: {"axes": list(axes), "items": f"@file:items/{name}.csv"}}},
-        "output": {"field_order": [*axes, *crossed]},
-        "ids": {"scope": "content", "essay_model": essay_model},
-    }
-    head = f"# Exactly the essays that {origin} selected, and the evaluations that they had.\n"
-    return {
-        "config.yaml": head + yaml.safe_dump(content, sort_keys=False, default_flow_style=None, width=110),
-        f"items/{name}.csv": tables.render(axes, rows),
-    }
-
-
-def _up_to(stage: str) -> list[str]:
-    chain = [stage]
-    while chain[0] in PARENT_STAGE:
-        chain.insert(0, PARENT_STAGE[chain[0]])
-    return chain
-
-
-def _cells(lineage: Sequence[Entry]) -> list[object]:
-    own = [[entry.template_id, entry.llm_model_id, entry.replicate] for entry in lineage]
-    return [lineage[0].combo_id, *(cell for cells in own for cell in cells)]
 
 
 def _rank(

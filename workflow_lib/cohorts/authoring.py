@@ -1,18 +1,20 @@
 """Writing the spec of a new cohort from the catalogs [SPEC 10 new-cohort]."""
 
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import yaml
 
 from ..catalogs import LEVELS, Catalogs
-from ..cohorts import Expansion
 from ..errors import ConfigError, nearest
 from ..files import write_text
-from ..paths import STAGES
+from ..paths import STAGES, Cohort, is_safe_id
 from ..settings import Settings
-from . import candidates
+from .expansion import Expansion, expand_source
+from .sources import AUTO, spec_source
 
 Ask = Callable[[str], str]
 """Shows a question and returns the answer."""
@@ -45,6 +47,31 @@ class Choice:
     notes: str | None = None
 
 
+def new_cohort(settings: Settings, cohort_id: str) -> Cohort:
+    """Return the files of a cohort that is about to be declared.
+
+    Raises:
+        ConfigError: the name cannot be one, or is taken.
+    """
+    if not is_safe_id(cohort_id) or cohort_id == AUTO:
+        raise ConfigError(
+            f"'{cohort_id}' cannot be a cohort's name",
+            "names are letters, digits, '.', '_' and '-', and begin with a letter or digit; `auto` is taken",
+        )
+    cohort = settings.data.cohort(cohort_id)
+    if cohort.spec.exists() or cohort.membership.exists():
+        raise ConfigError(f"{cohort.folder}: this cohort exists already", "choose another name, or edit its spec")
+    return cohort
+
+
+def expand_texts(settings: Settings, cohort_id: str, texts: Mapping[str, str]) -> Expansion:
+    """Return what a spec, given as file name -> text, would expand to; nothing is left on disk."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name, text in texts.items():
+            write_text(Path(folder) / name, text)
+        return expand_source(settings, spec_source(settings, cohort_id, Path(folder)))
+
+
 def write(settings: Settings, catalogs: Catalogs, name: str, choice: Choice) -> Expansion:
     """Write cohorts/<name>/spec/config.yaml and return what it would expand to.
 
@@ -52,9 +79,9 @@ def write(settings: Settings, catalogs: Catalogs, name: str, choice: Choice) -> 
         ConfigError: a name that is taken, or a level that no catalog has; nothing is written.
         SpecError: the choice makes no cohort; nothing is written.
     """
-    cohort = candidates.new_cohort(settings, name)
+    cohort = new_cohort(settings, name)
     text = spec_text(settings, catalogs, choice)
-    expansion = candidates.expand_texts(settings, name, {"config.yaml": text})
+    expansion = expand_texts(settings, name, {"config.yaml": text})
     write_text(cohort.spec / "config.yaml", text)
     return expansion
 

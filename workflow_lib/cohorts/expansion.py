@@ -1,0 +1,251 @@
+"""From a cohort's source to its generations, in memory or written down [SPEC 4, 5]."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from math import comb
+from pathlib import Path
+from typing import Any
+
+from .. import catalogs as catalogs_module
+from .. import spec as spec_module
+from ..catalogs import LEVELS, Catalogs, templates
+from ..catalogs import combos as combos_module
+from ..catalogs.combos import Combo
+from ..errors import ConfigError, SpecError, nearest
+from ..files import sha256_file, staged, write_json
+from ..paths import STAGES, Cohort
+from ..settings import Settings
+from ..tables import render
+from . import active, curated, manifest
+from . import membership as membership_module
+from .membership import Entry, Membership
+from .rows import Expanded, IdRules, Maker, RowError, expand
+from .sources import CURATED, Source
+
+
+@dataclass(frozen=True)
+class Expansion:
+    """A cohort as its declaration says now; nothing of it is written yet."""
+
+    source: Source
+    membership: Membership
+    combos: tuple[Combo, ...]
+    manifest: Mapping[str, Any]
+    warnings: tuple[str, ...] = field(default=())
+    allocation: Mapping[str, Any] | None = None
+
+
+def expand_source(settings: Settings, source: Source, seed: int | None = None) -> Expansion:
+    """Return what a cohort expands to now, checked against the catalogs; writes nothing.
+
+    Raises:
+        SpecError, ConfigError, CatalogError, TemplateError, MembershipError, StoreError: see the message.
+    """
+    if source.mode == "given":
+        return Expansion(source, load_membership(settings, source.cohort_id), (), {})
+    catalogs = catalogs_module.load(settings.data)
+    rules = IdRules(**source.frozen["ids"])
+    allocation = None
+    if source.mode == "spec":
+        expanded, combos = _expand_spec(settings, source, catalogs, rules, seed)
+    elif source.mode == CURATED:
+        expanded, allocation = _expand_curated(settings, source, catalogs, rules)
+        combos = []
+    else:
+        expanded, combos = active.expand_active(settings, source.cohort_id, catalogs, rules)
+    membership = Membership(expanded.entries)
+    known = {**combos_module.load(settings.data), **{combo.combo_id: combo for combo in combos}}
+    check_against_catalogs(settings, membership, catalogs, known)
+    path = settings.data.cohort(source.cohort_id).membership
+    membership_module.check(membership.entries, path)
+    warnings = []
+    if source.spec is not None:
+        warnings += spec_module.unused_levels(with_combos(spec_module.load(source.spec), catalogs)[0])
+    if expanded.collapsed:
+        warnings.append(
+            f"{expanded.collapsed} rows name a model or replicate for an essay that only copies its draft; "
+            "there is one such essay per draft and template"
+        )
+    content = manifest.of_expansion(settings, source, membership, catalogs)
+    return Expansion(source, membership, tuple(combos), content, tuple(warnings), allocation)
+
+
+def write(settings: Settings, expansion: Expansion) -> None:
+    """Write membership.csv, tasks/, manifest.json and spec_snapshot/, and register new combos.
+
+    Everything is prepared first and then moved into place file by file.
+
+    Raises:
+        MembershipError: membership.csv was edited by hand; it is not overwritten.
+        ConfigError: a frozen setting differs from the manifest's.
+        StoreError: a combo's id stands for other contents in the registry.
+    """
+    source = expansion.source
+    cohort = settings.data.cohort(source.cohort_id)
+    if source.mode == "given":
+        return
+    previous = manifest.read_manifest(cohort)
+    manifest.refuse_changed_freeze(cohort, previous, source)
+    manifest.refuse_hand_edit(cohort, previous)
+    combos_module.register(settings.data, expansion.combos)
+    if expansion.allocation is not None:
+        # first: numbers that a membership may name are never given out a second time
+        write_json(cohort.allocation, expansion.allocation)
+    text = render(membership_module.COLUMNS, (entry._asdict() for entry in expansion.membership))
+    sha = hashlib.sha256(text.encode()).hexdigest()
+    content = {**expansion.manifest, "membership_sha256": sha}
+    if cohort.membership.exists():
+        content["previous_membership_sha256"] = sha256_file(cohort.membership)
+    with staged(cohort.folder) as stage:
+        files = Cohort(stage)
+        files.membership.write_text(text, encoding="utf-8", newline="")
+        for name in STAGES:
+            columns, rows = membership_module.task_rows(expansion.membership, name)
+            files.tasks(name).parent.mkdir(exist_ok=True)
+            files.tasks(name).write_text(render(columns, rows), encoding="utf-8", newline="")
+        if source.mode == "spec":
+            manifest.copy_spec(cohort.spec, source.files, files.spec_snapshot)
+        # before membership.csv: it knows the sha of the old and the new one, so that a kill in between
+        # is not taken for an edit by hand
+        manifest.write(cohort, previous, content)
+        manifest.drop_older(cohort.spec_snapshot, files.spec_snapshot)
+
+
+def load_membership(settings: Settings, cohort_id: str) -> Membership:
+    """Return the membership of a cohort as written; checked in full where it was edited by hand.
+
+    Raises:
+        MembershipError: file and line of what is wrong.
+    """
+    data = settings.data
+    cohort = data.cohort(cohort_id)
+    recorded = manifest.read_manifest(cohort)
+    if recorded and manifest.is_as_written(cohort, recorded):
+        return membership_module.read(data, cohort_id)
+    catalogs = catalogs_module.load(data)
+    known = combos_module.load(data)
+    return membership_module.read(data, cohort_id, lambda entry: _missing_in_catalogs(entry, catalogs, known))
+
+
+def check_against_catalogs(
+    settings: Settings, membership: Membership, catalogs: Catalogs, known: Mapping[str, Combo]
+) -> None:
+    """Raise unless every combo's concepts exist and every template in use can be rendered."""
+    data = settings.data
+    for combo_id in dict.fromkeys(entry.combo_id for entry in membership.stage("draft")):
+        combos_module.check(known[combo_id], catalogs, data.combo_mappings)
+    for stage, template_id in dict.fromkeys((entry.stage, entry.template_id) for entry in membership):
+        if not catalogs.template(stage, template_id).copies:
+            templates.check(data.template(stage, template_id), stage)
+
+
+def _missing_in_catalogs(entry: Entry, catalogs: Catalogs, known: Mapping[str, Combo]) -> str | None:
+    if entry.template_id not in catalogs.templates[entry.stage]:
+        return f"unknown template '{entry.template_id}'"
+    copies = catalogs.template(entry.stage, entry.template_id).copies
+    if entry.llm_model_id not in catalogs.models and not (copies and not entry.llm_model_id):
+        return f"unknown model '{entry.llm_model_id}'"
+    if entry.stage == "draft" and entry.combo_id not in known:
+        return f"unknown combo '{entry.combo_id}'"
+    return None
+
+
+def _expand_spec(
+    settings: Settings, source: Source, catalogs: Catalogs, rules: IdRules, seed: int | None
+) -> tuple[Expanded, list[Combo]]:
+    data = settings.data
+    spec = spec_module.load(source.spec or data.cohort(source.cohort_id).spec)
+    spec, combos = with_combos(spec, catalogs)
+    registered = combos_module.load(data)
+    own = {combo.combo_id for combo in combos}
+    rows = spec_module.rows(spec, seed)
+    columns = list(rows[0]) if rows else []
+    try:
+        expanded = expand(
+            rows,
+            columns,
+            source.cohort_id,
+            catalogs,
+            lambda combo_id: combo_id in own or combo_id in registered,
+            rules,
+            data,
+        )
+    except RowError as error:
+        place = _place_of(spec, error.column, error.value) if error.column else ""
+        raise SpecError(spec.path, place, error.message, error.hint) from None
+    return expanded, combos
+
+
+def _expand_curated(
+    settings: Settings, source: Source, catalogs: Catalogs, rules: IdRules
+) -> tuple[Expanded, Mapping[str, Any]]:
+    data = settings.data
+    settings = replace(settings, values={**settings.values, **source.settings})
+    selection = curated.read_selection(Path(settings["selection"]), data)
+    axes = curated.Axes(
+        active.active_templates(settings, catalogs, "essay"),
+        active.active_templates(settings, catalogs, "evaluation"),
+        active.judges(catalogs),
+    )
+    maker = Maker(source.cohort_id, catalogs, combos_module.load(data).__contains__, rules, data)
+    allocation = curated.read_allocation(data.cohort(source.cohort_id).allocation, selection.mode)
+    try:
+        curated.Curator(data, source.cohort_id, catalogs, axes, maker).expand(selection, allocation)
+    except RowError as error:
+        raise ConfigError(f"{selection.path}: {error.message}", error.hint) from None
+    return maker.expanded(), allocation.content()
+
+
+def _place_of(spec: "spec_module.Spec", column: str, level: str) -> str:
+    """Return where in a spec a column, or a level of it, is declared."""
+    if level in spec.axes.get(column, ()):
+        return f"axes.{column}[{spec.axes[column].index(level)}]"
+    for rule in spec.rules:
+        if column in getattr(rule, "axes", ()):
+            return f"{rule.place}, column {column}"
+    return f"axes.{column}" if column in spec.axes else f"column {column}"
+
+
+def with_combos(spec: "spec_module.Spec", catalogs: Catalogs) -> tuple["spec_module.Spec", list[Combo]]:
+    """Return a spec whose `combos:` convenience is an axis, and the combos that it enumerates."""
+    if spec.combos is None:
+        return spec, []
+    place = "combos"
+    declared = dict(spec.combos)
+    unknown = declared.keys() - {"concepts", "k", "level"}
+    if unknown:
+        name = min(unknown)
+        raise SpecError(spec.path, f"{place}.{name}", "unknown key", nearest(name, ("concepts", "k", "level")))
+    concepts = declared.get("concepts", "all")
+    if concepts == "all":
+        concepts = [concept.concept_id for concept in catalogs.concepts.values() if concept.active]
+    if not isinstance(concepts, list):
+        raise SpecError(spec.path, f"{place}.concepts", "must be a list of concept ids, or all")
+    for index, concept_id in enumerate(concepts):
+        if concept_id not in catalogs.concepts:
+            raise SpecError(
+                spec.path,
+                f"{place}.concepts[{index}]",
+                f"unknown concept '{concept_id}'",
+                nearest(str(concept_id), catalogs.concepts),
+            )
+    sizes = declared.get("k")
+    sizes = sizes if isinstance(sizes, list) else [sizes]
+    distinct = len(set(concepts))
+    for size in sizes:
+        if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= distinct:
+            raise SpecError(
+                spec.path,
+                f"{place}.k",
+                f"{size!r} is not a number of concepts from 1 to {distinct}",
+                "write how many concepts a combo has, or a list of such numbers",
+            )
+    level = declared.get("level", "paragraph")
+    if level not in LEVELS:
+        raise SpecError(spec.path, f"{place}.level", f"'{level}' is none of {', '.join(LEVELS)}")
+    count = sum(comb(distinct, size) for size in set(sizes))
+    if count > 1_000_000:
+        raise SpecError(spec.path, place, f"{count:,} combos are more than a cohort can hold", "name fewer concepts")
+    combos = combos_module.enumerate_combos(catalogs, concepts, sizes, level)
+    return spec_module.with_axis(spec, "combo_id", [combo.combo_id for combo in combos]), combos

@@ -1,0 +1,167 @@
+"""manifest.json: what a cohort was expanded from, so that a change is seen and an edit by hand is kept [SPEC 5.3]."""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .. import catalogs as catalogs_module
+from ..catalogs import Catalogs, combos
+from ..errors import ConfigError, MembershipError
+from ..files import dump_json, read_json, sha256_file, write_json
+from ..paths import STAGES, Cohort
+from ..settings import Settings
+from .membership import Entry, Membership
+
+if TYPE_CHECKING:
+    from .sources import Source
+
+
+def read_manifest(cohort: Cohort) -> Mapping[str, Any] | None:
+    """Return a cohort's manifest.json, None if there is none."""
+    try:
+        manifest = read_json(cohort.manifest)
+    except FileNotFoundError:
+        return None
+    if not isinstance(manifest, dict):
+        raise ConfigError(f"{cohort.manifest}: not a manifest", "restore the file from version control")
+    return manifest
+
+
+def differs_from_manifest(settings: Settings, source: "Source") -> bool:
+    """Tell whether a cohort's declaration is another than at its last expansion, by content.
+
+    Times do not tell it: settings (ids, k ...) stand in no file, and Snakemake restores the outputs of a
+    failed expansion with a new time.
+    """
+    manifest = read_manifest(settings.data.cohort(source.cohort_id))
+    if manifest is None or source.mode == "given":
+        return False
+    if not set(manifest.get("combos", ())) <= combos.load(settings.data).keys():
+        # the registry was lost: an expansion registers the combos again
+        return True
+    if _was_cut_off(settings.data.cohort(source.cohort_id), manifest):
+        return True
+    now = declared(settings, source)
+    return any(manifest.get(key) != json.loads(json.dumps(value)) for key, value in now.items())
+
+
+def changed_freeze(manifest: Mapping[str, Any] | None, source: "Source") -> list[str]:
+    """Return the frozen settings that a declaration has otherwise than a cohort's manifest."""
+    before = manifest or {}
+    return [key for key, value in source.frozen.items() if key in before and before[key] != value]
+
+
+def declared(settings: Settings, source: "Source") -> dict[str, Any]:
+    """Return the part of the manifest that says what was expanded."""
+    tables = catalogs_module.files(settings.data)
+    spec_files = [path for path in source.files if path not in tables]
+    return {
+        "mode": source.mode,
+        "spec_sha256": _bundle_sha256(spec_files) if spec_files else None,
+        "catalogs": {path.stem: sha256_file(path) for path in tables if path.exists()},
+        "settings": dict(source.settings),
+        **source.frozen,
+    }
+
+
+def of_expansion(settings: Settings, source: "Source", membership: Membership, catalogs: Catalogs) -> dict[str, Any]:
+    def distinct(column: Callable[[Entry], object], stage: str) -> list:
+        return sorted({column(entry) for entry in membership.stage(stage)})
+
+    previous = read_manifest(settings.data.cohort(source.cohort_id)) or {}
+    baseline = previous.get("parsers", {})
+    return {
+        "cohort_id": source.cohort_id,
+        "combos": distinct(lambda entry: entry.combo_id, "draft"),
+        "templates": {stage: distinct(lambda entry: entry.template_id, stage) for stage in STAGES},
+        "models": {stage: distinct(lambda entry: entry.llm_model_id, stage) for stage in STAGES},
+        "replicates": {
+            stage: max((entry.replicate for entry in membership.stage(stage)), default=0) for stage in STAGES
+        },
+        "counts": {stage: len(membership.stage(stage)) for stage in STAGES},
+        # what a generation without a record of its parser was parsed with
+        "parsers": {
+            stage: {
+                template_id: baseline.get(stage, {}).get(template_id) or catalogs.template(stage, template_id).parser
+                for template_id in distinct(lambda entry: entry.template_id, stage)
+            }
+            for stage in STAGES
+        },
+        **declared(settings, source),
+    }
+
+
+def _bundle_sha256(files: Iterable[Path]) -> str:
+    bundle = hashlib.sha256()
+    for path in sorted(files):
+        bundle.update(f"{path.name}\0{sha256_file(path)}\n".encode())
+    return bundle.hexdigest()
+
+
+def refuse_changed_freeze(cohort: Cohort, previous: Mapping[str, Any] | None, source: "Source") -> None:
+    for key in changed_freeze(previous, source):
+        raise ConfigError(
+            f"{cohort.manifest}: {key} of this cohort is {(previous or {})[key]!r}, and now "
+            f"{source.frozen[key]!r} is asked for",
+            f"set {key} back, or declare a new cohort: its generations' identity hangs on it",
+        )
+
+
+def refuse_hand_edit(cohort: Cohort, previous: Mapping[str, Any] | None) -> None:
+    if previous is None or not cohort.membership.exists() or is_as_written(cohort, previous):
+        return
+    raise MembershipError(
+        cohort.membership,
+        "",
+        "was edited by hand since it was expanded; it is not overwritten",
+        "to keep the edit, put it into the spec; to drop it, move membership.csv away and run again",
+    )
+
+
+def is_as_written(cohort: Cohort, manifest: Mapping[str, Any]) -> bool:
+    if "membership_sha256" not in manifest:
+        return True
+    try:
+        sha = sha256_file(cohort.membership)
+    except FileNotFoundError:
+        return True
+    return sha in (manifest["membership_sha256"], manifest.get("previous_membership_sha256"))
+
+
+def _was_cut_off(cohort: Cohort, manifest: Mapping[str, Any]) -> bool:
+    """Tell whether an expansion was killed after the manifest and before membership.csv were written."""
+    older = manifest.get("previous_membership_sha256")
+    if older in (None, manifest.get("membership_sha256")) or not cohort.membership.exists():
+        return False
+    return sha256_file(cohort.membership) == older
+
+
+def copy_spec(spec_folder: Path, files: Iterable[Path], target: Path) -> None:
+    for path in files:
+        if path.is_relative_to(spec_folder):
+            copy = target / path.relative_to(spec_folder)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(path.read_bytes())
+
+
+def drop_older(snapshot: Path, coming: Path) -> None:
+    for path in snapshot.rglob("*"):
+        if path.is_file() and not (coming / path.relative_to(snapshot)).exists():
+            path.unlink()
+
+
+def write(cohort: Cohort, previous: Mapping[str, Any] | None, manifest: Mapping[str, Any]) -> None:
+    volatile = ("created_at", "previous_membership_sha256")
+
+    def content(of: Mapping[str, Any]) -> str:
+        return dump_json({key: value for key, value in of.items() if key not in volatile})
+
+    if previous is not None and content(previous) == content(manifest):
+        # its time says that the expansion is up to date
+        os.utime(cohort.manifest)
+        return
+    write_json(cohort.manifest, {**manifest, "created_at": datetime.now(UTC).isoformat(timespec="seconds")})
