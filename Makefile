@@ -6,7 +6,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: run test test-quick check lock
+.PHONY: run test test-quick test-full check lock
 
 run: $(READY)
 	@echo "Running the demo cohort: 486 generations by offline models, half a minute or so"
@@ -15,10 +15,14 @@ run: $(READY)
 	@echo "The page of the demo cohort: $(CURDIR)/data/cohorts/demo/reports/html/index.html"
 
 test: $(READY)
-	$(BIN)/python -m pytest -q -n auto
+	$(BIN)/python -m pytest -q -n auto -m "not full"
 
 test-quick: $(READY)
-	$(BIN)/python -m pytest -q -n auto -m "not slow"
+	$(BIN)/python -m pytest -q -n auto -m "not slow and not full"
+
+# kills, full disks, soaks: minutes each
+test-full: $(READY)
+	$(BIN)/python -m pytest -q -n auto -m full
 
 check: $(READY)
 	$(BIN)/ruff check .
