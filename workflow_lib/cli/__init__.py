@@ -1,7 +1,8 @@
-"""The command line, ``daydream``: each module here reads the arguments of a command and prints [SPEC 10, 17].
+"""The command line, ``daydream``: one module per command.
 
-What a command does is in the library; here are only options and layout. Exit codes: 0, 1 found
-problems or could not go on, 2 used wrongly.
+Comes in: arguments, and the settings of a run.
+Goes out: text for a screen, JSON for a script, an exit code (0; 1 found problems or could not go on; 2 used wrongly).
+Never: does what a command does; that is in the library, here are only options and layout.
 """
 
 import argparse

@@ -1,4 +1,9 @@
-"""HTML pages that open from disk: one per cohort, one per essay, one over all cohorts [SPEC 9.4]."""
+"""HTML pages that open from disk: one per cohort, one per essay, one over all cohorts.
+
+Comes in: the tables of reports/ and the texts of the store.
+Goes out: html/, the same bytes from the same tables and texts.
+Never: computes a figure that no table has, or trusts a text that a model wrote.
+"""
 
 from pathlib import Path
 
