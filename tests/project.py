@@ -58,27 +58,11 @@ class Project:
         self, *arguments: str, code: int | None = 0, env: dict[str, str] | None = None, folder: Path | None = None
     ) -> str:
         """Run snakemake and return what it printed; fails unless it ends with `code` (None: any)."""
-        command = [sys.executable, "-m", "snakemake", "-s", str(SOURCE / "Snakefile"), *arguments]
-        return self._run(command, code, env, folder or self.folder)
+        return snakemake(folder or self.folder, *arguments, code=code, env=env)
 
     def daydream(self, *arguments: str, code: int | None = 0, env: dict[str, str] | None = None) -> str:
         """Run daydream and return what it printed; fails unless it ends with `code` (None: any)."""
-        return self._run([sys.executable, "-m", "workflow_lib", *arguments], code, env, self.folder)
-
-    def _run(self, command: list[str], code: int | None, env: dict[str, str] | None, folder: Path) -> str:
-        done = subprocess.run(
-            command,
-            cwd=folder,
-            env=clean_environment() | (env or {}),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-        if code is not None:
-            assert done.returncode == code, f"ended with {done.returncode}:\n{done.stdout[-6000:]}"
-        return done.stdout
+        return daydream(self.folder, *arguments, code=code, env=env)
 
     @property
     def cohort_folder(self) -> Path:
@@ -108,6 +92,32 @@ class Project:
         """Return the rows of a cohort's aggregated scores."""
         folder = self.data / "cohorts" / (cohort or self.cohort)
         return read_csv(folder / "reports" / "parsing" / "aggregated_scores.csv")
+
+
+def snakemake(folder: Path, *arguments: str, code: int | None = 0, env: dict[str, str] | None = None) -> str:
+    """Run snakemake in a folder and return what it printed; fails unless it ends with `code` (None: any)."""
+    return _run(["snakemake", "-s", str(SOURCE / "Snakefile"), *arguments], folder, code, env)
+
+
+def daydream(folder: Path, *arguments: str, code: int | None = 0, env: dict[str, str] | None = None) -> str:
+    """Run daydream in a folder and return what it printed; fails unless it ends with `code` (None: any)."""
+    return _run(["workflow_lib", *arguments], folder, code, env)
+
+
+def _run(command: list[str], folder: Path, code: int | None, env: dict[str, str] | None) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", *command],
+        cwd=folder,
+        env=clean_environment() | (env or {}),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    if code is not None:
+        assert done.returncode == code, f"ended with {done.returncode}:\n{done.stdout[-6000:]}"
+    return done.stdout
 
 
 def clean_environment() -> dict[str, str]:
