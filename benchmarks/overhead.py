@@ -1,4 +1,4 @@
-"""Wall time of a cohort above the least that its calls can take, N * L / C.
+"""Wall time of a cohort above the least that its calls can take, N * L / C, and CPU time per generation.
 
 Runs a cohort of about N generations against `daydream serve-offline` with a latency of L seconds and C calls in
 flight, from the checkpoint to the last table, in a temporary folder:
@@ -8,6 +8,7 @@ flight, from the checkpoint to the last table, in a temporary folder:
 
 import argparse
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -70,6 +71,8 @@ def measure(folder: Path, given: argparse.Namespace) -> None:
         begun = time.monotonic()
         subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True, text=True)
         wall = time.monotonic() - begun
+        # the server is not among them: only children that have ended count
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
     finally:
         if server:
             server.terminate()
@@ -78,6 +81,7 @@ def measure(folder: Path, given: argparse.Namespace) -> None:
     print(f"generations {calls}  latency {given.latency:g} s  in flight {given.concurrency}  batch {given.batch}")
     print(f"wall {wall:.1f} s  bound {bound:.1f} s  ratio {wall / bound if bound else float('nan'):.2f}")
     print(f"overhead {1000 * (wall - bound) / calls:.1f} ms per generation  rate {calls / wall:.1f} generations/s")
+    print(f"CPU {1000 * (used.ru_utime + used.ru_stime) / calls:.1f} ms per generation, snakemake's start included")
 
 
 if __name__ == "__main__":

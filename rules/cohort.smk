@@ -9,7 +9,10 @@ OUTPUTS:          data/cohorts/{cohort}/membership.csv      one row per generati
 
 
 checkpoint cohort_membership:
-    """Expand a cohort. Its outputs are update(): a failed expansion leaves the previous ones as they are."""
+    """Expand a cohort. Its outputs are update(): a failed expansion leaves the previous ones as they are.
+
+    A membership.csv that an older tool wrote is no output of it: Snakemake may delete outputs.
+    """
     input:
         declared=declaration_of,
         change=changed_declaration_of,
@@ -21,6 +24,8 @@ checkpoint cohort_membership:
         evaluations=update(f"{COHORT_DIRS}/{{cohort}}/tasks/evaluation_tasks.csv"),
     log:
         "logs/cohort_membership/{cohort}.log",
+    wildcard_constraints:
+        cohort=EXPANDABLE,
     run:
         write_membership(wildcards.cohort, log[0])
 

@@ -5,6 +5,7 @@ Everything else is in workflow_lib/, which knows nothing of Snakemake.
 """
 
 import contextlib
+import re
 import sys
 from pathlib import Path
 
@@ -103,6 +104,9 @@ for pool, limits in sorted(
 
 # cohorts whose checkpoint is done: asking Snakemake again for each of thousands of jobs takes seconds
 READY = {name for name in COHORTS if run_of.sources[name].mode == "given"}
+EXPANDABLE = (
+    f"(?!({'|'.join(map(re.escape, sorted(READY)))})/)[A-Za-z0-9][A-Za-z0-9._-]*"
+)
 
 
 def expanded(cohort):

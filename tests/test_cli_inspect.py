@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from tests.project import SOURCE, TWO_BY_TWO, clean_environment
-from tests.small_cohort import declare, make_project, run_all
+from tests.small_cohort import declare, expand, make_project, run_all
 from workflow_lib import cli
 
 
@@ -91,6 +91,28 @@ def test_plan_with_spec_tells_the_difference(settings, capsys, tmp_path):
     assert "sim-judge-x" in captured.err, "a level that a subset names in vain is told"
     assert cli.main(["plan", "--spec", str(edited)]) == 0
     assert "rules.subsets.evaluation_llm" in capsys.readouterr().out
+
+
+def test_plan_compares_a_spec_with_the_cohort_that_it_lies_in(settings, capsys):
+    narrow = TWO_BY_TWO.replace("[sim-judge-a, sim-judge-b]", "[sim-judge-a]")
+    declare(settings, narrow, "narrow")
+    expand(settings, "narrow")
+    own = declare(settings, narrow.replace("[novelty]", "[novelty, creativity]"), "narrow")
+    for path in (own, own.parent):
+        assert cli.main(["plan", "--spec", str(path), "--json"]) == 0
+        plan = read_json(capsys)
+        assert (plan["cohort"], plan["added"], plan["dropped"]) == ("narrow", 4, 0)
+    assert cli.main(["plan", "--spec", str(own), "--cohort", "mini", "--json"]) == 0
+    plan = read_json(capsys)
+    assert (plan["cohort"], plan["added"], plan["dropped"]) == ("mini", 4, 4)
+
+
+def test_plan_prints_a_warning_once(settings, capsys):
+    rules = "rules:\n  subsets:\n    evaluation_llm: [sim-judge-a, sim-judge-x]\noutput:"
+    declare(settings, TWO_BY_TWO.replace("output:", rules))
+    for arguments in (["plan"], ["plan", "--spec", str(settings.data.cohort("mini").spec)]):
+        assert cli.main(arguments) == 0
+        assert capsys.readouterr().err.count("sim-judge-x") == 1
 
 
 def test_plan_for_people_says_unknown_where_no_price_is(settings, capsys):

@@ -69,6 +69,18 @@ def test_a_store_of_hundreds_is_used_as_it_is(project: Project):
 
 
 @pytest.mark.slow
+def test_membership_of_another_tool_survives_forced_runs_failures_and_delete_all_output(project: Project):
+    ForeignStore(project.data)
+    membership = project.cohort_folder / "membership.csv"
+    before = (membership.stat().st_mtime_ns, membership.read_bytes())
+    with OfflineServer() as server:
+        for arguments in (("-F", "cohort"), ("-R", "cohort_membership", "--", "cohort"), ("--delete-all-output",)):
+            project.snakemake(*arguments, env={"DD_OFFLINE_BASE_URL": server.url}, code=None)
+            assert (membership.stat().st_mtime_ns, membership.read_bytes()) == before, arguments
+        assert not server.requests
+
+
+@pytest.mark.slow
 def test_a_new_judge_of_a_foreign_store_costs_only_its_own_calls(project: Project):
     store = ForeignStore(project.data)
     judged = store.spec.replace("[novelty, creativity]", "[novelty]").replace(

@@ -9,6 +9,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests import tiny_root
+from workflow_lib import ids
 from workflow_lib import spec as specs
 from workflow_lib.spec import SpecError, load, rows, rows_with_counts, unused_levels, with_axis
 
@@ -601,13 +603,42 @@ def test_combos_become_the_first_axis(tmp_path):
     spec = load(write(tmp_path, COMBOS + "output: {field_order: [t, combo_id]}"))
     assert spec.combos == {"concepts": "all", "k": [2, 3], "level": "paragraph"}
     with pytest.raises(SpecError, match="with_axis"):
-        rows(spec)
+        rows_with_counts(spec)
     full = with_axis(spec, "combo_id", ["c2", "c1", "c2"])
     assert [" ".join(row.values()) for row in rows(full)] == ["t1 c2", "t2 c2", "t1 c1", "t2 c1"]
     with pytest.raises(SpecError, match="exists already"):
         with_axis(full, "combo_id", ["c1"])
     with pytest.raises(SpecError, match="no levels"):
         with_axis(spec, "combo_id", [])
+
+
+def test_combos_are_enumerated_from_the_catalogs_of_the_data_root_that_the_spec_lies_in(tmp_path, monkeypatch):
+    text = "combos: {concepts: all, k: [2, 3]}\naxes: {t: [t1]}\noutput: {field_order: [combo_id, t]}"
+    data = tiny_root.make(tmp_path).data
+    inside = write(data.cohort("mini").spec, text)
+    pair = ids.combo_id(["moat", "loop"], "paragraph", 2)
+    found = [row["combo_id"] for row in rows(load(inside))]
+    assert len(found) == 4 and found[0] == pair
+    monkeypatch.chdir(inside)
+    assert rows(load("config.yaml")) == rows(load(inside)), "relative paths"
+    outside = write(tmp_path / "elsewhere", text)
+    monkeypatch.setenv("DAYDREAMING_DATA_ROOT", str(data.root))
+    assert rows(load(outside)) == rows(load(inside))
+    monkeypatch.setenv("DAYDREAMING_DATA_ROOT", str(tmp_path / "nowhere"))
+    with pytest.raises(SpecError, match="no catalogs") as caught:
+        rows(load(outside))
+    assert (caught.value.file, caught.value.place) == (str(outside / "config.yaml"), "combos")
+    write(inside, text.replace("all", "[moat, moats]"))
+    with pytest.raises(SpecError, match="unknown concept 'moats'"):
+        rows(load(inside))
+
+
+def test_a_spec_is_read_again_only_after_a_change(tmp_path):
+    folder = write(tmp_path, AB.replace("[b1, b2]", '"@file:items/b.txt"') + OUT_AB, b_txt="b1\nb2\n")
+    first = load(folder)
+    assert load(folder) is first
+    write(folder, AB.replace("[b1, b2]", '"@file:items/b.txt"') + OUT_AB, b_txt="b1\nb2\nb3\n")
+    assert len(rows(load(folder))) == 9
 
 
 def test_mistakes_beside_combos_are_told_before_any_combo_is_registered(tmp_path):

@@ -7,6 +7,7 @@ Never: knows a cohort or a generation, or makes a call.
 
 from .tables import (
     CATALOG_NAMES,
+    CONCEPTS,
     LEVELS,
     MODELS,
     Catalogs,
@@ -23,6 +24,7 @@ from .tables import (
 
 __all__ = [
     "CATALOG_NAMES",
+    "CONCEPTS",
     "LEVELS",
     "MODELS",
     "Catalogs",

@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from .. import catalogs, cohorts, spec, tables
+from .. import catalogs, spec, tables
 from ..files import write_text
 from .options import at_least_one, command, settings_of
 from .output import counted, warn
@@ -27,7 +27,7 @@ def run(args: argparse.Namespace) -> int:
     """Print the rows; always 0."""
     loaded = spec.load(args.spec)
     if loaded.combos is not None:
-        loaded, _ = cohorts.with_combos(loaded, catalogs.load(settings_of(args).data))
+        loaded, _ = spec.with_combos(loaded, catalogs.load(settings_of(args).data))
     rows, counts = spec.rows_with_counts(loaded, args.seed)
     warn(spec.unused_levels(loaded))
     for place, before, after in counts:

@@ -22,7 +22,10 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser = command(commands, "plan", run, "Show what a run would make, and what it would cost.", DETAILS)
     add_cohort(parser)
     parser.add_argument(
-        "--spec", metavar="PATH", type=Path, help="compare this edited spec (folder or file) with the cohort as it is"
+        "--spec",
+        metavar="PATH",
+        type=Path,
+        help="compare this edited spec (folder or file) with its own cohort, or with --cohort, as it is",
     )
     parser.add_argument("--selection", metavar="FILE", help="list of essays or drafts that makes a curated cohort")
     add_json(parser)
@@ -33,6 +36,8 @@ def run(args: argparse.Namespace) -> int:
     settings = settings_of(args)
     comparison = None
     if args.spec:
+        args.cohort = args.cohort or planning.cohort_of_spec(settings.data, args.spec)
+        settings = settings_of(args)
         within, comparison = planning.compare(settings, args.spec)
     else:
         within = scope.declared(settings)

@@ -5,7 +5,7 @@ Goes out: membership.csv, tasks/, manifest.json.
 Never: looks at an answer, beyond what the store's metadata.json says of its origin.
 """
 
-from .expansion import Expansion, expand_source, load_membership, with_combos, write
+from .expansion import Expansion, expand_source, load_membership, write
 from .manifest import changed_freeze, differs_from_manifest, read_manifest
 from .sources import AUTO, Source, existing, resolve, spec_source
 
@@ -21,6 +21,5 @@ __all__ = [
     "read_manifest",
     "resolve",
     "spec_source",
-    "with_combos",
     "write",
 ]

@@ -3,16 +3,15 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from math import comb
 from pathlib import Path
 from typing import Any
 
 from .. import catalogs as catalogs_module
 from .. import spec as spec_module
-from ..catalogs import LEVELS, Catalogs, templates
+from ..catalogs import Catalogs, templates
 from ..catalogs import combos as combos_module
 from ..catalogs.combos import Combo
-from ..errors import ConfigError, SpecError, nearest
+from ..errors import ConfigError, SpecError
 from ..files import sha256_file, staged, write_json
 from ..paths import STAGES, Cohort
 from ..settings import Settings
@@ -61,7 +60,7 @@ def expand_source(settings: Settings, source: Source, seed: int | None = None) -
     membership_module.check(membership.entries, path)
     warnings = []
     if source.spec is not None:
-        warnings += spec_module.unused_levels(with_combos(spec_module.load(source.spec), catalogs)[0])
+        warnings += spec_module.unused_levels(spec_module.with_combos(spec_module.load(source.spec), catalogs)[0])
     if expanded.collapsed:
         warnings.append(
             f"{expanded.collapsed} rows name a model or replicate for an essay that only copies its draft; "
@@ -156,7 +155,7 @@ def _expand_spec(
 ) -> tuple[Expanded, list[Combo]]:
     data = settings.data
     spec = spec_module.load(source.spec or data.cohort(source.cohort_id).spec)
-    spec, combos = with_combos(spec, catalogs)
+    spec, combos = spec_module.with_combos(spec, catalogs)
     registered = combos_module.load(data)
     own = {combo.combo_id for combo in combos}
     rows = spec_module.rows(spec, seed)
@@ -205,47 +204,3 @@ def _place_of(spec: "spec_module.Spec", column: str, level: str) -> str:
         if column in getattr(rule, "axes", ()):
             return f"{rule.place}, column {column}"
     return f"axes.{column}" if column in spec.axes else f"column {column}"
-
-
-def with_combos(spec: "spec_module.Spec", catalogs: Catalogs) -> tuple["spec_module.Spec", list[Combo]]:
-    """Return a spec whose `combos:` convenience is an axis, and the combos that it enumerates."""
-    if spec.combos is None:
-        return spec, []
-    place = "combos"
-    declared = dict(spec.combos)
-    unknown = declared.keys() - {"concepts", "k", "level"}
-    if unknown:
-        name = min(unknown)
-        raise SpecError(spec.path, f"{place}.{name}", "unknown key", nearest(name, ("concepts", "k", "level")))
-    concepts = declared.get("concepts", "all")
-    if concepts == "all":
-        concepts = [concept.concept_id for concept in catalogs.concepts.values() if concept.active]
-    if not isinstance(concepts, list):
-        raise SpecError(spec.path, f"{place}.concepts", "must be a list of concept ids, or all")
-    for index, concept_id in enumerate(concepts):
-        if concept_id not in catalogs.concepts:
-            raise SpecError(
-                spec.path,
-                f"{place}.concepts[{index}]",
-                f"unknown concept '{concept_id}'",
-                nearest(str(concept_id), catalogs.concepts),
-            )
-    sizes = declared.get("k")
-    sizes = sizes if isinstance(sizes, list) else [sizes]
-    distinct = len(set(concepts))
-    for size in sizes:
-        if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= distinct:
-            raise SpecError(
-                spec.path,
-                f"{place}.k",
-                f"{size!r} is not a number of concepts from 1 to {distinct}",
-                "write how many concepts a combo has, or a list of such numbers",
-            )
-    level = declared.get("level", "paragraph")
-    if level not in LEVELS:
-        raise SpecError(spec.path, f"{place}.level", f"'{level}' is none of {', '.join(LEVELS)}")
-    count = sum(comb(distinct, size) for size in set(sizes))
-    if count > 1_000_000:
-        raise SpecError(spec.path, place, f"{count:,} combos are more than a cohort can hold", "name fewer concepts")
-    combos = combos_module.enumerate_combos(catalogs, concepts, sizes, level)
-    return spec_module.with_axis(spec, "combo_id", [combo.combo_id for combo in combos]), combos

@@ -239,6 +239,14 @@ class Planner:
         return max(by_flight, len(seconds) * 60 / per_minute if per_minute else 0.0)
 
 
+def cohort_of_spec(data: DataRoot, path: Path) -> str | None:
+    """Return the cohort that a spec (folder or config file) lies in, None where it lies in none of this data root."""
+    full = path.resolve()
+    folder = full if full.is_dir() else full.parent
+    own = data.cohort(folder.parent.name)
+    return own.cohort_id if folder == own.spec.resolve() else None
+
+
 def compare(settings: Settings, path: Path) -> tuple[Scope, Comparison]:
     """Compare an edited spec with the membership of the run's cohort as it is written.
 
@@ -266,7 +274,7 @@ def compare(settings: Settings, path: Path) -> tuple[Scope, Comparison]:
     calls = [
         planner.call(entry) for entry in added if entry.gen_id in open_ids and not generations.is_copy(settings, entry)
     ]
-    spec, _ = cohorts.with_combos(spec_module.load(path), catalogs_module.load(settings.data))
+    spec, _ = spec_module.with_combos(spec_module.load(path), catalogs_module.load(settings.data))
     rows, rules = spec_module.rows_with_counts(spec)
     manifest = cohorts.read_manifest(settings.data.cohort(source.cohort_id))
     for key in cohorts.changed_freeze(manifest, source):

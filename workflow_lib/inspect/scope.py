@@ -3,9 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .. import catalogs as catalogs_module
 from .. import cohorts
-from .. import spec as spec_module
 from ..catalogs.combos import Combo
 from ..cohorts import Source
 from ..cohorts.membership import Entry, Membership
@@ -69,16 +67,8 @@ def _merged(settings: Settings, sources: list[Source], *, keep_written: bool) ->
             expansion = cohorts.expand_source(settings, source)
             membership = expansion.membership
             combos.update({combo.combo_id: combo for combo in expansion.combos})
-            warnings += [*expansion.warnings, *_unused_levels(settings, source)]
+            warnings += expansion.warnings
         for entry in membership:
             entries.setdefault(entry.gen_id, entry)
     cohort_ids = tuple(source.cohort_id for source in sources)
     return Scope(cohort_ids, Membership(entries.values()), combos, tuple(warnings))
-
-
-def _unused_levels(settings: Settings, source: Source) -> list[str]:
-    if source.spec is None:
-        return []
-    spec = spec_module.load(source.spec)
-    resolved, _ = cohorts.with_combos(spec, catalogs_module.load(settings.data))
-    return spec_module.unused_levels(resolved)

@@ -2,10 +2,11 @@
 
 Comes in: spec/config.yaml and the files that it names.
 Goes out: rows, one per cell, in an order that is the same on every machine.
-Never: looks into a catalog, the store or the settings.
+Never: looks into the store. Only `combos:` looks into the catalogs.
 """
 
 from ..errors import SpecError
-from .language import Spec, load, rows, rows_with_counts, unused_levels, with_axis
+from .combos import rows, with_combos
+from .language import Spec, load, rows_with_counts, unused_levels, with_axis
 
-__all__ = ["Spec", "SpecError", "load", "rows", "rows_with_counts", "unused_levels", "with_axis"]
+__all__ = ["Spec", "SpecError", "load", "rows", "rows_with_counts", "unused_levels", "with_axis", "with_combos"]

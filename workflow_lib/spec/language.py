@@ -1,6 +1,6 @@
 """Cohort specs: a small language that says which rows of template, model and combo a cohort consists of.
 
-The language is described in SPEC 4.1. `load` reads and checks, `rows` expands; neither needs a catalog.
+The language is described in SPEC 4.1. `load` reads and checks, `rows_with_counts` expands; neither needs a catalog.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -11,6 +11,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from ..catalogs import LEVELS
 from ..errors import SpecError
 from .files import (
     CONFIG_SUFFIXES,
@@ -32,7 +33,6 @@ __all__ = [
     "Spec",
     "SpecError",
     "load",
-    "rows",
     "rows_with_counts",
     "unused_levels",
     "with_axis",
@@ -40,7 +40,6 @@ __all__ = [
 
 COMBO_AXIS = "combo_id"
 COMBO_NAMES = ("combo_id", "combo")
-COMBO_LEVELS = ("sentence", "paragraph", "article")
 TOP_KEYS = ("axes", "rules", "output", "combos", "ids", "notes", "experiment_id")
 SECTIONS = ("subsets", "ties", "pairs", "tuples")
 MAX_ROWS = 2_000_000  # rows are held in memory; more than this is a slip in the axes, not an experiment
@@ -77,15 +76,41 @@ class Spec:
 
 
 def load(path: str | Path) -> Spec:
-    """Read and check a spec.
+    """Read and check a spec; it is read again only when one of its files has changed.
 
     Args:
         path: the spec folder, with a config.yaml or config.json in it, or the config file itself.
 
     Raises:
-        SpecError: anything wrong with it that can be told without the catalogs, naming file and place.
+        SpecError: anything wrong with it that can be seen without the catalogs, naming file and place.
     """
-    spec = _Reader(_find_config(Path(path))).read()
+    config = _find_config(Path(path))
+    known = _loaded.get(config.absolute())
+    # the path as given stands in messages
+    if known is None or known[1].path != config or known[0] != _signature(known[1].files):
+        spec = _read(config)
+        known = (_signature(spec.files), spec)
+        _loaded[config.absolute()] = known
+    return known[1]
+
+
+_loaded: dict[Path, tuple[list[tuple[int, int] | None], Spec]] = {}
+
+
+def _signature(files: Iterable[Path]) -> list[tuple[int, int] | None]:
+    found: list[tuple[int, int] | None] = []
+    for path in files:
+        try:
+            stat = path.stat()
+        except OSError:
+            found.append(None)
+        else:
+            found.append((stat.st_mtime_ns, stat.st_size))
+    return found
+
+
+def _read(config: Path) -> Spec:
+    spec = _Reader(config).read()
     if spec.combos is None:
         _check_fields(spec, _compile(spec)[0])
     elif not any(COMBO_AXIS in _axes_named_by(rule) for rule in spec.rules):
@@ -95,24 +120,13 @@ def load(path: str | Path) -> Spec:
     return spec
 
 
-def rows(spec: Spec, seed: int | None = None) -> list[dict[str, str]]:
-    """Return the rows of a spec: the same ones, in the same order, on every machine.
+def rows_with_counts(spec: Spec, seed: int | None = None) -> tuple[list[dict[str, str]], list[tuple[str, int, int]]]:
+    """Return the rows as `combos.rows` does, and for each rule (its place, rows before it, rows after it).
 
     Args:
         spec: from `load`; one with `combos` must have got their ids by `with_axis`.
         seed: wins over the spec's own.
-
-    Returns:
-        One mapping column -> level per row; the columns of `field_order` first, the others in axis order.
-
-    Raises:
-        SpecError: a rule that does not fit the axes, or too many rows.
     """
-    return rows_with_counts(spec, seed)[0]
-
-
-def rows_with_counts(spec: Spec, seed: int | None = None) -> tuple[list[dict[str, str]], list[tuple[str, int, int]]]:
-    """Return the rows as `rows` does, and for each rule (its place, rows before it, rows after it)."""
     if spec.combos is not None and COMBO_AXIS not in spec.axes:
         raise SpecError(
             spec.path,
@@ -523,11 +537,11 @@ class _Reader:
         for size in sizes or [None]:
             if not isinstance(size, int) or isinstance(size, bool) or size < 1:
                 raise self._error("combos.k", f"{show(value['k'])} is no number of concepts", "write k: 2 or k: [2, 3]")
-        if "level" in value and value["level"] not in COMBO_LEVELS:
+        if "level" in value and value["level"] not in LEVELS:
             raise self._error(
                 "combos.level",
                 f"{show(value['level'])} is no level of description",
-                known_names(str(value["level"]), list(COMBO_LEVELS)),
+                known_names(str(value["level"]), list(LEVELS)),
             )
         return value
 
