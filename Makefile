@@ -31,11 +31,12 @@ check: $(READY)
 	$(BIN)/snakemake --lint
 	$(BIN)/mypy
 
-# the lock file holds every package by version and hash, for all platforms and Python >= 3.11
+# the lock file holds every package by version and hash, for all platforms and Python >= 3.11;
+# versions stay as they are, unless `make lock UPGRADE=--upgrade` asks for the newest
 lock:
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --extra dev \
-		--upgrade pyproject.toml -o requirements.lock
+		$(UPGRADE) pyproject.toml -o requirements.lock
 
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv

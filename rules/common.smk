@@ -48,14 +48,14 @@ try:
     COHORTS = list(run_of.sources)
     MEMBERSHIPS = [f"{settings.data.cohort(name).membership}" for name in COHORTS]
 except DayDreamError as error:
-    if "settings" not in globals() or not settings["cross_cohort"]:
+    if "settings" not in globals() or not settings.cross_cohort:
         stop(error)
     # tables over other cohorts need none of their own; every other target does
     COHORTS = []
     MEMBERSHIPS = [without_cohort(error)]
     run_of.sources = {}
 
-if settings["selection"] and any(
+if settings.selection and any(
     source.mode == "spec" for source in run_of.sources.values()
 ):
     print(
@@ -86,19 +86,19 @@ wildcard_constraints:
 
 
 # a limit that holds with or without a profile: Snakemake never starts more jobs of a pool than may call
-for pool, limits in settings["pools"].items():
-    if "max_concurrent" in limits:
-        workflow.register_resource(f"pool_{pool}", limits["max_concurrent"])
+for pool, limits in settings.pools.items():
+    if limits.max_concurrent:
+        workflow.register_resource(f"pool_{pool}", limits.max_concurrent)
 
 # jobs of small pools ride on the worker threads that Snakemake keeps beside --cores, so that
 # waiting for a slow pool holds no slot that other calls could use
 SPARE_WORKERS = 5
 SMALL_POOLS = set()
 for pool, limits in sorted(
-    settings["pools"].items(), key=lambda item: item[1].get("max_concurrent", 99)
+    settings.pools.items(), key=lambda item: item[1].max_concurrent or 99
 ):
-    if limits.get("max_concurrent", 99) <= SPARE_WORKERS:
-        SPARE_WORKERS -= limits["max_concurrent"]
+    if limits.max_concurrent and limits.max_concurrent <= SPARE_WORKERS:
+        SPARE_WORKERS -= limits.max_concurrent
         SMALL_POOLS.add(pool)
 
 
@@ -151,7 +151,7 @@ def changed_declaration_of(wildcards):
 def redoes():
     """Tell whether finished work is asked for as well: -F, -R and fresh= reach only jobs that somebody asks for."""
     return bool(
-        settings["fresh"]
+        settings.fresh
         or workflow.dag_settings.forceall
         or workflow.dag_settings.forcerun
     )
@@ -161,7 +161,7 @@ def open_of(stage=None):
     """Return an input function: the parsed texts that are still to be made, of a stage or for the tables."""
 
     def parsed(wildcards):
-        if settings["partial"]:
+        if settings.partial:
             return []
         named = [wildcards.cohort] if hasattr(wildcards, "cohort") else COHORTS
         for cohort in named:
@@ -180,7 +180,7 @@ def unless_sharded(reports):
     """Return what a run ends with: its reports, or with `shard` only the texts of its slice."""
     if not COHORTS:
         return MEMBERSHIPS
-    return [*MEMBERSHIPS, open_of()] if settings["shard"] else reports
+    return [*MEMBERSHIPS, open_of()] if settings.shard else reports
 
 
 def work_before_results(wildcards):
@@ -269,8 +269,8 @@ def pool_slots(stage):
 
     return {
         f"pool_{pool}": slot_of(pool)
-        for pool, own in settings["pools"].items()
-        if "max_concurrent" in own
+        for pool, own in settings.pools.items()
+        if own.max_concurrent
     }
 
 

@@ -1,6 +1,7 @@
 """The parts of the docs that come from code: settings, commands, and failures as they were provoked.
 
-A page holds them between `<!-- generated: NAME -->` and `<!-- end -->`; scripts/write-docs puts them there.
+config/config.schema.yaml comes from the models of the settings.
+A page holds its parts between `<!-- generated: NAME -->` and `<!-- end -->`; scripts/write-docs puts them there.
 """
 
 import json
@@ -12,19 +13,16 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from tests import provoked
 from tests.project import SOURCE
-from workflow_lib import cli
-from workflow_lib import settings as settings_module
-from workflow_lib.paths import STAGES
+from workflow_lib import cli, settings
+from workflow_lib.settings import schema
 
 DOCS = SOURCE / "docs"
 REPAIR = ".venv/bin/python scripts/write-docs"
 _BLOCK = re.compile(r"(<!-- generated: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
-# keys whose names people choose, as they stand in the table
-_OPEN = {"endpoints": "NAME", "pools": "NAME"}
+# mappings by name, and how the table writes such a name
+_NAMED = {"stages": "STAGE", "endpoints": "NAME", "pools": "NAME"}
 
 
 def page(text: str) -> str:
@@ -38,65 +36,62 @@ def pages() -> list[Path]:
 
 
 def write() -> None:
-    """Bring the generated parts of all pages up to date."""
+    """Bring the schema of the settings and the generated parts of all pages up to date."""
+    schema.SCHEMA_FILE.write_text(schema.schema_text())
     for path in pages():
         path.write_text(page(path.read_text()))
 
 
 def settings_table() -> str:
     """Return every setting: key, type, default, meaning with unit."""
-    schema = yaml.safe_load(settings_module.SCHEMA_FILE.read_text())
-    with tempfile.TemporaryDirectory() as empty:
-        folder = Path(empty)
-        (folder / "config").mkdir()
-        (folder / "config" / "config.yaml").touch()
-        defaults = settings_module.load({}, folder, {}).values
-    rows = [(f"`{key}`", *cells) for key, *cells in _settings(schema, schema, "", defaults)]
+    rows = [(f"`{key}`", *cells) for key, *cells in _settings(schema.json_schema(), "", settings.Settings())]
     return _table(("key", "type", "default", "meaning"), rows)
 
 
-def _settings(
-    schema: Mapping[str, Any], part: Mapping[str, Any], prefix: str, values: Any
-) -> Iterable[tuple[str, str, str, str]]:
-    if prefix == "stages.":
-        stage = schema["$defs"]["stage"]
-        for key, inner in stage["properties"].items():
-            found = {name: values[name][key] for name in STAGES}
-            yield f"stages.STAGE.{key}", _type(inner), _by_stage(found), inner["description"]
-        return
-    for key, inner in part["properties"].items():
-        name, value = f"{prefix}{key}", (values or {}).get(key)
-        if "properties" in inner:
+def _settings(part: Mapping[str, Any], prefix: str, values: Any) -> Iterable[tuple[str, str, str, str]]:
+    for key, short in part["properties"].items():
+        inner, name, value = _whole(short), f"{prefix}{key}", getattr(values, key)
+        if key in _NAMED:
             yield name, "mapping", "", inner["description"]
-            yield from _settings(schema, inner, f"{name}.", value)
-        elif key in _OPEN:
-            yield name, "mapping", "", inner["description"]
-            own = schema["$defs"][inner["additionalProperties"]["$ref"].rsplit("/", 1)[1]]
+            own = _whole(next(iter((inner.get("properties") or inner["patternProperties"]).values())))
             for field, one in own["properties"].items():
-                found = {which: given[field] for which, given in value.items() if given.get(field) not in (None, {})}
-                shown = "; ".join(f"{which}: {_value(given)}" for which, given in found.items())
-                yield f"{name}.{_OPEN[key]}.{field}", _type(one), shown, one["description"]
+                found = {which: getattr(given, field) for which, given in value.items()}
+                yield f"{name}.{_NAMED[key]}.{field}", _type(one), _by_name(found), one["description"]
+        elif "$ref" in short:
+            yield name, "mapping", "", inner["description"]
+            yield from _settings(inner, f"{name}.", value)
         else:
             yield name, _type(inner), _value(value), inner["description"]
 
 
-def _by_stage(found: Mapping[str, Any]) -> str:
-    if len({json.dumps(value) for value in found.values()}) == 1:
+def _whole(part: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a part of the schema with what its $ref stands for."""
+    if "$ref" not in part:
+        return part
+    return {**schema.json_schema()["$defs"][part["$ref"].rsplit("/", 1)[1]], **part}
+
+
+def _by_name(found: Mapping[str, Any]) -> str:
+    if len({_value(value) for value in found.values()}) == 1:
         return _value(next(iter(found.values())))
-    return "; ".join(f"{stage}: {_value(value)}" for stage, value in found.items())
+    return "; ".join(f"{name}: {_value(value)}" for name, value in found.items() if _value(value))
 
 
 def _type(part: Mapping[str, Any]) -> str:
     if "enum" in part:
         return " or ".join(f"`{choice}`" for choice in part["enum"])
-    kinds = part["type"] if isinstance(part["type"], list) else [part["type"]]
-    text = " or ".join(kind for kind in kinds if kind != "null").replace("object", "mapping").replace("array", "list")
+    kinds = [one["type"] for one in part.get("anyOf", [part])]
+    text = " or ".join(kinds).replace("object", "mapping").replace("array", "list")
     limits = [(">=", "minimum"), (">", "exclusiveMinimum"), ("<=", "maximum")]
     return ", ".join([text, *(f"{sign} {part[key]}" for sign, key in limits if key in part)])
 
 
 def _value(value: Any) -> str:
-    return "" if value in (None, {}, []) else f"`{value if isinstance(value, str) else json.dumps(value)}`"
+    if value in (None, {}, []):
+        return ""
+    if isinstance(value, float):
+        return f"`{value:g}`"
+    return f"`{value if isinstance(value, str) else json.dumps(value)}`"
 
 
 def commands() -> str:

@@ -20,6 +20,7 @@ from workflow_lib import settings as settings_module
 from workflow_lib.calls import endpoints
 from workflow_lib.paths import ANALYSIS_TABLES, STAGES, SUMMARY_TABLES
 from workflow_lib.results import cross, reports
+from workflow_lib.settings import schema
 
 PAGES = [
     SOURCE / "README.md",
@@ -56,6 +57,10 @@ def test_generated_parts_are_up_to_date(path: Path):
     have, now = path.read_text(), reference.page(path.read_text())
     changes = "\n".join(difflib.unified_diff(have.splitlines(), now.splitlines(), "as it is", "as it should be", n=0))
     assert one_spaced(have) == one_spaced(now), f"run {reference.REPAIR}\n{changes}"
+
+
+def test_schema_of_the_settings_is_up_to_date():
+    assert schema.SCHEMA_FILE.read_text() == schema.schema_text(), f"run {reference.REPAIR}"
 
 
 def test_every_environment_variable_is_told():
@@ -392,7 +397,7 @@ def test_endpoints_of_the_operations_page_are_valid(tmp_path):
     assert models
     for model in models.values():
         assert endpoints.find(settings, model.endpoint).base_url == given["endpoints"][model.endpoint]["base_url"]
-        assert model.pool in settings["pools"]
+        assert model.pool in settings.pools
 
 
 def test_first_paid_cohort_of_the_readme_is_small():

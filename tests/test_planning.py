@@ -12,6 +12,7 @@ from workflow_lib.calls.journal import Journal
 from workflow_lib.errors import ConfigError, SpecError
 from workflow_lib.files import read_json, write_json
 from workflow_lib.inspect import planning, scope
+from workflow_lib.settings import PoolSettings
 
 # a hosted model: 2 and 10 US dollars per million tokens in the shipped catalog
 HOSTED = TWO_BY_TWO.replace("[sim-writer-a]", "[sonnet-5.5]")
@@ -65,7 +66,7 @@ def test_plan_before_expansion_writes_nothing(settings):
     declare(settings, TWO_BY_TWO.replace("default-mode-network", "mind-wandering"), "later")
     before = sorted(settings.data.root.rglob("*"))
     registry = settings.data.combo_mappings.read_bytes()
-    later = type(settings)({**settings.values, "cohort": "later"}, settings.data, {})
+    later = settings.model_copy(update={"cohort": "later"})
     assert totals(plan_of(later), "draft")["to_do"] == 2
     assert sorted(settings.data.root.rglob("*")) == before
     assert settings.data.combo_mappings.read_bytes() == registry
@@ -117,7 +118,7 @@ def test_attempt_without_raw_is_not_bought_but_an_order_is(settings):
 def test_answers_of_another_cohort_are_reusable(settings):
     run_all(settings)
     declare(settings, TWO_BY_TWO, "twin")
-    twin = type(settings)({**settings.values, "cohort": "twin"}, settings.data, {})
+    twin = settings.model_copy(update={"cohort": "twin"})
     plan = plan_of(twin)
     assert sum(line.reusable for stage in plan.stages.values() for line in stage.values()) == 14
 
@@ -174,8 +175,8 @@ def test_recorded_usage_calibrates_a_model(settings):
     ids=["in-flight", "wide", "per-minute", "no-limit", "idle"],
 )
 def test_pool_time_is_the_longer_of_both_limits(settings, limits, calls, expected):
-    pools = {**settings["pools"], "paid": limits}
-    limited = type(settings)({**settings.values, "pools": pools}, settings.data, {})
+    pools = {**settings.pools, "paid": PoolSettings(**limits)}
+    limited = settings.model_copy(update={"pools": pools})
     planner = planning.Planner(limited, scope.declared(limited))
     assert planner._pool_seconds("paid", [10.0] * calls) == expected
 
@@ -223,7 +224,7 @@ def test_added_cells_that_the_store_has_are_reused(settings, tmp_path):
     run_all(settings)
     narrow = TWO_BY_TWO.replace("[sim-judge-a, sim-judge-b]", "[sim-judge-a]")
     declare(settings, narrow, "narrow")
-    chosen = type(settings)({**settings.values, "cohort": "narrow"}, settings.data, {})
+    chosen = settings.model_copy(update={"cohort": "narrow"})
     _, comparison = planning.compare(chosen, wide)
     assert len(comparison.added) == len(comparison.reused) == 4
     assert comparison.calls == 0 and comparison.expected_usd == 0.0
@@ -231,7 +232,7 @@ def test_added_cells_that_the_store_has_are_reused(settings, tmp_path):
 
 def test_spec_is_compared_with_one_cohort_only(settings, tmp_path):
     declare(settings, TWO_BY_TWO, "twin")
-    both = type(settings)({**settings.values, "cohort": "mini,twin"}, settings.data, {})
+    both = settings.model_copy(update={"cohort": "mini,twin"})
     with pytest.raises(ConfigError, match="one cohort"):
         planning.compare(both, settings.data.cohort("mini").spec)
 
@@ -245,5 +246,5 @@ def test_broken_edited_spec_names_its_place(settings, tmp_path):
 
 def test_two_cohorts_count_shared_generations_once(settings):
     declare(settings, TWO_BY_TWO, "twin")
-    both = type(settings)({**settings.values, "cohort": "mini,twin"}, settings.data, {})
+    both = settings.model_copy(update={"cohort": "mini,twin"})
     assert totals(plan_of(both), "evaluation")["rows"] == 8

@@ -40,7 +40,7 @@ class Run:
         Raises:
             ConfigError: no cohort is named, or one that does not exist.
         """
-        names = self.settings.cohorts or (["auto"] if self.settings["auto"] else [])
+        names = self.settings.cohorts or (["auto"] if self.settings.auto else [])
         if not names:
             raise ConfigError(
                 "no cohort is chosen",
@@ -65,7 +65,7 @@ class Run:
     def wanted(self, cohort_id: str) -> Membership:
         """Return the part of a cohort that this run is limited to by `shard`, else all of it."""
         whole = self.membership(cohort_id)
-        shard = self.settings["shard"]
+        shard = self.settings.shard
         if not shard:
             return whole
         index, count = (int(part) for part in shard.split("/"))
@@ -159,7 +159,7 @@ class Run:
             baseline = parsers.get(entry.stage, {}).get(entry.template_id)
             if not everything and not generations.needs_parse(self.settings, entry, baseline):
                 continue
-            if self.settings["accept_failures"] and self.is_accepted(wanted, entry):
+            if self.settings.accept_failures and self.is_accepted(wanted, entry):
                 continue
             found.append(entry)
         return found
@@ -172,14 +172,14 @@ class Run:
         """Return gen_id -> the chunk that buys its answer in batch mode; decided once per process and cohort."""
         if cohort_id not in self._chunks:
             wanted = self.wanted(cohort_id)
-            asked = self.open_work(cohort_id, everything=bool(self.settings["fresh"]))
-            found = batches.chunks(self.settings, wanted, asked, self.settings["batch"])
+            asked = self.open_work(cohort_id, everything=bool(self.settings.fresh))
+            found = batches.chunks(self.settings, wanted, asked, self.settings.batch)
             self._chunks[cohort_id] = {entry.gen_id: chunk for chunk in found for entry in chunk.entries}
         return self._chunks[cohort_id]
 
     def markers_of(self, entries: Iterable[Entry]) -> list[Path]:
         """Return the markers of the chunks that some generations are in; none out of batch mode."""
-        if not self.settings["batch"]:
+        if not self.settings.batch:
             return []
         found = []
         for entry in entries:
@@ -191,7 +191,7 @@ class Run:
     def ancestors_in_slice(self, cohort_id: str, stage: str, index: int) -> list[Entry]:
         """Return what the generations of a slice are made from, all the way up."""
         wanted = self.wanted(cohort_id)
-        entries = batches.slice_of(wanted, stage, index, self.settings["batch"])
+        entries = batches.slice_of(wanted, stage, index, self.settings.batch)
         return [one for entry in entries for one in wanted.lineage(entry)[:-1]]
 
     def texts_behind(self, cohort_id: str) -> list[Path]:
@@ -215,7 +215,7 @@ class Run:
             files = self.files(entry)
             found += [path for path in (files.parsed, files.failure) if _is_newer(path, written)]
         recorded = read_recorded(cohort.completeness)
-        if recorded.get("allowlist") != self.settings["results"]["allowlist"]:
+        if recorded.get("allowlist") != self.settings.results.allowlist:
             found.append(newest_file())
         return found
 
@@ -261,7 +261,7 @@ def expand(run: Run, cohort_id: str) -> tuple[str, ...]:
 
 def buy(run: Run, caller: Caller, entry: Entry, say: Log) -> None:
     """Make the files of a generation's answer; in batch mode the call was made before, by its chunk's job."""
-    if run.settings["batch"]:
+    if run.settings.batch:
         generations.restore(run.settings, entry)
     else:
         generations.buy(caller, entry, say, order_id(run, entry.stage))
@@ -272,7 +272,7 @@ def buy_slice(run: Run, caller: Caller, cohort_id: str, stage: str, index: int, 
     wanted = run.wanted(cohort_id)
     lacking = [
         entry
-        for entry in batches.slice_of(wanted, stage, index, run.settings["batch"])
+        for entry in batches.slice_of(wanted, stage, index, run.settings.batch)
         if batches.lacks_answer(run.settings, entry)
     ]
     batches.buy(caller, wanted, lacking, marker, say, order_id(run, stage))
@@ -307,7 +307,7 @@ def cross_selection(run: Run) -> dict[str, Any]:
     """Return what the tables over the whole store are made of now: the cohorts asked for, and how much there is."""
     stored = run.data.gens / "evaluation"
     return {
-        "cross_cohort": run.settings["cross_cohort"],
+        "cross_cohort": run.settings.cross_cohort,
         "evaluations": sum(1 for _ in stored.iterdir()) if stored.is_dir() else 0,
     }
 
@@ -326,17 +326,17 @@ def after_failure(run: Run, tell: Callable[[str], None]) -> bool:
     Returns:
         Whether all that is open ended in failures that the run accepts.
     """
-    accepted = bool(run.settings["accept_failures"])
+    accepted = bool(run.settings.accept_failures)
     for cohort_id, source in run.sources.items():
         if not run.data.cohort(cohort_id).membership.exists() or _is_outdated(run, source):
             # the expansion failed: what was written before stays as it is
             accepted = False
             continue
         # a slice leaves the reports to a run over all of the cohort
-        if not run.settings["shard"]:
+        if not run.settings.shard:
             write_tables(run, cohort_id)
         tell(failures.table(failures.of(run.data, run.wanted(cohort_id))))
-        if not run.settings["shard"]:
+        if not run.settings.shard:
             write_page(run, cohort_id)
         accepted = accepted and not run.open_work(cohort_id)
     return accepted
@@ -364,5 +364,5 @@ def close_orders(run: Run) -> None:
 
 
 def _order_file(run: Run) -> Path:
-    what = json.dumps([sorted(run.sources), run.settings["fresh"], run.settings["shard"]])
+    what = json.dumps([sorted(run.sources), run.settings.fresh, run.settings.shard])
     return run.data.coordination / "fresh" / f"{sha256_text(what)[:16]}.json"

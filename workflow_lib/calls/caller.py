@@ -33,7 +33,7 @@ class Caller:
 
     def __init__(self, settings: Settings):
         self.settings = settings
-        self.pools = Pools(settings.data.coordination, settings["pools"])
+        self.pools = Pools(settings.data.coordination, settings.pools)
         self.watch = holders.Watch()
         self._budgets: dict[str, Budget] = {}
 
@@ -45,12 +45,12 @@ class Caller:
         """
         model = self.model(model_id)
         endpoints.find(self.settings, model.endpoint)
-        if model.pool not in self.settings["pools"]:
+        if model.pool not in self.settings.pools:
             raise ConfigError(
                 f"llm_models.csv: model {model_id} is in pool '{model.pool}', which is not configured",
                 "add it under `pools:` in config.yaml, or clear the column `pool`",
             )
-        limited = self.settings["budget_usd"] is not None or model_id in self.settings["budget_per_model"]
+        limited = self.settings.budget_usd is not None or model_id in self.settings.budget_per_model
         if limited and model.pool == "paid" and costs.ceiling_usd(model, 0, 0) is None:
             raise ConfigError(
                 f"a budget is set, but the price of model {model_id} is not known",
@@ -158,7 +158,7 @@ class Caller:
         )
 
     def _try_until_answered(self, call: "_Call") -> Reply | None:
-        llm = self.settings["llm"]
+        llm = self.settings.llm
         # being told to come back later is no failure of the call: it is counted apart
         failures = {True: 0, False: 0}
         while True:
@@ -167,14 +167,14 @@ class Caller:
                     if not call.begin_try():
                         return None
                     request = call.content["request"]
-                    return endpoints.send(call.endpoint, request, llm["connect_timeout_s"], llm["read_timeout_s"])
+                    return endpoints.send(call.endpoint, request, llm.connect_timeout_s, llm.read_timeout_s)
             except CallError as error:
                 call.end_try(error)
                 told_to_wait = error.reason == "rate_limited"
                 failures[told_to_wait] += 1
-                if not error.retry or failures[told_to_wait] >= llm["max_tries"]:
+                if not error.retry or failures[told_to_wait] >= llm.max_tries:
                     raise
-                pause = backoff_seconds(llm["backoff_s"], failures[told_to_wait], error.retry_after)
+                pause = backoff_seconds(llm.backoff_s, failures[told_to_wait], error.retry_after)
                 if told_to_wait:
                     call.pool.pause(pause)
                 else:
@@ -193,8 +193,8 @@ class Caller:
         """Return the budget of a cohort."""
         new = Budget(
             self.settings.data.coordination / "budgets" / cohort_id,
-            self.settings["budget_usd"],
-            self.settings["budget_per_model"],
+            self.settings.budget_usd,
+            self.settings.budget_per_model,
             lambda: committed(self.settings.data, cohort_id, catalogs.load(self.settings.data).models, self.watch),
         )
         # setdefault: two threads must not count in two budgets

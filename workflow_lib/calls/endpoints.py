@@ -127,7 +127,7 @@ def find(settings: Settings, name: str) -> Endpoint:
     Raises:
         ConfigError: not configured, or its key's variable is not set.
     """
-    known = settings["endpoints"]
+    known = settings.endpoints
     if name not in known:
         raise ConfigError(
             f"endpoint '{name}' of llm_models.csv is not configured",
@@ -135,14 +135,14 @@ def find(settings: Settings, name: str) -> Endpoint:
         )
     own = known[name]
     env = settings.environment
-    key_env = own.get("api_key_env") or ""
+    key_env = own.api_key_env or ""
     key = (env.get(key_env) or "").strip() or None
     if key and not (key.isascii() and key.isprintable() and " " not in key):
         raise ConfigError(
             f"the key in the environment variable {key_env} has blanks, line breaks or letters that no key has",
             f"copy it again; in .env it stands alone after {key_env}=",
         )
-    base_url = own.get("base_url")
+    base_url = own.base_url
     if name == OFFLINE:
         base_url = env.get(OFFLINE_VARIABLE) or base_url
     elif env.get(ALL_VARIABLE):
@@ -154,7 +154,7 @@ def find(settings: Settings, name: str) -> Endpoint:
         )
     if base_url is None and name != OFFLINE:
         raise ConfigError(f"endpoint '{name}' has no base_url", f"set endpoints.{name}.base_url in config.yaml")
-    headers = tuple(sorted((own.get("headers") or {}).items()))
+    headers = tuple(sorted(own.headers.items()))
     return Endpoint(name, base_url, key, key_env, headers, asks_for_cost="openrouter.ai" in (base_url or ""))
 
 

@@ -3,12 +3,13 @@
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from ..files import write_text
 from ..locks import locked
+from ..settings import PoolSettings
 from .leases import Lease
 
 POLL_SECONDS = 0.1
@@ -125,7 +126,7 @@ class Pool:
 class Pools:
     """The pools of a run by name."""
 
-    def __init__(self, coordination: Path, limits: dict[str, dict[str, int]]):
+    def __init__(self, coordination: Path, limits: Mapping[str, PoolSettings]):
         self._folder = coordination / "pools"
         self._limits = limits
         self._pools: dict[str, Pool] = {}
@@ -134,8 +135,6 @@ class Pools:
     def __getitem__(self, name: str) -> Pool:
         with self._lock:
             if name not in self._pools:
-                limits = self._limits.get(name, {})
-                self._pools[name] = Pool(
-                    self._folder / name, limits.get("max_concurrent"), limits.get("calls_per_minute")
-                )
+                limits = self._limits.get(name, PoolSettings())
+                self._pools[name] = Pool(self._folder / name, limits.max_concurrent, limits.calls_per_minute)
             return self._pools[name]

@@ -40,7 +40,7 @@ class ActiveCatalog:
 
 def active_templates(settings: Settings, catalogs: Catalogs, stage: str) -> list[str]:
     """Return the ids of a stage's active templates, narrowed by `template_filter`."""
-    patterns = settings["template_filter"].get(stage, ["*"])
+    patterns = settings.template_filter.get(stage, ["*"])
     return [
         template.template_id
         for template in catalogs.templates[stage].values()
@@ -60,12 +60,12 @@ def active_catalog(settings: Settings, catalogs: Catalogs) -> ActiveCatalog:
         ConfigError: it makes no draft, or more generations than `max_generations`.
     """
     concepts = [concept.concept_id for concept in catalogs.concepts.values() if concept.active]
-    sizes = [settings["k"]] if settings["k"] else list(range(2, settings["k_max"] + 1))
+    sizes = [settings.k] if settings.k else list(range(2, settings.k_max + 1))
     chosen = {stage: active_templates(settings, catalogs, stage) for stage in STAGES}
     writers = [model.model_id for model in catalogs.models.values() if model.for_generation]
     jury = judges(catalogs)
     _refuse_explosion(settings, catalogs, len(concepts), sizes, chosen, writers, jury)
-    combos = combos_module.enumerate_combos(catalogs, concepts, sizes, settings["description_level"])
+    combos = combos_module.enumerate_combos(catalogs, concepts, sizes, settings.description_level)
     return ActiveCatalog(combos, chosen, writers, jury)
 
 
@@ -86,10 +86,10 @@ def _refuse_explosion(
     essays = drafts * ((len(chosen["essay"]) - copies) * replicates("essay") + copies)
     evaluations = essays * len(chosen["evaluation"]) * len(jury) * replicates("evaluation")
     total = drafts + essays + evaluations
-    if total > settings["max_generations"]:
+    if total > settings.max_generations:
         raise ConfigError(
             f"the active catalog makes {total:,} generations ({drafts:,} drafts, {essays:,} essays, "
-            f"{evaluations:,} evaluations), more than max_generations = {settings['max_generations']:,}",
+            f"{evaluations:,} evaluations), more than max_generations = {settings.max_generations:,}",
             "narrow it with template_filter, k or active=false in the catalogs; or raise max_generations",
         )
     if not drafts:
@@ -131,8 +131,7 @@ def expand_active(
 
 def relevant_settings(settings: Settings) -> dict[str, Any]:
     """Return the settings that decide what an active catalog expands to."""
-    keys = ("k", "k_max", "description_level", "template_filter")
-    return {key: settings[key] for key in keys}
+    return settings.model_dump(include={"k", "k_max", "description_level", "template_filter"})
 
 
 def cohort_id_of(settings: Settings) -> str:

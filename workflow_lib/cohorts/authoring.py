@@ -121,7 +121,7 @@ def ask(settings: Settings, catalogs: Catalogs, question: Ask) -> Choice:
     known = list(catalogs.concepts)
     choice.concepts = _ask_names(question, "Concepts", known, _active_concepts(catalogs))
     choice.k = _ask_until(question, f"Concepts per combo, such as 2 or 2,3 [{_joined(_sizes(settings))}]: ", _to_sizes)
-    choice.level = _ask_level(question, settings["description_level"])
+    choice.level = _ask_level(question, settings.description_level)
     for stage in STAGES:
         offered = _active_templates(catalogs, stage)
         choice.templates[stage] = _ask_names(
@@ -137,7 +137,7 @@ def ask(settings: Settings, catalogs: Catalogs, question: Ask) -> Choice:
 def _combos(settings: Settings, catalogs: Catalogs, choice: Choice) -> dict[str, Any]:
     concepts = _checked("concept", choice.concepts or _active_concepts(catalogs), catalogs.concepts)
     sizes = choice.k or _sizes(settings)
-    level = choice.level or settings["description_level"]
+    level = choice.level or settings.description_level
     _checked("description level", [level], LEVELS)
     return {"concepts": concepts, "k": sizes[0] if len(sizes) == 1 else sizes, "level": level}
 
@@ -179,7 +179,7 @@ def _active_models(catalogs: Catalogs, stage: str) -> list[str]:
 
 
 def _sizes(settings: Settings) -> list[int]:
-    return [settings["k"]] if settings["k"] else list(range(2, settings["k_max"] + 1))
+    return [settings.k] if settings.k else list(range(2, settings.k_max + 1))
 
 
 def _ask_names(question: Ask, title: str, known: Sequence[str], offered: Sequence[str]) -> list[str]:

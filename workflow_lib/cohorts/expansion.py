@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -180,8 +180,8 @@ def _expand_curated(
     settings: Settings, source: Source, catalogs: Catalogs, rules: IdRules
 ) -> tuple[Expanded, Mapping[str, Any]]:
     data = settings.data
-    settings = replace(settings, values={**settings.values, **source.settings})
-    selection = curated.read_selection(Path(settings["selection"]), data)
+    settings = settings.model_copy(update=dict(source.settings))
+    selection = curated.read_selection(Path(source.settings["selection"]), data)
     axes = curated.Axes(
         active.active_templates(settings, catalogs, "essay"),
         active.active_templates(settings, catalogs, "evaluation"),

@@ -60,7 +60,7 @@ def resolve(settings: Settings, name: str) -> Source:
         selection = curated.existing_file(Path(chosen["selection"]))
         tables = catalogs_module.existing_files(data)
         return Source(name, CURATED, (selection, *tables), _frozen(settings, None), chosen)
-    if name == AUTO or settings["auto"]:
+    if name == AUTO or settings.auto:
         cohort_id = active.cohort_id_of(settings) if name == AUTO else name
         tables = catalogs_module.existing_files(data)
         return Source(cohort_id, AUTO, tuple(tables), _frozen(settings, None), active.relevant_settings(settings))
@@ -75,8 +75,8 @@ def resolve(settings: Settings, name: str) -> Source:
 
 def _selection_of(settings: Settings, cohort: Cohort) -> Mapping[str, Any] | None:
     """Return the settings of a curated cohort: as given, or else as its last expansion recorded them."""
-    if settings["selection"]:
-        return {key: settings[key] for key in ("selection", "template_filter")}
+    if settings.selection:
+        return settings.model_dump(include={"selection", "template_filter"})
     manifest = read_manifest(cohort) or {}
     recorded = manifest.get("settings") or {}
     if manifest.get("mode") == CURATED and Path(str(recorded.get("selection"))).exists():
@@ -107,7 +107,7 @@ def existing(settings: Settings) -> list[str]:
 
 def _frozen(settings: Settings, spec: "spec_module.Spec | None") -> dict[str, Any]:
     own = {"ids": spec.ids, "notes": spec.notes, "experiment_id": spec.experiment_id} if spec else {}
-    chosen_ids = {**settings["ids"], **(own.get("ids") or {})}
+    chosen_ids = {**settings.ids.model_dump(), **(own.get("ids") or {})}
     place = str(spec.path) if spec else "ids"
     for key, allowed in (("scope", ("content", "cohort")), ("essay_model", ("auto", "never"))):
         if chosen_ids[key] not in allowed:
@@ -117,6 +117,6 @@ def _frozen(settings: Settings, spec: "spec_module.Spec | None") -> dict[str, An
         raise SpecError(place, f"ids.{name}", "unknown key", nearest(name, ("scope", "essay_model")))
     return {
         "ids": chosen_ids,
-        "notes": own.get("notes") or settings["notes"],
-        "experiment_id": own.get("experiment_id") or settings["experiment_id"],
+        "notes": own.get("notes") or settings.notes,
+        "experiment_id": own.get("experiment_id") or settings.experiment_id,
     }

@@ -12,7 +12,7 @@ from ..cohorts.membership import Entry, Membership
 from ..errors import DayDreamError
 from ..files import write_json
 from ..paths import DataRoot
-from ..settings import Settings
+from ..settings import PoolSettings, Settings
 from . import failures, make
 
 UNLIMITED_WORKERS = 64
@@ -96,8 +96,9 @@ def buy(
         order_id: order fresh answers under this id first.
     """
     entries = list(entries)
-    limits = [caller.settings["pools"].get(make.pool_of(caller.settings, entry), {}) for entry in entries]
-    workers = max((limit.get("max_concurrent", UNLIMITED_WORKERS) for limit in limits), default=1)
+    pools = {make.pool_of(caller.settings, entry) or "" for entry in entries}
+    limits = [caller.settings.pools.get(pool, PoolSettings()).max_concurrent for pool in pools]
+    workers = max((limit or UNLIMITED_WORKERS for limit in limits), default=1)
     with ThreadPoolExecutor(max_workers=max(1, min(workers, len(entries)))) as threads:
         outcomes = list(threads.map(lambda entry: _buy_one(caller, within, entry, log, order_id), entries))
     write_json(marker, {entry.gen_id: outcome for entry, outcome in zip(entries, outcomes, strict=True)})

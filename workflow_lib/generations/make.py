@@ -17,7 +17,7 @@ from ..errors import StoreError
 from ..files import encode, read_recorded, read_text, sha256_file, sha256_text, write_json, write_text
 from ..parsers import ParseFailure
 from ..paths import PARENT_STAGE, DataRoot, Generation
-from ..settings import Settings
+from ..settings import Settings, StageSettings
 from . import failures
 
 
@@ -233,12 +233,12 @@ def request_for(settings: Settings, entry: Entry, model: Model, prompt: str) -> 
     request: dict[str, Any] = {
         "model": model.model,
         "messages": [{"role": "user", "content": prompt}],
-        "temperature": stage["temperature"] if model.temperature is None else model.temperature,
-        "max_tokens": model.max_tokens or stage["max_tokens"],
+        "temperature": stage.temperature if model.temperature is None else model.temperature,
+        "max_tokens": model.max_tokens or stage.max_tokens,
     }
     if model.endpoint == OFFLINE:
         request["seed"] = seed_of(entry.gen_id)
-    return request | dict(stage["extra"])
+    return request | stage.extra
 
 
 def seed_of(gen_id: str) -> int:
@@ -424,9 +424,9 @@ def _input_mode(data: DataRoot, entry: Entry, template: Template) -> dict[str, A
     return {"input_mode": "copy", "copied_from": parent.parsed.relative_to(data.root).as_posix()}
 
 
-def _refuse_incomplete(stage: Mapping[str, Any], raw: str, recorded: Mapping[str, Any]) -> None:
+def _refuse_incomplete(stage: StageSettings, raw: str, recorded: Mapping[str, Any]) -> None:
     truncated = recorded.get("truncated") or recorded.get("finish_reason") == "length"
-    if truncated and not stage["allow_truncated"]:
+    if truncated and not stage.allow_truncated:
         usage = recorded.get("usage") or {}
         raise ParseFailure(
             "truncated",
@@ -435,8 +435,8 @@ def _refuse_incomplete(stage: Mapping[str, Any], raw: str, recorded: Mapping[str
     if not raw.strip():
         raise ParseFailure("empty_response", "the answer is empty")
     lines = sum(1 for line in raw.splitlines() if line.strip())
-    if lines < stage["min_lines"]:
-        raise ParseFailure("min_lines_not_met", f"{lines} non-empty lines, at least {stage['min_lines']} are asked for")
+    if lines < stage.min_lines:
+        raise ParseFailure("min_lines_not_met", f"{lines} non-empty lines, at least {stage.min_lines} are asked for")
 
 
 def _concepts(data: DataRoot, combo_id: str) -> list[dict[str, str]]:

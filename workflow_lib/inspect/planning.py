@@ -19,7 +19,7 @@ from ..errors import ConfigError
 from ..files import encode, read_recorded
 from ..generations import staleness
 from ..paths import PARENT_STAGE, STAGES, DataRoot
-from ..settings import Settings
+from ..settings import PoolSettings, Settings
 from . import prompts, scope
 from .scope import Scope
 
@@ -187,7 +187,7 @@ class Planner:
 
     def _max_tokens(self, entry: Entry, model: Model | None) -> int:
         if model is None:
-            return self.settings.stage(entry.stage)["max_tokens"]
+            return self.settings.stage(entry.stage).max_tokens
         # from the request itself, where an endpoint's extra fields may have changed it
         return generations.request_for(self.settings, entry, model, "")["max_tokens"]
 
@@ -232,10 +232,10 @@ class Planner:
 
     def _pool_seconds(self, pool: str, seconds: list[float]) -> float:
         """Return how long a pool's calls take: by calls in flight, or by calls per minute, whichever is longer."""
-        limits = self.settings["pools"].get(pool, {})
-        in_flight = min(limits.get("max_concurrent", CALLS_WITHOUT_LIMIT), max(1, len(seconds)))
+        limits = self.settings.pools.get(pool, PoolSettings())
+        in_flight = min(limits.max_concurrent or CALLS_WITHOUT_LIMIT, max(1, len(seconds)))
         by_flight = sum(seconds) / in_flight
-        per_minute = limits.get("calls_per_minute")
+        per_minute = limits.calls_per_minute
         return max(by_flight, len(seconds) * 60 / per_minute if per_minute else 0.0)
 
 

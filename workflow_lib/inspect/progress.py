@@ -19,7 +19,7 @@ from ..files import read_recorded
 from ..generations import failures
 from ..generations.failures import Failure
 from ..paths import ATTEMPTS, FAILURE, PARSED, RAW, STAGES, DataRoot
-from ..settings import Settings
+from ..settings import PoolSettings, Settings
 from . import scope
 from .status import Spent
 
@@ -200,7 +200,7 @@ class Progress:
             pools,
             spent,
             self._budget_left(within.cohort_ids),
-            _seconds_left(pools, self._settings["pools"]),
+            _seconds_left(pools, self._settings.pools),
             self._last_failures(),
         )
 
@@ -280,12 +280,12 @@ class Progress:
         recent: dict[str, list[_Answer]] = defaultdict(list)
         for answer in self._answers:
             recent[answer.pool].append(answer)
-        limits = self._settings["pools"]
+        limits = self._settings.pools
         names = sorted({name for found in (flying, waiting, recent) for name in found if name})
         return {
             name: PoolProgress(
                 flying[name],
-                limits.get(name, {}).get("max_concurrent"),
+                limits.get(name, PoolSettings()).max_concurrent,
                 waiting[name],
                 _per_minute(recent[name], now),
             )
@@ -298,7 +298,7 @@ class Progress:
         return Spent(len(costs), sum(known) if known or not costs else None, len(costs) - len(known))
 
     def _budget_left(self, cohort_ids: tuple[str, ...]) -> dict[str, float]:
-        budget = self._settings["budget_usd"]
+        budget = self._settings.budget_usd
         if budget is None:
             return {}
         return {
@@ -357,12 +357,12 @@ def _per_minute(answers: list[_Answer], now: float) -> float:
     return len(answers) * 60 / max(now - since, 1.0)
 
 
-def _seconds_left(pools: Mapping[str, PoolProgress], limits: Mapping[str, Mapping[str, int]]) -> float | None:
+def _seconds_left(pools: Mapping[str, PoolProgress], limits: Mapping[str, PoolSettings]) -> float | None:
     """Return how long the slowest pool still needs at its present rate; before its first answer, at its limit."""
     left = 0.0
     for name, pool in pools.items():
         calls_left = pool.to_do + pool.in_flight
-        rate = pool.calls_per_minute or limits.get(name, {}).get("calls_per_minute") or 0.0
+        rate = pool.calls_per_minute or limits.get(name, PoolSettings()).calls_per_minute or 0.0
         if calls_left and not rate:
             return None
         if calls_left:

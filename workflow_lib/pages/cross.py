@@ -105,7 +105,7 @@ def write(settings: Settings) -> Path:
             scripts=(),
             cohorts=cohorts,
             unreadable=unreadable,
-            only=settings["cross_cohort"] or "",
+            only=settings.cross_cohort or "",
             trends={heading: found for heading, found in trends.items() if found},
             total=mean_of(_values(scores)),
             evaluations=len(scores),
@@ -119,7 +119,7 @@ def write(settings: Settings) -> Path:
 
 def _cohort_ids(settings: Settings) -> list[str]:
     """Return the cohorts of the page: as given, else all of the store, the oldest first."""
-    given = split_names(settings["cross_cohort"] or "")
+    given = split_names(settings.cross_cohort)
     if given:
         return given
     found = sorted(path.parent.name for path in settings.data.cohorts.glob("*/membership.csv"))

@@ -46,7 +46,7 @@ def evaluations(settings: Settings) -> list[str]:
             stored = {folder.name for folder in folders if folder.is_dir() and not folder.name.startswith(".")}
     except FileNotFoundError:
         stored = set()
-    cohorts = split_names(settings["cross_cohort"] or "")
+    cohorts = split_names(settings.cross_cohort)
     if cohorts:
         entries = (entry for name in cohorts for entry in membership.read(settings.data, name).stage("evaluation"))
         stored &= {entry.gen_id for entry in entries}

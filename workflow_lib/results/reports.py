@@ -58,7 +58,7 @@ def write(settings: Settings, cohort_id: str, membership: Membership) -> Complet
     judgements = scores.of_cohort(settings, membership, staleness)
     outcomes = coverage.outcomes(data, judgements)
     table, scales = scores.frame(judgements), template_scales(data)
-    allowlist = list(settings["results"]["allowlist"])
+    allowlist = list(settings.results.allowlist)
 
     write_frame(cohort.aggregated_scores, table)
     write_frame(cohort.summary("generation_scores"), summary.generation_scores(table, allowlist))
@@ -114,7 +114,7 @@ def _completeness(
         sum(counts[name] for name in coverage.FAILED),
         by_reason,
         sum(staleness.of(entry) == STALE for entry in membership),
-        list(settings["results"]["allowlist"]),
+        list(settings.results.allowlist),
     )
 
 

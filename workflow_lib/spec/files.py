@@ -2,19 +2,16 @@
 
 import csv
 import io
-import json
 import reprlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from ..errors import SpecError, nearest
+from .. import documents
+from ..errors import PlacedError, SpecError, nearest
 
 MAX_BYTES = 20 * 1024 * 1024
-MAX_DEPTH = 32  # libyaml's composer recurses in C and crashes the process on deeply nested input
 REFERENCE = "@file:"
 CONFIG_SUFFIXES = (".yaml", ".yml", ".json")
 ITEM_SUFFIXES = (".csv", ".yaml", ".yml", ".json", ".txt")
@@ -163,7 +160,11 @@ def load_document(path: Path) -> Any:
         SpecError: unreadable or malformed, with line and column; a key given twice, nested too deeply.
     """
     text = _read_text(path)
-    return _parse_json(path, text) if path.suffix.lower() == ".json" else _parse_yaml(path, text)
+    parse = documents.parse_json if path.suffix.lower() == ".json" else documents.parse_yaml
+    try:
+        return parse(path, text)
+    except PlacedError as error:
+        raise SpecError(error.file, error.place, error.reason, error.hint) from None
 
 
 def _read_text(path: Path) -> str:
@@ -190,119 +191,6 @@ def _read_text(path: Path) -> str:
     if "\0" in text:
         raise SpecError(path, f"byte {content.index(0)}", "a binary file, not text", "save it as UTF-8 text")
     return text
-
-
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """The safe loader; a value that looks like a date or number but is none is reported with its line."""
-
-    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
-        try:
-            return super().construct_object(node, deep)
-        except ValueError as error:
-            raise yaml.constructor.ConstructorError(
-                None, None, f"{error}; put the value in quotes", node.start_mark
-            ) from None
-
-
-def _parse_yaml(path: Path, text: str) -> Any:
-    try:
-        _check_depth(path, text)
-        loader = _Loader(text)
-        try:
-            node = loader.get_single_node()
-            if node is None:
-                return None
-            _check_keys(path, node)
-            return loader.construct_document(node)
-        finally:
-            loader.dispose()
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = _mark_place(mark) if mark else ""
-        reason = ", ".join(part for part in (error.context, error.problem) if part)
-        hint = "correct the YAML there"
-        if "cannot start any token" in reason:
-            hint = f'a value that begins with @ or ` needs quotes: "{REFERENCE}items/levels.csv"'
-        raise SpecError(path, place, f"not valid YAML ({reason})", hint) from None
-    except yaml.YAMLError as error:
-        reason = str(error).splitlines()[0]
-        raise SpecError(path, "", f"not valid YAML ({reason})", "save it as plain UTF-8 text") from None
-
-
-def _mark_place(mark: Any) -> str:
-    return f"line {mark.line + 1} column {mark.column + 1}"
-
-
-def _check_depth(path: Path, text: str) -> None:
-    depth = 0
-    for event in yaml.parse(text, Loader=_Loader):
-        if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-            if depth > MAX_DEPTH:
-                raise _too_deep(path, _mark_place(event.start_mark))
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
-
-
-def _too_deep(path: Path, place: str) -> SpecError:
-    return SpecError(path, place, "lists and mappings are nested too deeply", "a spec needs about five levels")
-
-
-def _check_keys(path: Path, root: yaml.Node) -> None:
-    """A key given twice silently drops what the first one said, so it is an error."""
-    seen: set[int] = set()
-    waiting = [root]
-    while waiting:
-        node = waiting.pop()
-        if id(node) in seen:
-            continue
-        seen.add(id(node))
-        if isinstance(node, yaml.SequenceNode):
-            waiting.extend(node.value)
-        elif isinstance(node, yaml.MappingNode):
-            waiting.extend(child for pair in node.value for child in pair)
-            first: dict[tuple[str, str], int] = {}
-            for key, _ in node.value:
-                if not isinstance(key, yaml.ScalarNode):
-                    continue
-                line = key.start_mark.line + 1
-                name = (key.tag, key.value)
-                if name in first:
-                    raise _key_twice(path, f"line {line}", key.value, f" (first in line {first[name]})")
-                first[name] = line
-
-
-def _key_twice(path: Path, place: str, key: str, where: str = "") -> SpecError:
-    return SpecError(path, place, f"the key '{key}' is given twice{where}", "join the two or rename one")
-
-
-class _KeyTwice(ValueError):
-    pass
-
-
-def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    mapping: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in mapping:
-            raise _KeyTwice(key)
-        mapping[key] = value
-    return mapping
-
-
-def _parse_json(path: Path, text: str) -> Any:
-    try:
-        return json.loads(text, object_pairs_hook=_unique_keys)
-    except _KeyTwice as error:
-        # the JSON reader does not tell where; nearly all JSON is YAML, whose reader does
-        _parse_yaml(path, text)
-        raise _key_twice(path, "", str(error)) from None
-    except json.JSONDecodeError as error:
-        place = f"line {error.lineno} column {error.colno}"
-        raise SpecError(path, place, f"not valid JSON ({error.msg})", "correct the JSON there") from None
-    except ValueError as error:
-        raise SpecError(path, "", f"not valid JSON ({error})", "put long numbers in quotes") from None
-    except RecursionError:
-        raise _too_deep(path, "") from None
 
 
 def _empty_cell(path: Path, place: str) -> SpecError:

@@ -1,0 +1,25 @@
+"""The settings of a run.
+
+Comes in: `--config`, the environment, `.env` and config/config.yaml.
+Goes out: one frozen `Settings`, complete and checked; every key is an attribute.
+Never: a default anywhere else, or a key that `keys` does not describe.
+"""
+
+from .keys import EndpointSettings, IdSettings, LlmSettings, PoolSettings, ResultsSettings, Settings, StageSettings
+from .loading import CONFIG_FILE, ENVIRONMENT, PROJECT, load
+from .names import split_names
+
+__all__ = [
+    "CONFIG_FILE",
+    "ENVIRONMENT",
+    "PROJECT",
+    "EndpointSettings",
+    "IdSettings",
+    "LlmSettings",
+    "PoolSettings",
+    "ResultsSettings",
+    "Settings",
+    "StageSettings",
+    "load",
+    "split_names",
+]

@@ -1,0 +1,165 @@
+"""Settings from where people write them: `--config` over environment over `.env` over config.yaml over defaults."""
+
+import inspect
+import io
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+from .. import documents
+from ..errors import ConfigError, DayDreamError, PlacedError, nearest
+from ..files import read_text
+from .keys import AS_TEXT, REFUSED, UNKNOWN_KEY, Settings, merge
+
+PROJECT = Path(__file__).resolve().parent.parent.parent
+CONFIG_FILE = Path("config") / "config.yaml"
+COMMAND_LINE = "--config"
+SEE_SCHEMA = "config/config.schema.yaml lists every setting"
+
+ENVIRONMENT = {
+    "cohort": "DD_COHORT",
+    "data_root": "DAYDREAMING_DATA_ROOT",
+    "templates_root": "GEN_TEMPLATES_ROOT",
+}
+
+
+def load(
+    overrides: Mapping[str, Any] | None = None,
+    workdir: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Settings:
+    """Return the settings of a run.
+
+    Args:
+        overrides: what `--config` gave; numbers and truth values may be text, as Snakemake hands on `true`
+            and all values inside a nested `--config`.
+        workdir: folder whose config/config.yaml and .env count; default: the current one. Without a
+            config.yaml there, the project's own is used.
+        environment: default: the process's, over the lines of .env.
+
+    Raises:
+        ConfigError: unknown key, wrong type or value, unreadable file.
+    """
+    workdir = workdir or Path()
+    env = _dotenv(workdir / ".env") | dict(os.environ if environment is None else environment)
+    source = workdir / CONFIG_FILE
+    if not source.exists():
+        source = PROJECT / CONFIG_FILE
+    values = _read_config(source)
+    _checked(values, str(source))
+    for key, variable in ENVIRONMENT.items():
+        if env.get(variable):
+            values[key] = env[variable]
+            _checked({key: env[variable]}, f"environment variable {variable}")
+    given = _plain(overrides or {})
+    _checked(given, COMMAND_LINE, AS_TEXT)
+    settings = _checked(merge(values, given), COMMAND_LINE, AS_TEXT)
+    settings._environment = env
+    return settings
+
+
+def _dotenv(path: Path) -> dict[str, str]:
+    if not path.exists():
+        return {}
+    import dotenv
+
+    found = dotenv.dotenv_values(stream=io.StringIO(_text_of(path)), interpolate=False)
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    try:
+        content = documents.parse_yaml(path, _text_of(path))
+    except PlacedError as error:
+        raise ConfigError(error.message, error.hint) from None
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path}: must be a mapping of settings", SEE_SCHEMA)
+    return _plain(content)
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return read_text(path)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}", "it must be a text file") from None
+    except DayDreamError as error:
+        raise ConfigError(error.message, error.hint) from None
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _checked(values: Mapping[str, Any], where: str, context: Mapping[str, bool] | None = None) -> Settings:
+    try:
+        return Settings.model_validate(values, context=context)
+    except ValidationError as error:
+        raise _readable(error.errors(include_url=False)[0], values, where) from None
+
+
+def _readable(error: Any, values: Mapping[str, Any], where: str) -> ConfigError:
+    """Return a validation error as a message with place, key, value, what is allowed, and a way out."""
+    path = _keys_of(error["loc"], values)
+    key, kind, value = ".".join(path), error["type"], error["input"]
+    allowed, description = _about(path)
+    if kind in ("extra_forbidden", UNKNOWN_KEY):
+        known = error["ctx"]["known"] if kind == UNKNOWN_KEY else allowed
+        return ConfigError(f"{where}: unknown setting '{key}'", nearest(path[-1], known))
+    if kind == REFUSED:
+        return ConfigError(f"{where}: {key}: {error['msg']}", error["ctx"]["hint"])
+    hint = description or SEE_SCHEMA
+    if kind == "string_type":
+        if where == COMMAND_LINE and key in ("cohort", "cross_cohort"):
+            return _number_for_name(key, value)
+        hint = f'quote it to make it text: {path[-1]}: "..."; {hint}'
+    rule = error["msg"].replace("Input should", "should").replace("String should", "should")
+    return ConfigError(f"{where}: {key}: {value!r} {rule.replace('dictionary or instance of', 'mapping for')}", hint)
+
+
+def _number_for_name(key: str, value: Any) -> ConfigError:
+    return ConfigError(
+        f"--config {key}=...: the name was read as the {type(value).__name__} {value!r}, not as text",
+        f"Snakemake drops plain quotes: mark it as text, --config '{key}=!!str 007'"
+        + (", or set DD_COHORT=007" if key == "cohort" else ""),
+    )
+
+
+def _keys_of(location: Sequence[Any], values: Any) -> list[str]:
+    """Return the keys on the way to an error, without pydantic's marks for unions and keys."""
+    path = []
+    for part in location:
+        if (isinstance(values, Mapping) and part in values) or (isinstance(values, list) and isinstance(part, int)):
+            values = values[part]
+        else:
+            break
+        path.append(str(part))
+    return path
+
+
+def _about(path: Sequence[str]) -> tuple[list[str], str]:
+    """Return the keys that are known beside the last one of a path, and the description nearest to it."""
+    kind: Any = Settings
+    known: list[str] = []
+    description = ""
+    for part in path:
+        if inspect.isclass(kind) and issubclass(kind, BaseModel):
+            known = list(kind.model_fields)
+            field = kind.model_fields.get(part)
+            if field is None:
+                break
+            description = field.description or description
+            kind = field.annotation
+        elif get_origin(kind) is dict:
+            kind = get_args(kind)[1]
+        else:
+            break
+    return known, description
