@@ -11,7 +11,7 @@ PACKAGE = SOURCE / "workflow_lib"
 
 # from the ground up; modules of one floor may import each other, as long as no circle comes of it
 FLOORS = (
-    "errors paths stages settings files tables locks ids parsers redaction",
+    "errors paths stages settings files documents tables locks ids parsers redaction",
     "catalogs",
     "spec",
     "cohorts",

@@ -423,7 +423,7 @@ def test_an_edited_selection_is_another_declaration_and_a_touched_one_is_not(roo
     write_text(selection, selection.read_text() + bought(root, "essay", "copied")[0].gen_id + "\n")
     assert cohorts.differs_from_manifest(settings, source)
     # the selection that a cohort was made of is known from then on; without its file the cohort stands as it is
-    assert cohorts.resolve(load(root), "again").settings.selection == settings.selection
+    assert cohorts.resolve(load(root), "again").settings["selection"] == settings.selection
     selection.unlink()
     assert cohorts.resolve(load(root), "again").mode == "given"
 
