@@ -47,7 +47,7 @@ class Store:
 
     def __init__(self, folder: Path):
         self.root = folder / "data"
-        self.settings = settings.load({"data_root": str(self.root)}, workdir=folder, environment={})
+        self.settings = self.load()
         self.data = self.settings.data
         self.entries: list[Entry] = []
         for name, text in CATALOGS.items():
@@ -58,6 +58,11 @@ class Store:
         for concept in ("c1", "c2", "c3"):
             write_text(self.data.concept("paragraph", concept), f"What {concept} is.\n")
         self.combos = [self._combo("c1", "c2"), self._combo("c1", "c3"), self._combo("c2", "c3")]
+
+    def load(self, **overrides: Any) -> settings.Settings:
+        """Return the settings of a run with this `--config`."""
+        given = {"data_root": str(self.root), **overrides}
+        return settings.load(given, workdir=self.root.parent, environment={})
 
     def _combo(self, *concepts: str) -> str:
         combo_id = ids.combo_id(concepts, "paragraph", len(concepts))

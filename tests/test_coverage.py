@@ -2,11 +2,12 @@ import pytest
 
 from tests.stores import Store
 from workflow_lib.generations import failures
+from workflow_lib.generations.state import States
 from workflow_lib.results import coverage, scores
 
 HEADER = (
     "combo_id,draft_template,draft_model,generation_template,generation_model,evaluation_template,"
-    "evaluation_llm_model,expected,scored,truncated,empty,unparsable,failed_call,other_model,not_run"
+    "evaluation_llm_model,expected,scored,truncated,refused,empty,unparsable,failed_call,other_model,edited,not_run"
 )
 
 
@@ -17,7 +18,7 @@ def store(tmp_path):
 
 def rows(store):
     judgements = scores.of_cohort(store.settings, store.membership)
-    return coverage.rows(judgements, coverage.outcomes(store.data, judgements))
+    return coverage.rows(judgements, coverage.outcomes(States(store.settings), judgements))
 
 
 def outcome(store):
@@ -98,10 +99,11 @@ def test_replicates_of_a_cell_and_judge_add_up_in_one_row(store):
 
 
 def test_failures_are_listed_by_stage_and_told_in_one_table(store):
-    essay = store.essay(store.draft(failure=("call", "timeout")))
+    store.draft("d-other", state="failed", failure=("call", "timeout"))
+    essay = store.essay(store.draft())
     for number in range(1, 25):
         store.evaluation(essay, replicate=number, state="raw", failure=("parse", "truncated"))
-    found = failures.of(store.data, store.membership)
+    found = States(store.settings).failures(store.membership)
     assert [failure.stage for failure in found] == ["draft"] + ["evaluation"] * 24
     text = failures.table(found)
     assert text.startswith("25 generations have a failure on record:\n")
@@ -112,9 +114,9 @@ def test_failures_are_listed_by_stage_and_told_in_one_table(store):
 
 
 def test_message_of_a_failure_is_one_harmless_line(store):
-    draft = store.draft()
+    draft = store.draft(state="failed")
     store.fail(draft, "call", "bad_request", "first\nsecond \x1b[31mred\u202e " + "x" * 1000)
-    [failure] = failures.of(store.data, store.membership)
+    [failure] = States(store.settings).failures(store.membership)
     assert failure.message.startswith("first second ?[31mred? xxx")
     assert len(failure.message) == failures.MAX_MESSAGE
 
@@ -122,5 +124,5 @@ def test_message_of_a_failure_is_one_harmless_line(store):
 def test_remedy_of_an_older_record_is_the_one_known_for_its_reason(store):
     draft = store.draft(failure=("parse", "truncated"))
     store.amend(store.files(draft).failure, remedy="")
-    [failure] = failures.of(store.data, store.membership)
+    [failure] = States(store.settings).failures(store.membership)
     assert "max_tokens" in failure.remedy

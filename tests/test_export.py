@@ -15,6 +15,7 @@ from tests.project import SOURCE, read_csv
 from tests.small_cohort import COHORT, make_project, run_all
 from tests.stores import Store
 from workflow_lib.cli import main
+from workflow_lib.generations.state import States
 from workflow_lib.results import coverage, export, scores
 
 EXAMPLE = SOURCE / "docs" / "examples" / "plot_export.py"
@@ -30,7 +31,7 @@ def exported(store: Store, formats=export.FORMATS) -> tuple[list[dict[str, str]]
     """Return the rows of the CSV file, and the folder of the export."""
     folder = store.root / "out"
     judgements = scores.of_cohort(store.settings, store.membership)
-    export.write(folder, export.rows(store.settings, judgements), formats)
+    export.write(folder, export.rows(States(store.settings), judgements), formats)
     return read_csv(folder / "evaluations.csv"), folder
 
 
@@ -76,6 +77,9 @@ def test_row_has_the_lineage_and_what_the_files_say(store):
         "outcome": "scored",
         "error": "",
         "stale": "false",
+        "stale_lineage": "false",
+        "stale_reasons": "",
+        "edited": "false",
         "evaluation_truncated": "false",
         "evaluation_cost_usd": "0.25",
         "evaluation_prompt_tokens": "100",
@@ -153,7 +157,7 @@ def test_broken_chain_keeps_the_names_that_are_known(store):
     store.files(draft).metadata.unlink()
     store.files(essay).metadata.unlink()
     judgements = scores.of_store(store.settings, [one.gen_id])
-    [cells] = export.rows(store.settings, judgements)
+    [cells] = export.rows(States(store.settings), judgements)
     row = dict(zip((column.name for column in export.COLUMNS), cells, strict=True))
     assert (row["parent_gen_id"], row["draft_gen_id"], row["draft_model"]) == (essay.gen_id, None, None)
     assert row["score"] == 7.0

@@ -7,7 +7,9 @@ from tests.stores import ABSENT, CATALOGS, COHORT, Store
 from workflow_lib.calls.served import served_other_model
 from workflow_lib.errors import StoreError
 from workflow_lib.files import write_text
-from workflow_lib.results import scores
+from workflow_lib.generations.state import States
+from workflow_lib.paths import STAGES
+from workflow_lib.results import coverage, scores
 
 
 @pytest.fixture
@@ -52,13 +54,18 @@ def test_row_names_the_whole_lineage(store):
         "evaluation_replicate": 4,
         "cost_usd": 0.001,
         "stale": "false",
+        "stale_lineage": "false",
+        "stale_reasons": "",
+        "edited": "false",
+        "served_model": "org/judge-2",
     }
     assert (store.root / row["evaluation_response_path"]).read_text() == "7.0\n"
 
 
 def test_columns_are_those_of_the_specification(store):
     assert list(scores.aggregate(store.root, []).columns) == list(scores.COLUMNS)
-    assert scores.COLUMNS[4:6] == ("score", "error") and len(scores.COLUMNS) == 22
+    assert scores.COLUMNS[4:6] == ("score", "error")
+    assert scores.COLUMNS[20:] == ("cost_usd", "stale", "stale_lineage", "stale_reasons", "edited", "served_model")
 
 
 def test_rows_are_sorted_and_each_evaluation_stands_there_once(store):
@@ -173,7 +180,8 @@ def test_broken_chain_leaves_blanks_and_keeps_the_score(store):
     evaluation = store.evaluation(essay)
     store.files(essay).metadata.unlink()
     row = scores.aggregate(store.root, [evaluation.gen_id]).iloc[0]
-    assert (row["score"], row["draft_template"], row["stale"]) == (7.0, "", "unknown")
+    assert (row["score"], row["draft_template"]) == (7.0, "")
+    assert (row["stale"], row["stale_lineage"]) == ("false", "unknown")
 
 
 def test_parent_id_that_leaves_the_store_is_not_followed(store):
@@ -185,10 +193,55 @@ def test_parent_id_that_leaves_the_store_is_not_followed(store):
         scores.aggregate(store.root, ["../x"])
 
 
-def test_row_is_stale_if_its_draft_is(store):
+def test_stale_is_the_evaluations_own_and_stale_lineage_that_of_all_behind_it(store):
     evaluation = store.evaluation(store.essay(store.draft()))
     write_text(store.data.template("draft", "d-plain"), "Otherwise: {{ concepts | length }}")
-    assert only(store, evaluation)["stale"] == "true"
+    row = only(store, evaluation)
+    assert (row["stale"], row["stale_lineage"], row["stale_reasons"]) == ("false", "true", "")
+    write_text(store.data.template("evaluation", "novelty"), "Otherwise: {{ response }}")
+    row = only(store, evaluation)
+    assert (row["stale"], row["stale_lineage"], row["stale_reasons"]) == ("true", "true", "prompt")
+
+
+def counted(store, **results):
+    states = States(store.load(results=results))
+    judgements = scores.of_cohort(states.settings, store.membership, states)
+    found = coverage.outcomes(states, judgements)
+    return found, list(coverage.counted(scores.frame(judgements), found)["score"].dropna())
+
+
+@pytest.mark.parametrize("where", ["draft", "essay", "evaluation"])
+def test_score_with_an_edited_text_behind_it_is_marked_and_counts_only_if_accepted(store, where):
+    chain = [store.draft(), None, None]
+    chain[1] = store.essay(chain[0])
+    chain[2] = store.evaluation(chain[1], score=7)
+    store.files(next(entry for entry in chain if entry.stage == where)).raw.write_text("Edited.\nSCORE: 7")
+    row = only(store, chain[2])
+    assert (row["score"], row["edited"]) == (7.0, "true")
+    assert counted(store) == (["edited"], [])
+    assert counted(store, accept_edited=True) == (["scored"], [7.0])
+    assert counted(store, accept_other_models=True) == (["edited"], [])
+
+
+@pytest.mark.parametrize("where", ["draft", "essay", "evaluation"])
+def test_score_with_an_answer_of_another_model_behind_it_counts_only_if_accepted(store, where):
+    parts = {stage: {"recorded": {"served_model": "org/else"}} if stage == where else {} for stage in STAGES}
+    essay = store.essay(store.draft(**parts["draft"]), **parts["essay"])
+    row = only(store, store.evaluation(essay, score=7, **parts["evaluation"]))
+    assert row["score"] == 7.0
+    assert row["served_model"] == ("org/else" if where == "evaluation" else "org/judge-1")
+    assert counted(store) == (["other_model"], [])
+    assert counted(store, accept_other_models=True) == (["scored"], [7.0])
+
+
+def test_score_outside_the_range_of_its_parser_does_not_count(store):
+    essay = store.essay(store.draft())
+    for replicate, score in enumerate((0, 9, 9.5, -1), start=1):
+        store.evaluation(essay, replicate=replicate, score=score)
+    store.evaluation(essay, "ten", score=10)
+    found, valid = counted(store)
+    assert sorted(found) == ["scored"] * 3 + ["unparsable"] * 2
+    assert sorted(valid) == [0, 9, 10]
 
 
 @pytest.mark.parametrize(

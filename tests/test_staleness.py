@@ -1,9 +1,8 @@
 import pytest
 
 from tests.stores import ABSENT, CATALOGS, Store
-from workflow_lib.cohorts.membership import Membership
 from workflow_lib.files import write_text
-from workflow_lib.generations import staleness
+from workflow_lib.generations.state import States
 
 
 @pytest.fixture
@@ -19,18 +18,22 @@ def chain(store):
 
 
 def own(store, *entries):
-    return [staleness.of(store.settings, entry) for entry in entries]
+    return [state.stale for state in States(store.settings).each(entries)]
+
+
+def reasons(store, *entries):
+    return [state.stale_reasons for state in States(store.settings).each(entries)]
 
 
 def test_untouched_generations_are_current(store, chain):
     assert own(store, *chain) == ["false", "false", "false"]
-    assert staleness.stale_ids(store.settings, store.membership) == []
+    assert reasons(store, *chain) == [(), (), ()]
 
 
 def test_edited_template_makes_its_generations_stale_and_no_others(store, chain):
     write_text(store.data.template("essay", "e-plain"), "Write well on:\n{{ draft_block }}")
     assert own(store, *chain) == ["false", "true", "false"]
-    assert staleness.stale_ids(store.settings, store.membership) == [chain[1].gen_id]
+    assert reasons(store, *chain) == [(), ("prompt",), ()]
 
 
 def test_edited_concept_makes_the_drafts_stale_that_use_it(store):
@@ -42,6 +45,7 @@ def test_edited_concept_makes_the_drafts_stale_that_use_it(store):
 def test_changed_parent_text_makes_its_child_stale(store, chain):
     write_text(store.files(chain[1]).parsed, "Another essay.")
     assert own(store, *chain) == ["false", "false", "true"]
+    assert reasons(store, *chain) == [(), (), ("parent",)]
 
 
 def test_changed_parent_is_seen_even_if_the_template_is_gone(store, chain):
@@ -96,7 +100,7 @@ def test_row_is_as_stale_as_its_lineage(store, chain):
     evaluation = chain[2]
 
     def of_row():
-        return staleness.Staleness(store.settings).of_chain(store.membership.lineage(evaluation))
+        return States(store.settings).stale_lineage(store.membership.lineage(evaluation))
 
     assert of_row() == "false"
     store.files(chain[0]).raw.unlink()
@@ -109,4 +113,3 @@ def test_without_catalogs_everything_is_unknown(store, chain):
     for name in CATALOGS:
         store.data.catalog(name).unlink()
     assert own(store, *chain) == ["unknown"] * 3
-    assert staleness.stale_ids(store.settings, Membership(chain)) == []

@@ -17,6 +17,8 @@ from .errors import DayDreamError
 STAGES = ("draft", "essay", "evaluation")
 IN_LAST_LINE_RANGE = (0.0, 9.0)
 COMPLEX_RANGE = (0.0, 10.0)
+RANGES = {"in_last_line": IN_LAST_LINE_RANGE, "complex": COMPLEX_RANGE}
+"""Evaluation parser -> lowest and highest score; one that is not here gives 0 to its template's scale_max."""
 
 REMEDIES = {
     "missing_essay_idea_block": "The answer has no complete <essay-idea> block with its tags alone on their "

@@ -19,6 +19,7 @@ from .cohorts.membership import Entry, Membership
 from .errors import ConfigError, DayDreamError, MembershipError, nearest
 from .files import create_exclusively, dump_json, read_json, read_recorded, sha256_text, write_json
 from .generations import batches, failures
+from .generations.state import States
 from .paths import PARENT_STAGE, Generation
 from .settings import Settings
 from .tables import read_rows
@@ -335,7 +336,7 @@ def after_failure(run: Run, tell: Callable[[str], None]) -> bool:
         # a slice leaves the reports to a run over all of the cohort
         if not run.settings.shard:
             write_tables(run, cohort_id)
-        tell(failures.table(failures.of(run.data, run.wanted(cohort_id))))
+        tell(failures.table(States(run.settings).failures(run.wanted(cohort_id))))
         if not run.settings.shard:
             write_page(run, cohort_id)
         accepted = accepted and not run.open_work(cohort_id)

@@ -26,6 +26,8 @@ class BudgetExhausted(DayDreamError):
 
     def __init__(self, what: str, limit: float, spent: float, needed: float):
         self.reason = "budget_exhausted"
+        self.what = what
+        self.limit_usd = limit
         self.remedy = f"raise {what} and run again: what was bought is kept"
         super().__init__(
             f"{what} of {limit:.4f} USD: {spent:.4f} spent, {max(0.0, limit - spent):.4f} left, "

@@ -115,8 +115,8 @@ class Caller:
                     waiting = True
                 time.sleep(CLAIM_POLL_SECONDS)
                 continue
-            answer = own.newest_answer()
-            if answer is not None and not state.ordered:
+            answer = None if state.ordered else own.newest_answer()
+            if answer is not None:
                 return answer
             with self._reservation(entry, model, request) as reservation:
                 pool = self.pools[model.pool]

@@ -9,6 +9,7 @@ Numbers are never used again and nothing here is ever changed but a request's he
 """
 
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ..errors import DayDreamError
+from ..errors import DayDreamError, StoreError
 from ..files import (
     Room,
     create_exclusively,
@@ -47,6 +48,17 @@ def now() -> str:
 def request_sha256(request: Mapping[str, Any]) -> str:
     """Return the hex sha256 of a request's content, independent of the order of its keys."""
     return sha256_text(json.dumps(request, sort_keys=True, ensure_ascii=True))
+
+
+class UnreadableAnswer(StoreError):
+    """The file of an answer that was paid for cannot be read."""
+
+    def __init__(self, path: Path, what: str):
+        gen_id = path.parent.parent.name
+        super().__init__(
+            f"{what}; it may be the only copy of an answer that was paid for, so nothing is bought in its place",
+            f"restore {path} from a copy; or buy another answer with `daydream regenerate --gen-id {gen_id} --apply`",
+        )
 
 
 @dataclass(frozen=True)
@@ -88,7 +100,7 @@ class Journal:
         """Return attempt number -> the kinds of files it has."""
         found: dict[int, set[str]] = {}
         try:
-            names = [path.name for path in self.folder.iterdir()]
+            names = os.listdir(self.folder)
         except (FileNotFoundError, NotADirectoryError):
             return found
         for name in names:
@@ -101,14 +113,33 @@ class Journal:
         """Return the path of a file of the journal."""
         return self.folder / f"{number:04d}{kind}.json"
 
+    def is_answered(self) -> bool:
+        """Tell whether there is an answer, also one whose file cannot be read."""
+        return any(ANSWER in kinds for kinds in self.numbers().values())
+
     def newest_answer(self) -> dict[str, Any] | None:
         """Return the answer with the highest number, None if there is none yet.
 
         Raises:
-            DayDreamError: its file cannot be read. It was paid for: nothing is bought in its place.
+            UnreadableAnswer: its file cannot be read. It was paid for: nothing is bought in its place.
         """
         answered = [number for number, kinds in self.numbers().items() if ANSWER in kinds]
-        return read_json(self.path(max(answered), ANSWER)) if answered else None
+        return self.answer(max(answered)) if answered else None
+
+    def answer(self, number: int) -> dict[str, Any]:
+        """Return an answer.
+
+        Raises:
+            UnreadableAnswer: its file is gone, damaged, or holds something else.
+        """
+        path = self.path(number, ANSWER)
+        try:
+            content = read_json(path)
+        except (OSError, DayDreamError) as error:
+            raise UnreadableAnswer(path, error.message if isinstance(error, DayDreamError) else str(error)) from None
+        if not isinstance(content, dict) or not isinstance(content.get("answer"), str):
+            raise UnreadableAnswer(path, f"{path}: holds no answer")
+        return content
 
     def newest_failure(self) -> Mapping[str, Any] | None:
         """Return the record of the last call that brought no answer, None if there is none."""
@@ -216,7 +247,9 @@ class Journal:
                 return None
             if REQUEST in kinds:
                 path = self.path(number, REQUEST)
-                return None if watch.expired(path, read_json(path)) else number
+                content = read_recorded(path)
+                # it is written in one step: what cannot be read was left by a machine that went down
+                return None if not content or watch.expired(path, content) else number
         return None
 
     def maybe_billed(self, watch: holders.Watch) -> Iterator[MaybeBilled]:
@@ -225,9 +258,10 @@ class Journal:
             if REQUEST not in kinds:
                 continue
             path = self.path(number, REQUEST)
-            try:
-                content = read_json(path)
-            except (FileNotFoundError, DayDreamError):
+            content = read_recorded(path)
+            if not content:
+                if ANSWER not in kinds:
+                    yield MaybeBilled(self.generation.stage, self.generation.gen_id, number, "", _written(path))
                 continue
             ended = bool(kinds & {ANSWER, FAILED}) or watch.expired(path, content)
             for one in content.get("tries", ()):
@@ -306,6 +340,14 @@ class Claim:
 
     def _save(self) -> None:
         write_text(self._path, dump_json(self._content))
+
+
+def _written(path: Path) -> str:
+    """Return when a file was written, as `now` has it; empty if it is gone."""
+    try:
+        return datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat(timespec="milliseconds")
+    except OSError:
+        return ""
 
 
 def _new_try() -> dict[str, Any]:

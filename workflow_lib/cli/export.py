@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from ..errors import ConfigError, nearest
+from ..generations.state import States
 from ..inspect import scope
 from ..settings import Settings
 from .options import add_cohort, command, names, settings_of
@@ -44,8 +45,9 @@ def run(args: argparse.Namespace) -> int:
     folder = args.out or _folder(settings, within)
     if within is not None:
         warn(within.warnings)
-    found = export.judgements_of(settings, None if within is None else within.membership)
-    written = export.write(folder, export.rows(settings, found), args.format)
+    states = States(settings)
+    found = export.judgements_of(settings, None if within is None else within.membership, states)
+    written = export.write(folder, export.rows(states, found), args.format)
     scored = sum(judgement.score is not None for judgement in found)
     print(f"{counted(len(found), 'evaluation')}, {scored:,} with a score:")
     for path in written:

@@ -5,20 +5,10 @@ Goes out: the files of gens/<stage>/<gen_id>/, and what they say.
 Never: sends a request by itself, or aggregates over generations.
 """
 
-from .make import (
-    adopt,
-    buy,
-    is_copy,
-    metadata_of,
-    needs_parse,
-    normalised,
-    parse,
-    pool_of,
-    render,
-    request_for,
-    restore,
-    seed_of,
-)
+from .make import adopt, buy, metadata_of, normalised, restore
+from .mode import is_copy, pool_of
+from .parsing import needs_parse, parse
+from .prompts import render, request_for, seed_of
 
 __all__ = [
     "adopt",

@@ -14,6 +14,7 @@ from ..files import write_json
 from ..paths import DataRoot
 from ..settings import PoolSettings, Settings
 from . import failures, make
+from .mode import is_copy, pool_of
 
 UNLIMITED_WORKERS = 64
 
@@ -68,13 +69,13 @@ def chunks(settings: Settings, within: Membership, open_work: Iterable[Entry], s
 
 def lacks_answer(settings: Settings, entry: Entry) -> bool:
     """Tell whether a call has to be made for a generation."""
-    if make.is_copy(settings, entry):
+    if is_copy(settings, entry):
         return False
     files = settings.data.generation(entry.stage, entry.gen_id)
     own = Journal(files)
     if settings.is_fresh(entry.stage) or own.has_open_order():
         return True
-    return not files.raw.exists() and own.newest_answer() is None
+    return not files.raw.exists() and not own.is_answered()
 
 
 def sources(within: Membership, entry: Entry, lacking: set[str]) -> list[str]:
@@ -96,7 +97,7 @@ def buy(
         order_id: order fresh answers under this id first.
     """
     entries = list(entries)
-    pools = {make.pool_of(caller.settings, entry) or "" for entry in entries}
+    pools = {pool_of(caller.settings, entry) or "" for entry in entries}
     limits = [caller.settings.pools.get(pool, PoolSettings()).max_concurrent for pool in pools]
     workers = max((limit or UNLIMITED_WORKERS for limit in limits), default=1)
     with ThreadPoolExecutor(max_workers=max(1, min(workers, len(entries)))) as threads:

@@ -10,11 +10,14 @@ from pathlib import Path
 from .. import parsers
 from ..calls.budget import BudgetExhausted
 from ..calls.endpoints import CallError
-from ..calls.journal import Journal, now
+from ..calls.journal import Journal, UnreadableAnswer, now
 from ..cohorts.membership import Entry
 from ..errors import DayDreamError, StoreError
 from ..files import read_recorded, write_json
 from ..paths import STAGES, DataRoot, Generation
+
+BUDGET = "budget_exhausted"
+UNREADABLE = "unreadable_answer"
 
 PROMPT = "prompt"
 CALL = "call"
@@ -52,8 +55,15 @@ def recorded(generation: Generation, entry: Entry) -> Iterator[None]:
     """Record an error that prevents an answer, and raise it again; a failed write is told as `disk_error`."""
     try:
         yield
-    except (CallError, BudgetExhausted) as error:
+    except CallError as error:
         record(generation, entry, CALL, error.reason, error.message, error.remedy)
+        raise
+    except BudgetExhausted as error:
+        limit = {"what": error.what, "usd": error.limit_usd}
+        record(generation, entry, CALL, BUDGET, error.message, error.remedy, budget=limit)
+        raise
+    except UnreadableAnswer as error:
+        record(generation, entry, CALL, UNREADABLE, error.message, error.hint or "")
         raise
     except DayDreamError as error:
         record(generation, entry, PROMPT, PROMPT, error.message, error.hint or "")
@@ -62,8 +72,10 @@ def recorded(generation: Generation, entry: Entry) -> Iterator[None]:
         raise disk_error(error, generation.folder) from None
 
 
-def record(generation: Generation, entry: Entry, step: str, reason: str, message: str, remedy: str) -> None:
-    """Write failure.json: the last try of a step failed."""
+def record(
+    generation: Generation, entry: Entry, step: str, reason: str, message: str, remedy: str, **more: object
+) -> None:
+    """Write failure.json: the last try of a step failed; `more` are further fields."""
     journal = Journal(generation)
     failed = journal.newest_failure() or {}
     content = {
@@ -76,6 +88,7 @@ def record(generation: Generation, entry: Entry, step: str, reason: str, message
         "remedy": remedy,
         "time": now(),
         "tries": len(failed.get("tries") or ()),
+        **more,
     }
     if step == CALL:
         request = failed.get("request")
@@ -102,14 +115,16 @@ def disk_error(error: OSError, folder: Path) -> StoreError:
     return StoreError(f"{where}: {error.strerror or error}", hints.get(error.errno or 0, "correct this and run again"))
 
 
-def of(data: DataRoot, membership: Iterable[Entry]) -> list[Failure]:
-    """Return the failures of a cohort's generations, one per failure.json, by stage and gen_id."""
-    found = [failure for entry in membership if (failure := of_generation(data, entry.stage, entry.gen_id))]
+def ordered(found: Iterable[Failure]) -> list[Failure]:
+    """Return failures by stage and gen_id."""
     return sorted(found, key=lambda failure: (STAGES.index(failure.stage), failure.gen_id))
 
 
 def of_generation(data: DataRoot, stage: str, gen_id: str) -> Failure | None:
-    """Return the failure of one generation, None if it has none on record."""
+    """Return the failure that a generation has on record, None if it has none.
+
+    Whether it still stands, `State.failure` says.
+    """
     recorded = read_recorded(data.generation(stage, gen_id).failure)
     if not recorded:
         return None

@@ -1,52 +1,19 @@
-"""One generation: its prompt, its answer, its parsed text [SPEC 6.2, 7]."""
+"""From an answer to its files: bought or restored, adopted or copied, raw.txt with what goes with it."""
 
-import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .. import catalogs as catalogs_module
-from .. import parsers
 from ..calls import Caller, Log
-from ..calls.endpoints import OFFLINE
 from ..calls.journal import Journal
-from ..catalogs import Model, Template, combos, templates
 from ..cohorts.membership import Entry, Membership
 from ..errors import StoreError
-from ..files import encode, read_recorded, read_text, sha256_file, sha256_text, write_json, write_text
-from ..parsers import ParseFailure
-from ..paths import PARENT_STAGE, DataRoot, Generation
-from ..settings import Settings, StageSettings
-from . import failures
-
-
-@dataclass(frozen=True)
-class Prompt:
-    """A prompt as it would be sent now.
-
-    Attributes:
-        text: what is sent, or in copy mode what is copied.
-        parent_sha256: of the parent's parsed text that went into it, None for drafts.
-        parent_attempt: number of the attempt that the parent's text came from, None where not recorded.
-    """
-
-    text: str
-    parent_sha256: str | None
-    parent_attempt: int | None
-
-
-@dataclass(frozen=True)
-class Parent:
-    """The text that a generation is made from.
-
-    Attributes:
-        text: the parent's parsed text.
-        attempt: number of the attempt that it came from, None where not recorded.
-    """
-
-    text: str
-    attempt: int | None
+from ..files import encode, read_recorded, read_text, sha256_text, write_json, write_text
+from ..paths import Generation
+from ..settings import Settings
+from . import failures, parsing
+from .mode import input_mode, is_copy, template_of
+from .prompts import Parent, parent_of_file, render, request_for
 
 
 def buy(caller: Caller, entry: Entry, log: Log, order_id: str | None = None) -> None:
@@ -87,10 +54,10 @@ def answer(
     adopt(generation, own, entry)
     if order_id is not None:
         own.order(order_id)
-    attempt = own.newest_answer()
-    if attempt is not None and not own.has_open_order():
-        return attempt
-    if attempt is None:
+    if not own.has_open_order():
+        attempt = own.newest_answer()
+        if attempt is not None:
+            return attempt
         _refuse_lost_raw(generation, own)
     prompt = render(caller.settings, entry, parent)
     request = request_for(caller.settings, entry, caller.model(entry.llm_model_id), prompt.text)
@@ -122,160 +89,39 @@ def restore(settings: Settings, entry: Entry) -> None:
 
 
 def parent_of_answers(settings: Settings, within: Membership, entry: Entry) -> Parent:
-    """Return what a generation gives to those made from it, out of its answer alone, without its files.
+    """Return what a generation gives to those made from it: the parsed.txt that it has once its files are restored.
 
     Raises:
-        StoreError: it has no answer.
+        StoreError: it has no answer, or one that cannot be read.
         ParseFailure: its answer cannot be parsed.
     """
     generation = settings.data.generation(entry.stage, entry.gen_id)
-    template = _template(settings.data, entry)
+    template = template_of(settings.data, entry)
+    recorded = read_recorded(generation.raw_metadata)
     source = within.parent(entry)
     if template.copies and source is not None:
-        above = parent_of_answers(settings, within, source)
-        return Parent(parsers.parse(entry.stage, template.parser, above.text), None)
-    attempt = Journal(generation).newest_answer()
-    if attempt is None:
-        raise StoreError(f"{generation.folder}: no answer yet")
-    raw = normalised(attempt["answer"])
-    parsed = _parsed(settings, entry, template, raw, _raw_metadata(entry, attempt, raw, ""))
-    return Parent(parsed, attempt.get("number"))
-
-
-def parse(settings: Settings, entry: Entry) -> None:
-    """Make parsed.txt of raw.txt; a failure leaves an older parsed.txt as it is, and failure.json.
-
-    Raises:
-        ParseFailure: the answer is truncated, too short, empty, or not in the parser's form.
-    """
-    generation = settings.data.generation(entry.stage, entry.gen_id)
-    template = _template(settings.data, entry)
-    raw = read_text(generation.raw)
-    recorded = read_recorded(generation.raw_metadata)
-    try:
-        parsed = _parsed(settings, entry, template, raw, recorded)
-    except ParseFailure as failure:
-        remedy = parsers.REMEDIES.get(failure.reason, "")
-        failures.record(generation, entry, failures.PARSE, failure.reason, failure.detail, remedy)
-        raise
-    write_text(generation.parsed, parsed)
-    write_json(
-        generation.parsed_metadata,
-        {
-            "function": f"{entry.stage}_parsed",
-            "parser_name": template.parser,
-            "raw_sha256": sha256_file(generation.raw),
-            "success": True,
-            "error": None,
-            **_input_mode(settings.data, entry, template),
-        },
-    )
-    failures.forget(generation, failures.STEPS)
-
-
-def needs_parse(settings: Settings, entry: Entry, baseline: str | None) -> bool:
-    """Tell whether parsed.txt is missing, or does not follow from raw.txt and the parser of the catalog.
-
-    Args:
-        settings: settings of the run.
-        entry: the generation.
-        baseline: parser of its template at the cohort's first expansion; counts where a generation has
-            no record of its own.
-    """
-    generation = settings.data.generation(entry.stage, entry.gen_id)
-    try:
-        parsed_at = generation.parsed.stat().st_mtime_ns
-    except OSError:
-        return True
-    try:
-        raw_at = generation.raw.stat().st_mtime_ns
-    except OSError:
-        # an answer that the journal keeps comes back without a call, and is there to read again
-        return Journal(generation).newest_answer() is not None
-    recorded = read_recorded(generation.parsed_metadata)
-    parser = recorded.get("parser_name") or baseline
-    template = catalogs_module.load(settings.data).templates[entry.stage].get(entry.template_id)
-    if template is not None and parser is not None and parser != template.parser:
-        return True
-    sha = recorded.get("raw_sha256")
-    return bool(sha) and raw_at > parsed_at and sha256_file(generation.raw) != sha
-
-
-def render(settings: Settings, entry: Entry, parent: Parent | None = None) -> Prompt:
-    """Return the prompt of a generation as it would be sent now.
-
-    Args:
-        settings: settings of the run.
-        entry: the generation's row of membership.
-        parent: what it is made from; default: the parent's parsed.txt.
-
-    Raises:
-        TemplateError: the template cannot be used.
-        StoreError: the parent's parsed text is not there yet.
-    """
-    data = settings.data
-    template = _template(data, entry)
-    if entry.stage == "draft":
-        variables = {"concepts": _concepts(data, entry.combo_id)}
-        return Prompt(templates.render(data.template("draft", entry.template_id), "draft", variables), None, None)
-    source = parent or _parent_on_disk(data, entry)
-    sha = sha256_text(source.text)
-    if template.copies:
-        return Prompt(source.text, sha, source.attempt)
-    texts = {name: source.text for name in templates.VARIABLES[entry.stage]}
-    rendered = templates.render(data.template(entry.stage, entry.template_id), entry.stage, texts)
-    return Prompt(rendered, sha, source.attempt)
-
-
-def request_for(settings: Settings, entry: Entry, model: Model, prompt: str) -> dict[str, Any]:
-    """Return the body of the request for a generation."""
-    stage = settings.stage(entry.stage)
-    request: dict[str, Any] = {
-        "model": model.model,
-        "messages": [{"role": "user", "content": prompt}],
-        "temperature": stage.temperature if model.temperature is None else model.temperature,
-        "max_tokens": model.max_tokens or stage.max_tokens,
-    }
-    if model.endpoint == OFFLINE:
-        request["seed"] = seed_of(entry.gen_id)
-    return request | stage.extra
-
-
-def seed_of(gen_id: str) -> int:
-    """Return a whole number from 0 to 2**31 - 1 that a gen_id alone decides."""
-    return int.from_bytes(hashlib.blake2b(gen_id.encode(), digest_size=4).digest(), "big") >> 1
-
-
-def is_copy(settings: Settings, entry: Entry) -> bool:
-    """Tell whether a generation is its parent's text again, which costs nothing."""
-    return _template(settings.data, entry).copies
-
-
-def pool_of(settings: Settings, entry: Entry) -> str | None:
-    """Return the pool that a generation's call counts in, None where no call is made."""
-    model = catalogs_module.load(settings.data).models.get(entry.llm_model_id)
-    return None if model is None or is_copy(settings, entry) else model.pool
-
-
-def _parent_on_disk(data: DataRoot, entry: Entry) -> Parent:
-    files = data.generation(PARENT_STAGE[entry.stage], entry.parent_gen_id)
-    try:
-        return Parent(read_text(files.parsed), read_recorded(files.raw_metadata).get("attempt"))
-    except FileNotFoundError:
-        raise StoreError(
-            f"{files.parsed}: no such file; {entry.stage} {entry.gen_id} is made from it",
-            f"make it first: snakemake {files.parsed}",
-        ) from None
-
-
-def _parsed(settings: Settings, entry: Entry, template: Template, raw: str, recorded: Mapping[str, Any]) -> str:
-    _refuse_incomplete(settings.stage(entry.stage), raw, recorded)
-    return parsers.parse(entry.stage, template.parser, raw)
+        if settings.is_fresh(entry.stage) or not generation.raw.exists():
+            above = parent_of_answers(settings, within, source)
+            return Parent(parsing.text_of(settings, entry, template, above.text, {}), None)
+        attempt = None
+    else:
+        attempt = Journal(generation).newest_answer()
+        if attempt is None and not generation.raw.exists():
+            raise StoreError(f"{generation.folder}: no answer yet")
+    in_use = attempt is None or _stays(generation, attempt) or recorded.get("attempt") == attempt.get("number")
+    if in_use and not parsing.needs_parse(settings, entry, parsing.baseline(settings.data, entry)):
+        return parent_of_file(generation)
+    if attempt is None or _stays(generation, attempt):
+        raw, number = read_text(generation.raw), recorded.get("attempt")
+    else:
+        raw, number = raw_of(attempt), attempt.get("number")
+        recorded = _raw_metadata(entry, attempt, raw, "")
+    return Parent(parsing.text_of(settings, entry, template, raw, recorded), number)
 
 
 def adopt(generation: Generation, own: Journal, entry: Entry) -> None:
     """Keep a raw.txt that came without attempts as attempt 1, before anything else happens to it."""
-    if generation.raw.exists() and own.newest_answer() is None:
+    if generation.raw.exists() and not own.is_answered():
         metadata = read_recorded(generation.metadata)
         about = {
             "gen_id": entry.gen_id,
@@ -299,8 +145,7 @@ def _restore(settings: Settings, generation: Generation, entry: Entry, attempt: 
     if not generation.metadata.exists():
         write_json(generation.metadata, metadata_of(settings, entry, "llm", attempt.get("cohort_id")))
     request = attempt.get("request")
-    # what another tool wrote is kept as it was, to the byte
-    raw = attempt["answer"] if attempt.get("adopted") else normalised(attempt["answer"])
+    raw = raw_of(attempt)
     if request is None:
         # adopted: what was sent is not known, and what the older tool wrote stays as it is
         for path in (generation.prompt, generation.raw_metadata):
@@ -312,7 +157,7 @@ def _restore(settings: Settings, generation: Generation, entry: Entry, attempt: 
         recorded = _raw_metadata(entry, attempt, raw, prompt)
         if read_recorded(generation.raw_metadata) != recorded:
             write_json(generation.raw_metadata, recorded)
-    if request is not None or not generation.raw.exists():
+    if not _stays(generation, attempt):
         _write_if_changed(generation.raw, encode(raw))
 
 
@@ -326,7 +171,7 @@ def _copy(settings: Settings, generation: Generation, entry: Entry, *, fresh: bo
     else:
         prompt = render(settings, entry)
         text = prompt.text
-    template = _template(settings.data, entry)
+    template = template_of(settings.data, entry)
     if not generation.metadata.exists():
         write_json(generation.metadata, metadata_of(settings, entry, "copy", entry.cohort_id))
     write_json(
@@ -337,7 +182,7 @@ def _copy(settings: Settings, generation: Generation, entry: Entry, *, fresh: bo
             "gen_id": entry.gen_id,
             "mode": "copy",
             "llm_model_id": entry.llm_model_id,
-            **_input_mode(settings.data, entry, template),
+            **input_mode(settings.data, entry, template),
             "finish_reason": None,
             "truncated": False,
             "usage": None,
@@ -350,6 +195,16 @@ def _copy(settings: Settings, generation: Generation, entry: Entry, *, fresh: bo
     )
     write_text(generation.prompt, text)
     write_text(generation.raw, text)
+
+
+def _stays(generation: Generation, attempt: Mapping[str, Any]) -> bool:
+    """Tell whether raw.txt is left as it is: nothing was sent for this attempt, it was adopted from that file."""
+    return attempt.get("request") is None and generation.raw.exists()
+
+
+def raw_of(attempt: Mapping[str, Any]) -> str:
+    """Return the raw.txt that an attempt makes; what another tool wrote is kept as it was, to the byte."""
+    return attempt["answer"] if attempt.get("adopted") else normalised(attempt["answer"])
 
 
 def normalised(answer: str) -> str:
@@ -415,58 +270,6 @@ def _raw_metadata(entry: Entry, attempt: Mapping[str, Any], raw: str, prompt: st
 
 def _measures(text: str) -> dict[str, int]:
     return {"raw_length": len(text), "raw_lines": len(text.splitlines())}
-
-
-def _input_mode(data: DataRoot, entry: Entry, template: Template) -> dict[str, Any]:
-    if not template.copies:
-        return {"input_mode": "prompt"}
-    parent = data.generation(PARENT_STAGE[entry.stage], entry.parent_gen_id)
-    return {"input_mode": "copy", "copied_from": parent.parsed.relative_to(data.root).as_posix()}
-
-
-def _refuse_incomplete(stage: StageSettings, raw: str, recorded: Mapping[str, Any]) -> None:
-    truncated = recorded.get("truncated") or recorded.get("finish_reason") == "length"
-    if truncated and not stage.allow_truncated:
-        usage = recorded.get("usage") or {}
-        raise ParseFailure(
-            "truncated",
-            f"the answer was cut off (completion tokens: {usage.get('completion_tokens', 'unknown')})",
-        )
-    if not raw.strip():
-        raise ParseFailure("empty_response", "the answer is empty")
-    lines = sum(1 for line in raw.splitlines() if line.strip())
-    if lines < stage.min_lines:
-        raise ParseFailure("min_lines_not_met", f"{lines} non-empty lines, at least {stage.min_lines} are asked for")
-
-
-def _concepts(data: DataRoot, combo_id: str) -> list[dict[str, str]]:
-    known = combos.load(data)
-    if combo_id not in known:
-        raise StoreError(
-            f"{data.combo_mappings}: no combo {combo_id}",
-            "`snakemake cohort` registers a spec's combos; restore the registry from version control",
-        )
-    combo = known[combo_id]
-    catalogs = catalogs_module.load(data)
-    combos.check(combo, catalogs, data.combo_mappings)
-    return [
-        {
-            "name": catalogs.concepts[concept_id].name,
-            "content": catalogs_module.concept_text(data, combo.level, catalogs.concepts[concept_id]),
-        }
-        for concept_id in combo.concept_ids
-    ]
-
-
-def _template(data: DataRoot, entry: Entry) -> Template:
-    known = catalogs_module.load(data).templates[entry.stage]
-    if entry.template_id not in known:
-        raise StoreError(
-            f"{entry.stage} {entry.gen_id}: its template '{entry.template_id}' is not in "
-            f"{data.catalog(catalogs_module.templates_table(entry.stage))}",
-            "put the row back; its file is needed only for new answers",
-        )
-    return known[entry.template_id]
 
 
 def _write_if_changed(path: Path, content: bytes) -> None:

@@ -1,78 +1,103 @@
-"""Whether a generation's answer still fits what would be asked today [SPEC 6.2, 9.1]."""
+"""Whether a generation's answer still fits what would be asked today, and if not, why."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from .. import catalogs as catalogs_module
+from ..catalogs import Model
 from ..cohorts.membership import Entry
 from ..errors import DayDreamError
-from ..files import read_recorded, read_text, sha256_file, sha256_text
+from ..files import read_text, sha256_file, sha256_text
 from ..paths import PARENT_STAGE, Generation
 from ..settings import Settings
-from . import make
+from .prompts import render, request_for
+
+if TYPE_CHECKING:
+    from .state import State
 
 STALE = "true"
 CURRENT = "false"
 UNKNOWN = "unknown"
 
+PROMPT = "prompt"
+PARENT = "parent"
+MODEL = "model"
+PARAMETERS = "parameters"
+REASONS = (PROMPT, PARENT, MODEL, PARAMETERS)
+"""What may differ today: the rendered prompt, the parent's text, the model's name, the other fields of the request."""
+
 
 class Staleness:
-    """The staleness of generations; every prompt is rendered once, however many answers it has.
+    """Compares generations with what would be asked today; every prompt is rendered once.
 
-    What it has looked up it does not look up again: make a new one after files have changed.
+    What it has rendered it does not render again: make a new one after texts have changed.
     """
 
     def __init__(self, settings: Settings):
         self._settings = settings
-        self._own: dict[tuple[str, str], str] = {}
         self._prompts: dict[tuple[str, str, str], str | None] = {}
         self._parents: dict[tuple[str, str], str | None] = {}
+        self._models: Mapping[str, Model] | None = None
 
-    def of(self, entry: Entry, recorded: Mapping[str, Any] | None = None) -> str:
-        """Return a generation's own staleness.
+    def reasons(self, state: "State") -> tuple[tuple[str, ...], bool]:
+        """Return why a generation is stale, some of `REASONS` in their order, and whether its prompt was compared.
 
-        Args:
-            entry: the generation.
-            recorded: its raw_metadata.json, if the caller has read it already.
-
-        Returns:
-            ``true`` if the prompt or the parent's text is another one today, ``unknown`` if there is no
-            answer, no record of what was used, or no prompt can be made today; else ``false``.
+        What is not on record makes nothing stale. A generation without an answer has no reasons.
         """
-        key = (entry.stage, entry.gen_id)
-        if key not in self._own:
-            self._own[key] = self._compare(entry, recorded)
-        return self._own[key]
+        if not state.has_raw:
+            return (), False
+        text, compared = self._text(state)
+        found = {*text, *self._request(state)}
+        return tuple(reason for reason in REASONS if reason in found), compared
 
-    def of_chain(self, chain: Iterable[Entry]) -> str:
-        """Return ``true`` if any of these generations is stale, else ``unknown`` if any is unknown."""
-        found = {self.of(entry) for entry in chain}
-        return STALE if STALE in found else UNKNOWN if UNKNOWN in found or not found else CURRENT
-
-    def _compare(self, entry: Entry, recorded: Mapping[str, Any] | None) -> str:
-        files = self._settings.data.generation(entry.stage, entry.gen_id)
-        if not files.raw.exists():
-            return UNKNOWN
-        recorded = read_recorded(files.raw_metadata) if recorded is None else recorded
-        parent_used, parent_now = recorded.get("parent_sha256"), self._parent_sha256(entry)
-        if parent_used and parent_now and parent_used != parent_now:
-            return STALE
-        now = self._prompt_sha256(entry)
-        if now is None:
-            return UNKNOWN
+    def _text(self, state: "State") -> tuple[set[str], bool]:
+        """Return what of the parent and the prompt differs, and whether they could be compared."""
+        used, now = state.recorded.get("parent_sha256"), self._parent_sha256(state.entry)
+        if used and now and used != now:
+            # the prompt holds the parent's text: that it differs as well says nothing of the template
+            return {PARENT}, True
+        today = self._prompt_sha256(state.entry)
+        if today is None:
+            return set(), False
         try:
-            used = recorded.get("prompt_sha256") or _kept_prompt_sha256(files)
-            if used is None and make.is_copy(self._settings, entry):
-                return self._compare_copy(entry, files)
+            sent = state.recorded.get("prompt_sha256") or _kept_prompt_sha256(state.files)
+            if sent is None and state.is_copy:
+                return self._copy(state), True
         except (OSError, DayDreamError):
-            return UNKNOWN
-        if used is None:
-            return UNKNOWN
-        return CURRENT if used == now else STALE
+            return set(), False
+        return (set() if sent in (None, today) else {PROMPT}), sent is not None
 
-    def _compare_copy(self, entry: Entry, files: Generation) -> str:
-        parent = self._settings.data.generation(PARENT_STAGE[entry.stage], entry.parent_gen_id)
+    def _copy(self, state: "State") -> set[str]:
+        parent = self._settings.data.generation(PARENT_STAGE[state.entry.stage], state.entry.parent_gen_id)
         # older tools stripped what they copied
-        return CURRENT if read_text(files.raw).strip() == read_text(parent.parsed).strip() else STALE
+        return set() if read_text(state.files.raw).strip() == read_text(parent.parsed).strip() else {PARENT}
+
+    def _request(self, state: "State") -> set[str]:
+        """Return whether another model would be asked, or with other parameters."""
+        if state.is_copy:
+            return set()
+        model = self._model(state.entry.llm_model_id)
+        if model is None:
+            return set()
+        found = set()
+        asked = state.recorded.get("model")
+        if asked and asked != model.model:
+            found.add(MODEL)
+        sent = state.facts.request if state.facts else None
+        if sent is not None:
+            today = request_for(self._settings, state.entry, model, "")
+            limits = state.truncated and sent.get("max_tokens") != today.get("max_tokens")
+            if limits or parameters(sent) != parameters(today):
+                found.add(PARAMETERS)
+        return found
+
+    def _model(self, model_id: str) -> Model | None:
+        if self._models is None:
+            try:
+                self._models = catalogs_module.load(self._settings.data).models
+            except DayDreamError:
+                self._models = {}
+        return self._models.get(model_id)
 
     def _parent_sha256(self, entry: Entry) -> str | None:
         if entry.stage not in PARENT_STAGE:
@@ -90,24 +115,29 @@ class Staleness:
         key = (entry.stage, entry.parent_gen_id or entry.combo_id, entry.template_id)
         if key not in self._prompts:
             try:
-                self._prompts[key] = sha256_text(make.render(self._settings, entry).text)
+                self._prompts[key] = sha256_text(render(self._settings, entry).text)
             except (OSError, DayDreamError):
                 self._prompts[key] = None
         return self._prompts[key]
 
 
-def of(settings: Settings, entry: Entry) -> str:
-    """Return a generation's own staleness: ``true``, ``false`` or ``unknown`` (see `Staleness.of`)."""
-    return Staleness(settings).of(entry)
+def combined(states: Iterable[str]) -> str:
+    """Return ``true`` if any of these is, else ``unknown`` if any is or there is none, else ``false``."""
+    found = set(states)
+    return STALE if STALE in found else UNKNOWN if UNKNOWN in found or not found else CURRENT
 
 
-def stale_ids(settings: Settings, membership: Iterable[Entry]) -> list[str]:
-    """Return the ids of the generations that are stale themselves, in the order of membership.
+def request_facts(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a request without the prompt: the model, the parameters, and the messages before the user's."""
+    messages = request.get("messages")
+    before = messages[:-1] if isinstance(messages, list) else []
+    return {key: value for key, value in request.items() if key != "messages"} | {"messages_before": before}
 
-    What is made from a stale generation is not listed for that: it becomes stale when its parent's text does.
-    """
-    known = Staleness(settings)
-    return [entry.gen_id for entry in membership if known.of(entry) == STALE]
+
+def parameters(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of a request makes its answers another experiment, besides model, prompt and length."""
+    facts = request if "messages_before" in request else request_facts(request)
+    return {key: value for key, value in facts.items() if key not in ("model", "max_tokens")}
 
 
 def _kept_prompt_sha256(files: Generation) -> str | None:

@@ -19,7 +19,8 @@ from ..cohorts import membership
 from ..cohorts.membership import Entry, Membership
 from ..errors import ConfigError, DayDreamError, MembershipError, StoreError, nearest
 from ..files import read_recorded
-from ..generations.staleness import STALE, Staleness
+from ..generations.staleness import STALE
+from ..generations.state import States
 from ..paths import STAGES, Generation
 from ..settings import Settings
 
@@ -80,8 +81,8 @@ def select(settings: Settings, filters: Filters) -> list[Entry]:
         members = cohorts.load_membership(settings, filters.cohort_id).by_id
         chosen = [entry for entry in chosen if entry.gen_id in members]
     if filters.stale:
-        known = Staleness(settings)
-        chosen = [entry for entry in chosen if known.of(entry) == STALE]
+        states = States(settings)
+        chosen = [entry for entry in chosen if states.of(entry).stale == STALE]
     if filters.descendants:
         chosen = _with_descendants(store.values(), chosen)
     return sorted(chosen, key=lambda entry: (STAGES.index(entry.stage), entry.gen_id))

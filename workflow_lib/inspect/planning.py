@@ -17,7 +17,8 @@ from ..catalogs import Model
 from ..cohorts.membership import Entry, Membership
 from ..errors import ConfigError
 from ..files import encode, read_recorded
-from ..generations import staleness
+from ..generations.staleness import STALE
+from ..generations.state import States
 from ..paths import PARENT_STAGE, STAGES, DataRoot
 from ..settings import PoolSettings, Settings
 from . import prompts, scope
@@ -156,7 +157,9 @@ class Planner:
             line.cost_expected_usd = plus(line.cost_expected_usd, call.expected_usd)
             busy[pool].append(call.seconds)
             estimated += not call.rendered
-        stale = staleness.stale_ids(self.settings, self.scope.membership)
+        stale = [
+            state.entry.gen_id for state in States(self.settings).each(self.scope.membership) if state.stale == STALE
+        ]
         return Plan(
             stages={stage: dict(sorted(lines.items())) for stage, lines in stages.items()},
             pools={pool: self._pool_seconds(pool, seconds) for pool, seconds in sorted(busy.items())},

@@ -5,13 +5,11 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from .. import calls
-from ..calls.holders import Watch
-from ..calls.journal import Journal, MaybeBilled
-from ..calls.served import served_other_model
+from ..calls.journal import MaybeBilled
 from ..cohorts.membership import Membership
-from ..files import read_recorded
-from ..generations import failures, staleness
 from ..generations.failures import Failure
+from ..generations.staleness import STALE
+from ..generations.state import States
 from ..paths import STAGES, DataRoot
 from ..settings import Settings
 
@@ -77,34 +75,31 @@ def of(settings: Settings, cohort_ids: Iterable[str], membership: Membership) ->
     """
     data = settings.data
     stages = {stage: StageCounts() for stage in STAGES}
-    watch = Watch()
+    states = States(settings)
     truncated: list[str] = []
     maybe_billed: list[MaybeBilled] = []
     other_model = 0
     for entry in membership:
-        files = data.generation(entry.stage, entry.gen_id)
+        state = states.of(entry)
         counts = stages[entry.stage]
         counts.rows += 1
-        has_raw = files.raw.exists()
-        if files.parsed.exists():
+        if state.has_parsed:
             counts.done += 1
-        elif has_raw:
+        elif state.has_raw:
             counts.raw_only += 1
         else:
             counts.missing += 1
-        if has_raw:
-            recorded = read_recorded(files.raw_metadata)
-            if recorded.get("truncated") is True:
-                truncated.append(entry.gen_id)
-            other_model += served_other_model(recorded.get("model"), recorded.get("served_model"))
-        maybe_billed += Journal(files).maybe_billed(watch)
-    failed = failures.of(data, membership)
+        if state.truncated:
+            truncated.append(entry.gen_id)
+        other_model += state.other_model
+        maybe_billed += state.maybe_billed
+    failed = states.failures(membership)
     for failure in failed:
         stages[failure.stage].failed += 1
     return Status(
         stages=stages,
         failures=failed,
-        stale=staleness.stale_ids(settings, membership),
+        stale=[state.entry.gen_id for state in states.each(membership) if state.stale == STALE],
         spent=spent(data, cohort_ids),
         truncated=truncated,
         maybe_billed=maybe_billed,

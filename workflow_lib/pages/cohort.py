@@ -129,7 +129,7 @@ def page_data(
             "replicate": [document.entry.replicate for document in documents],
             "draft_replicate": [document.draft.replicate for document in documents],
             "cost": [document.cost_usd for document in documents],
-            "stale": [int(document.stale == "true") for document in documents],
+            "stale": [int(document.stale_lineage == "true") for document in documents],
             **{factor: [place[factor].get(name, -1) for name in found] for factor, found in values.items()},
         },
         "scores": [

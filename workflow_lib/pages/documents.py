@@ -28,7 +28,7 @@ class Score(NamedTuple):
         score: None where the judge's answer gave none.
         points: the score as it counts in means, see `collect`.
         error: why there is none.
-        stale: ``true``, ``false`` or ``unknown``.
+        stale, stale_lineage: ``true``, ``false`` or ``unknown``, of the judgement itself and of its lineage.
         cost_usd: of the answer; None where unknown.
     """
 
@@ -40,6 +40,7 @@ class Score(NamedTuple):
     points: float | None
     error: str
     stale: str
+    stale_lineage: str
     cost_usd: float | None
 
 
@@ -94,9 +95,9 @@ class Document:
         return texts.first_words(self.text or "") or "No text"
 
     @property
-    def stale(self) -> str:
-        """The worst of its scores' staleness."""
-        found = {score.stale for score in self.scores}
+    def stale_lineage(self) -> str:
+        """The worst of its scores' lineages."""
+        found = {score.stale_lineage for score in self.scores}
         return next((state for state in ("true", "unknown", "false") if state in found), "")
 
 
@@ -227,5 +228,6 @@ def _score(row: Mapping[str, str], factor: float) -> Score:
         None if score is None else score * factor,
         row["error"],
         row["stale"],
+        row["stale_lineage"],
         float(row["cost_usd"]) if row["cost_usd"] else None,
     )

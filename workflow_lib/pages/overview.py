@@ -4,12 +4,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..calls.endpoints import OFFLINE
-from ..calls.served import served_other_model
 from ..catalogs import Catalogs
-from ..cohorts.membership import Entry, Membership
-from ..files import read_recorded
-from ..generations.staleness import STALE, Staleness
-from ..paths import STAGES, DataRoot
+from ..cohorts.membership import Membership
+from ..generations.staleness import STALE
+from ..generations.state import State as GenerationState
+from ..generations.state import States
+from ..paths import STAGES
 from ..settings import Settings
 
 
@@ -52,16 +52,16 @@ class Spending:
 
 def state_of(settings: Settings, membership: Membership, catalogs: Catalogs) -> State:
     """Return the state of a cohort's generations."""
-    staleness = Staleness(settings)
+    states = States(settings)
     offline = {entry.llm_model_id for entry in membership if is_offline(catalogs, entry.llm_model_id)}
     state = State([])
     for stage in STAGES:
         counts = StageState(stage)
         for entry in membership.stage(stage):
-            recorded = _count(settings.data, entry, counts)
-            counts.stale += staleness.of(entry, recorded) == STALE
-            state.other_model += served_other_model(_text(recorded.get("model")), _text(recorded.get("served_model")))
-            if recorded.get("endpoint") == OFFLINE:
+            own = states.of(entry)
+            _count(own, counts)
+            state.other_model += own.other_model
+            if own.recorded.get("endpoint") == OFFLINE:
                 offline.add(entry.llm_model_id)
         if counts.rows:
             state.stages.append(counts)
@@ -87,20 +87,13 @@ def spending_of(costs: Iterable[Mapping[str, str]]) -> Spending:
     return Spending(calls, sum(known) if known else None, unknown)
 
 
-def _count(data: DataRoot, entry: Entry, counts: StageState) -> Mapping[str, object]:
-    files = data.generation(entry.stage, entry.gen_id)
-    recorded = read_recorded(files.raw_metadata)
-    is_done, has_failed = files.parsed.exists(), files.failure.exists()
+def _count(state: GenerationState, counts: StageState) -> None:
     counts.rows += 1
-    counts.done += is_done
-    counts.failed += has_failed
-    counts.missing += not is_done and not has_failed
-    counts.truncated += recorded.get("truncated") is True
-    return recorded
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
+    counts.done += state.has_parsed
+    counts.failed += state.failure is not None
+    counts.missing += not state.has_parsed and state.failure is None
+    counts.truncated += state.truncated
+    counts.stale += state.stale == STALE
 
 
 def distinct(values: Iterable[str]) -> Sequence[str]:

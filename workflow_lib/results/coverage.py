@@ -1,15 +1,22 @@
-"""Coverage: how many of the scores that a cohort asks for it has, and why the others are missing [SPEC 9.2, 17]."""
+"""Coverage: which of the scores that a cohort asks for count, and why the others do not."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from ..calls.served import served_other_model
+from .. import catalogs as catalogs_module
+from .. import parsers
 from ..cohorts.membership import Entry
+from ..errors import DayDreamError
 from ..files import read_recorded
 from ..generations import failures
 from ..generations.failures import Failure
+from ..generations.state import States
 from ..paths import DataRoot
 from .scores import INVALID, Judgement
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 KEYS = (
     "combo_id",
@@ -22,24 +29,41 @@ KEYS = (
 )
 SCORED = "scored"
 OTHER_MODEL = "other_model"
+EDITED = "edited"
 NOT_RUN = "not_run"
-FAILED = ("truncated", "empty", "unparsable", "failed_call")
-OUTCOMES = (SCORED, *FAILED, OTHER_MODEL, NOT_RUN)
+UNPARSABLE = "unparsable"
+FAILED = ("truncated", "refused", "empty", UNPARSABLE, "failed_call")
+OUTCOMES = (SCORED, *FAILED, OTHER_MODEL, EDITED, NOT_RUN)
 COLUMNS = (*KEYS, "expected", *OUTCOMES)
 
-BUDGET_EXHAUSTED = "budget_exhausted"
-_PARSE_REASONS = {"truncated": "truncated", "empty_response": "empty", "refused": "empty"}
+_PARSE_REASONS = {"truncated": "truncated", "empty_response": "empty", "refused": "refused"}
 
 
-def outcomes(data: DataRoot, judgements: Iterable[Judgement]) -> list[str]:
-    """Return one of `OUTCOMES` for each evaluation, in their order.
+def counted(table: "pd.DataFrame", found: Sequence[str]) -> "pd.DataFrame":
+    """Return aggregated scores as the summary and analysis tables see them: only scores that count are left.
 
-    A score that another model gave than the one asked counts as ``other_model`` and not as ``scored``,
-    though it stands in aggregated_scores.csv. An evaluation that nobody ran because its essay or draft
-    failed counts under that failure; one that the budget stopped was not run.
+    A score counts if it was parsed and is in range, and if no text of its lineage was edited by hand or given
+    by another model than the one asked (unless results.accept_edited or results.accept_other_models is set).
+
+    Args:
+        table: as `scores.frame` returns it.
+        found: `outcomes` of the same evaluations, in the same order.
+
+    Returns:
+        The same rows; `score` is NaN where it does not count.
     """
-    known: dict[str, Failure | None] = {}
-    return [_outcome(data, judgement, known) for judgement in judgements]
+    return table.assign(score=table["score"].where([outcome == SCORED for outcome in found]))
+
+
+def outcomes(states: States, judgements: Iterable[Judgement]) -> list[str]:
+    """Return one of `OUTCOMES` for each evaluation, in their order; ``scored`` is what counts.
+
+    Scores that are ``other_model`` or ``edited`` are in aggregated_scores.csv all the same. An evaluation that
+    nobody ran because its essay or draft failed counts under that failure; one that the budget stopped was not
+    run.
+    """
+    ranges = _ranges(states.settings.data)
+    return [_outcome(states, judgement, ranges) for judgement in judgements]
 
 
 def rows(judgements: Iterable[Judgement], found: Iterable[str]) -> list[dict[str, object]]:
@@ -63,41 +87,50 @@ def rows(judgements: Iterable[Judgement], found: Iterable[str]) -> list[dict[str
 def category(failure: Failure) -> str:
     """Return the outcome that a failure stands for."""
     if failure.step == failures.PARSE:
-        return _PARSE_REASONS.get(failure.reason, "unparsable")
-    return NOT_RUN if failure.reason == BUDGET_EXHAUSTED else "failed_call"
+        return _PARSE_REASONS.get(failure.reason, UNPARSABLE)
+    return NOT_RUN if failure.reason == failures.BUDGET else "failed_call"
 
 
-def _outcome(data: DataRoot, judgement: Judgement, known: dict[str, Failure | None]) -> str:
+def _outcome(states: States, judgement: Judgement, ranges: Mapping[str, tuple[float, float]]) -> str:
     if judgement.score is not None:
-        other = served_other_model(judgement.asked_model, judgement.served_model)
-        return OTHER_MODEL if other else SCORED
+        return _of_score(states, judgement, ranges)
     if judgement.failure is None and judgement.error.startswith(INVALID):
-        return "unparsable"
+        return UNPARSABLE
     causes = [judgement.failure]
-    for ancestor in (judgement.essay, judgement.draft):
-        if ancestor is not None:
-            if ancestor.gen_id not in known:
-                known[ancestor.gen_id] = _blocking(data, ancestor)
-            causes.append(known[ancestor.gen_id])
+    causes += [_blocking(states, one) for one in (judgement.essay, judgement.draft) if one is not None]
     recorded = [cause for cause in causes if cause is not None]
     # that a prompt could not be made says little if what it is made of has failed
     telling = [cause for cause in recorded if cause.step != failures.PROMPT] or recorded
     if telling:
         return category(telling[0])
-    parsed = _parsed_metadata(data, judgement.evaluation)
+    parsed = read_recorded(states.of(judgement.evaluation).files.parsed_metadata)
     # older tools recorded a failed parse there
-    return "unparsable" if parsed.get("success") is False else NOT_RUN
+    return UNPARSABLE if parsed.get("success") is False else NOT_RUN
 
 
-def _blocking(data: DataRoot, ancestor: Entry) -> Failure | None:
+def _of_score(states: States, judgement: Judgement, ranges: Mapping[str, tuple[float, float]]) -> str:
+    accepted = states.settings.results
+    low, high = ranges.get(judgement.evaluation.template_id, (float("-inf"), float("inf")))
+    if judgement.score is None or not low <= judgement.score <= high:
+        return UNPARSABLE
+    if judgement.other_model and not accepted.accept_other_models:
+        return OTHER_MODEL
+    return EDITED if judgement.edited and not accepted.accept_edited else SCORED
+
+
+def _ranges(data: DataRoot) -> dict[str, tuple[float, float]]:
+    """Return evaluation template -> the scores that its parser gives, or its scale where that is not known."""
+    try:
+        known = catalogs_module.load(data).templates["evaluation"]
+    except DayDreamError:
+        return {}
+    return {name: parsers.RANGES.get(row.parser, (0.0, row.scale_max)) for name, row in known.items()}
+
+
+def _blocking(states: States, ancestor: Entry) -> Failure | None:
     """Return the failure of a generation that has no parsed text, None if it has one."""
-    if data.generation(ancestor.stage, ancestor.gen_id).parsed.exists():
-        return None
-    return failures.of_generation(data, ancestor.stage, ancestor.gen_id)
-
-
-def _parsed_metadata(data: DataRoot, entry: Entry) -> Mapping[str, object]:
-    return read_recorded(data.generation(entry.stage, entry.gen_id).parsed_metadata)
+    state = states.of(ancestor)
+    return None if state.has_parsed else state.failure
 
 
 def _key(judgement: Judgement) -> tuple[str, ...]:

@@ -5,8 +5,9 @@ import os
 import pandas as pd
 
 from ..cohorts import membership
+from ..generations.state import States
 from ..settings import Settings, split_names
-from . import scores, summary
+from . import coverage, scores, summary
 from .reports import write_frame
 
 ESSAY = (
@@ -23,6 +24,7 @@ VERSION = (*summary.CELL, "evaluation_llm_model")
 def write(settings: Settings) -> pd.DataFrame:
     """Write the three tables and return the first.
 
+    In the second and third only scores that count are counted, see `coverage.counted`.
     aggregated_scores.csv has every evaluation of the store, with the columns of a cohort's table;
     evaluation_scores_by_template_model.csv a row per essay with each ``<judge>_<template>`` (mean) and its
     ``_n``; template_version_comparison_pivot.csv a row per cell and judge, and each evaluation template
@@ -31,11 +33,14 @@ def write(settings: Settings) -> pd.DataFrame:
     Raises:
         MembershipError: a cohort of `cross_cohort` has no membership.csv, or one that cannot be read.
     """
-    table = scores.frame(scores.of_store(settings, evaluations(settings)))
+    states = States(settings)
+    judgements = scores.of_store(settings, evaluations(settings), states)
+    table = scores.frame(judgements)
+    counted = coverage.counted(table, coverage.outcomes(states, judgements))
     aggregated, essays, versions = settings.data.cross_tables
     write_frame(aggregated, table)
-    write_frame(essays, by_essay(table))
-    write_frame(versions, by_template_version(table))
+    write_frame(essays, by_essay(counted))
+    write_frame(versions, by_template_version(counted))
     return table
 
 

@@ -21,10 +21,12 @@ from ..catalogs.combos import Combo
 from ..cohorts.membership import Entry, Membership
 from ..errors import DayDreamError
 from ..files import encode, read_recorded, read_text, write_bytes
+from ..generations import staleness
+from ..generations.state import States
 from ..paths import DataRoot, Generation
 from ..settings import Settings
 from . import coverage, scores
-from .scores import Judgement
+from .scores import LIST_SEPARATOR, Judgement
 from .summary import DEFAULT_SCALE
 
 CSV = "csv"
@@ -40,7 +42,6 @@ NUMBER = "number"
 FLAG = "true or false"
 TIME = "time"
 
-LIST_SEPARATOR = "; "
 
 Cell = str | int | float | bool | None
 
@@ -66,30 +67,31 @@ class Column:
     of: "Callable[[_Row], Cell]"
 
 
-def judgements_of(settings: Settings, membership: Membership | None) -> list[Judgement]:
+def judgements_of(settings: Settings, membership: Membership | None, states: States) -> list[Judgement]:
     """Return the evaluations to export, sorted by gen_id.
 
     Args:
         settings: settings of the run.
         membership: the generations of some cohorts, or None for every evaluation of the store.
+        states: their states, as `rows` is to use them.
     """
     if membership is not None:
-        return scores.of_cohort(settings, membership)
+        return scores.of_cohort(settings, membership, states)
     # pandas: only this way needs it
     from . import cross
 
-    return scores.of_store(settings, cross.evaluations(settings))
+    return scores.of_store(settings, cross.evaluations(settings), states)
 
 
-def rows(settings: Settings, judgements: Sequence[Judgement]) -> list[list[Cell]]:
+def rows(states: States, judgements: Sequence[Judgement]) -> list[list[Cell]]:
     """Return the cells of the table under `COLUMNS`, a row per evaluation, also of those without a score.
 
     Args:
-        settings: settings of the run.
+        states: the states of the generations.
         judgements: the evaluations, in the order of the rows.
     """
-    store = _Store(settings.data)
-    found = coverage.outcomes(settings.data, judgements)
+    store = _Store(states.settings.data)
+    found = coverage.outcomes(states, judgements)
     pairs = zip(judgements, found, strict=True)
     return [[column.of(row) for column in COLUMNS] for row in (_Row(store, *pair) for pair in pairs)]
 
@@ -500,8 +502,8 @@ def _score() -> Iterable[Column]:
         "outcome",
         TEXT,
         "",
-        f"One of {', '.join(coverage.OUTCOMES)}, as in coverage.csv; other_model: there is a score, "
-        "but another model than the one asked gave it.",
+        f"One of {', '.join(coverage.OUTCOMES)}, as in coverage.csv; other_model, edited: there is a score, but "
+        "another model than the one asked gave it or a text behind it, or a text behind it was edited.",
         "computed",
         lambda row: row.outcome,
     )
@@ -517,9 +519,33 @@ def _score() -> Iterable[Column]:
         "stale",
         TEXT,
         "",
-        "true: a text behind this row has changed since; unknown: no record of what was used; else false.",
+        "true: the evaluation would be asked otherwise today; unknown: no record of what was used; else false.",
         "computed",
         lambda row: row.judgement.stale,
+    )
+    yield Column(
+        "stale_lineage",
+        TEXT,
+        "",
+        "The same of the evaluation and all that it is made from.",
+        "computed",
+        lambda row: row.judgement.stale_lineage,
+    )
+    yield Column(
+        "stale_reasons",
+        TEXT,
+        "",
+        f"What of the evaluation differs today, some of {', '.join(staleness.REASONS)}; empty if it is not stale.",
+        "computed",
+        lambda row: LIST_SEPARATOR.join(row.judgement.stale_reasons) or None,
+    )
+    yield Column(
+        "edited",
+        FLAG,
+        "",
+        "Whether a raw.txt of the lineage differs from the answer that it claims to come from.",
+        "computed",
+        lambda row: row.judgement.edited,
     )
 
 

@@ -12,7 +12,8 @@ from ..cohorts.membership import Membership
 from ..errors import DayDreamError
 from ..files import write_json, write_text
 from ..generations import failures
-from ..generations.staleness import STALE, Staleness
+from ..generations.staleness import STALE
+from ..generations.state import States
 from ..paths import DataRoot
 from ..settings import Settings
 from . import analysis, coverage, scores, spending, summary
@@ -54,13 +55,14 @@ def write(settings: Settings, cohort_id: str, membership: Membership) -> Complet
         membership: all of the cohort.
     """
     data, cohort = settings.data, settings.data.cohort(cohort_id)
-    staleness = Staleness(settings)
-    judgements = scores.of_cohort(settings, membership, staleness)
-    outcomes = coverage.outcomes(data, judgements)
-    table, scales = scores.frame(judgements), template_scales(data)
+    states = States(settings)
+    judgements = scores.of_cohort(settings, membership, states)
+    outcomes = coverage.outcomes(states, judgements)
+    whole, scales = scores.frame(judgements), template_scales(data)
+    table = coverage.counted(whole, outcomes)
     allowlist = list(settings.results.allowlist)
 
-    write_frame(cohort.aggregated_scores, table)
+    write_frame(cohort.aggregated_scores, whole)
     write_frame(cohort.summary("generation_scores"), summary.generation_scores(table, allowlist))
     write_frame(cohort.summary("final_results"), summary.final_results(table, scales))
     write_frame(cohort.summary("perfect_score_paths"), summary.perfect_score_paths(table, scales))
@@ -72,9 +74,9 @@ def write(settings: Settings, cohort_id: str, membership: Membership) -> Complet
     write_frame(cohort.analysis("variance_analysis"), analysis.variance_analysis(table))
     write_frame(cohort.analysis("comparisons"), analysis.comparisons(table))
     write_frame(cohort.analysis("judge_agreement"), analysis.judge_agreement(table))
-    tables.write(cohort.failures, failures.COLUMNS, map(_failure_row, failures.of(data, membership)))
+    tables.write(cohort.failures, failures.COLUMNS, map(_failure_row, states.failures(membership)))
 
-    found = _completeness(settings, cohort_id, membership, judgements, outcomes, staleness)
+    found = _completeness(settings, cohort_id, membership, judgements, outcomes, states)
     write_json(cohort.completeness, asdict(found))
     return found
 
@@ -99,7 +101,7 @@ def _completeness(
     membership: Membership,
     judgements: Sequence[Judgement],
     outcomes: Sequence[str],
-    staleness: Staleness,
+    states: States,
 ) -> Completeness:
     counts = Counter(outcomes)
     by_reason = {name: counts[name] for name in coverage.OUTCOMES if counts[name] and name != coverage.SCORED}
@@ -107,13 +109,13 @@ def _completeness(
     unscored = any(judgement.score is None for judgement in judgements)
     return Completeness(
         cohort_id,
-        unscored or not all(settings.data.generation(end.stage, end.gen_id).parsed.exists() for end in ends),
+        unscored or not all(state.has_parsed for state in states.each(ends)),
         len(judgements),
         counts[coverage.SCORED],
         counts[coverage.NOT_RUN],
         sum(counts[name] for name in coverage.FAILED),
         by_reason,
-        sum(staleness.of(entry) == STALE for entry in membership),
+        sum(state.stale == STALE for state in states.each(membership)),
         list(settings.results.allowlist),
     )
 

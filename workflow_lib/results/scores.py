@@ -11,11 +11,12 @@ import pandas as pd
 from .. import settings as settings_module
 from ..cohorts.membership import Entry, Membership
 from ..errors import DayDreamError, StoreError
-from ..files import read_recorded, read_text, sha256_file
-from ..generations import failures
+from ..files import read_recorded, read_text
+from ..generations import failures, parsing
 from ..generations.failures import Failure
-from ..generations.staleness import CURRENT, UNKNOWN, Staleness
-from ..paths import PARENT_STAGE, DataRoot, Generation, is_safe_id
+from ..generations.staleness import CURRENT, UNKNOWN, combined
+from ..generations.state import State, States
+from ..paths import PARENT_STAGE, DataRoot, is_safe_id
 from ..settings import Settings
 from ..tables import spreadsheet_safe
 
@@ -42,10 +43,15 @@ COLUMNS = (
     "evaluation_replicate",
     "cost_usd",
     "stale",
+    "stale_lineage",
+    "stale_reasons",
+    "edited",
+    "served_model",
 )
 MISSING = "missing_parsed"
 INVALID = "invalid_score"
 LINEAGE = 3
+LIST_SEPARATOR = "; "
 _WHOLE_NUMBERS = ("draft_replicate", "essay_replicate", "evaluation_replicate")
 _NUMBERS = ("score", "cost_usd")
 
@@ -60,9 +66,13 @@ class Judgement(NamedTuple):
         evaluation, essay, draft: the generations; None where the chain is broken.
         score: as parsed.txt has it, None if there is none that counts.
         error: why there is no score, empty if there is one.
-        failure: what failure.json says, also if an older score still counts.
-        asked_model, served_model: names as in the request and in the answer, empty where not recorded.
-        stale: ``true``, ``false`` or ``unknown``, of the evaluation and all that it is made from.
+        failure: the failure that still stands, also if an older score still counts.
+        served_model: the model that judged, as the endpoint named it; empty where it did not.
+        stale: ``true``, ``false`` or ``unknown``, of the evaluation itself.
+        stale_lineage: the same of the evaluation and all that it is made from.
+        stale_reasons: why the evaluation itself is stale.
+        edited: a raw.txt of the lineage differs from the answer that it claims to come from.
+        other_model: an answer of the lineage was given by another model than the one asked.
     """
 
     evaluation: Entry
@@ -75,9 +85,12 @@ class Judgement(NamedTuple):
     input_mode: str
     copied_from: str
     cost_usd: float | None
-    asked_model: str
     served_model: str
     stale: str
+    stale_lineage: str
+    stale_reasons: tuple[str, ...]
+    edited: bool
+    other_model: bool
 
 
 def aggregate(data_root: str | os.PathLike[str], gen_ids: Iterable[str]) -> pd.DataFrame:
@@ -89,8 +102,9 @@ def aggregate(data_root: str | os.PathLike[str], gen_ids: Iterable[str]) -> pd.D
 
     Returns:
         One row per gen_id, sorted by it, with `COLUMNS`. `score` and `cost_usd` are floats, NaN where
-        there is none; replicates whole numbers or <NA>; all others text, empty where unknown. `stale` is
-        ``true``, ``false`` or ``unknown``. Paths are relative to the data root.
+        there is none; replicates whole numbers or <NA>; all others text, empty where unknown. `stale` and
+        `stale_lineage` are ``true``, ``false`` or ``unknown``, `edited` is ``true`` or ``false``. Paths are relative
+        to the data root.
 
     Raises:
         StoreError: a gen_id that is not a safe file name.
@@ -99,8 +113,14 @@ def aggregate(data_root: str | os.PathLike[str], gen_ids: Iterable[str]) -> pd.D
     return frame(of_store(settings, gen_ids))
 
 
-def of_store(settings: Settings, gen_ids: Iterable[str]) -> list[Judgement]:
-    """Return evaluations of the store by gen_id, sorted; their lineage is what metadata.json tells."""
+def of_store(settings: Settings, gen_ids: Iterable[str], states: States | None = None) -> list[Judgement]:
+    """Return evaluations of the store by gen_id, sorted; their lineage is what metadata.json tells.
+
+    Args:
+        settings: settings of the run.
+        gen_ids: the evaluations.
+        states: what is known already, so that nothing is looked up twice.
+    """
     known: dict[tuple[str, str], Entry | None] = {}
 
     def find(stage: str, gen_id: str) -> Entry | None:
@@ -115,16 +135,16 @@ def of_store(settings: Settings, gen_ids: Iterable[str]) -> list[Judgement]:
             raise StoreError(f"'{gen_id}' cannot be a gen_id", "ids are letters, digits, '.', '_' and '-'")
     entries = (_entry(settings.data, "evaluation", gen_id) for gen_id in wanted)
     # in the store an entry's cohort is the one it was made for
-    return _judgements(settings, entries, find, lambda entry: entry.cohort_id, Staleness(settings))
+    return _judgements(settings, entries, find, lambda entry: entry.cohort_id, states or States(settings))
 
 
-def of_cohort(settings: Settings, membership: Membership, staleness: Staleness | None = None) -> list[Judgement]:
+def of_cohort(settings: Settings, membership: Membership, states: States | None = None) -> list[Judgement]:
     """Return the evaluations of a cohort, sorted by gen_id; their lineage is what membership tells.
 
     Args:
         settings: settings of the run.
         membership: all of the cohort.
-        staleness: what is known already, so that nothing is looked up twice.
+        states: what is known already, so that nothing is looked up twice.
     """
     data = settings.data
 
@@ -137,7 +157,7 @@ def of_cohort(settings: Settings, membership: Membership, staleness: Staleness |
         return _text(recorded.get("origin_cohort_id"))
 
     entries = sorted(membership.stage("evaluation"), key=lambda entry: entry.gen_id)
-    return _judgements(settings, entries, find, origin, staleness or Staleness(settings))
+    return _judgements(settings, entries, find, origin, states or States(settings))
 
 
 def frame(judgements: Iterable[Judgement]) -> pd.DataFrame:
@@ -167,20 +187,19 @@ def _judgements(
     entries: Iterable[Entry],
     find: Find,
     origin: Callable[[Entry], str],
-    staleness: Staleness,
+    states: States,
 ) -> list[Judgement]:
     found = []
     for entry in entries:
         essay = find("essay", entry.parent_gen_id)
         draft = find("draft", essay.parent_gen_id) if essay else None
-        files = settings.data.generation(entry.stage, entry.gen_id)
-        recorded = read_recorded(files.raw_metadata)
-        failure = failures.of_generation(settings.data, entry.stage, entry.gen_id)
-        score, error = _score(files, failure)
+        state = states.of(entry)
+        recorded = state.recorded
+        score, error = _score(state)
         # an older tool may have kept these two with the parsed text only
-        copied = recorded if "input_mode" in recorded else read_recorded(files.parsed_metadata)
-        chain = [one for one in (draft, essay, entry) if one is not None]
-        stale = staleness.of_chain(chain)
+        copied = recorded if "input_mode" in recorded else read_recorded(state.files.parsed_metadata)
+        chain = [states.of(one) for one in (draft, essay, entry) if one is not None]
+        stale = combined(one.stale for one in chain)
         if len(chain) < LINEAGE and stale == CURRENT:
             stale = UNKNOWN
         found.append(
@@ -190,37 +209,30 @@ def _judgements(
                 draft,
                 score,
                 error,
-                failure,
+                state.failure,
                 origin(entry),
                 _text(copied.get("input_mode")),
                 _text(copied.get("copied_from")),
                 _number(recorded.get("cost_usd")),
-                _text(recorded.get("model")),
-                _text(recorded.get("served_model")),
+                state.served_model,
+                state.stale,
                 stale,
+                state.stale_reasons,
+                any(one.edited for one in chain),
+                any(one.other_model for one in chain),
             )
         )
     return found
 
 
-def _score(files: Generation, failure: Failure | None) -> tuple[float | None, str]:
-    score, error = read_score(files.parsed)
+def _score(state: State) -> tuple[float | None, str]:
+    score, error = read_score(state.files.parsed)
+    failure = state.failure
     if score is None:
         return None, failure.reason if failure else error
-    if failure and failure.step == failures.PARSE and not _follows_from_raw(files):
+    if failure and failure.step == failures.PARSE and not parsing.follows_from_raw(state.files):
         return None, failure.reason
     return score, ""
-
-
-def _follows_from_raw(files: Generation) -> bool:
-    """Tell whether parsed.txt was made of the raw.txt that is there, not of an answer before it."""
-    sha = read_recorded(files.parsed_metadata).get("raw_sha256")
-    try:
-        if sha:
-            return sha == sha256_file(files.raw)
-        return files.raw.stat().st_mtime_ns <= files.parsed.stat().st_mtime_ns
-    except OSError:
-        return True
 
 
 def _row(judgement: Judgement) -> dict[str, object]:
@@ -248,6 +260,10 @@ def _row(judgement: Judgement) -> dict[str, object]:
         "evaluation_replicate": evaluation.replicate,
         "cost_usd": judgement.cost_usd,
         "stale": judgement.stale,
+        "stale_lineage": judgement.stale_lineage,
+        "stale_reasons": LIST_SEPARATOR.join(judgement.stale_reasons),
+        "edited": "true" if judgement.edited else "false",
+        "served_model": spreadsheet_safe(judgement.served_model),
     }
 
 

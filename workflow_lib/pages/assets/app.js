@@ -168,7 +168,7 @@
         "td",
         { class: "title" },
         element("a", { href, "data-row": true, title: genId }, element("bdi", {}, docs.title[number])),
-        docs.stale[number] ? element("span", { class: "badge", title: "A text or template that it was made from has changed since" }, "stale") : null,
+        docs.stale[number] ? element("span", { class: "badge", title: "It, or something that it was made from, would be asked otherwise today" }, "stale lineage") : null,
         element("span", { class: "combo" }, levelName("combo", docs.combo[number])),
         hits ? element("bdi", { class: "excerpt" }, docs.excerpt[number]) : null,
         element("span", { class: "facets" }, [...new Set(facets)].join(" · ")),

@@ -1,0 +1,149 @@
+"""From raw.txt to parsed.txt: the part of an answer that counts, and whether it has to be taken out again."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from .. import catalogs as catalogs_module
+from .. import parsers
+from ..calls.journal import Journal
+from ..catalogs import Template
+from ..cohorts.membership import Entry
+from ..files import read_recorded, read_text, sha256_file, write_json, write_text
+from ..parsers import ParseFailure
+from ..paths import DataRoot, Generation
+from ..settings import Settings, StageSettings
+from . import failures
+from .mode import input_mode, template_of
+
+
+def parse(settings: Settings, entry: Entry) -> None:
+    """Make parsed.txt of raw.txt; a failure leaves an older parsed.txt as it is, and failure.json.
+
+    Raises:
+        ParseFailure: the answer is truncated, too short, empty, or not in the parser's form.
+    """
+    generation = settings.data.generation(entry.stage, entry.gen_id)
+    template = template_of(settings.data, entry)
+    raw = read_text(generation.raw)
+    recorded = read_recorded(generation.raw_metadata)
+    try:
+        parsed = text_of(settings, entry, template, raw, recorded)
+    except ParseFailure as failure:
+        remedy = parsers.REMEDIES.get(failure.reason, "")
+        about = basis(settings, template, generation)
+        failures.record(generation, entry, failures.PARSE, failure.reason, failure.detail, remedy, basis=about)
+        raise
+    write_text(generation.parsed, parsed)
+    write_json(
+        generation.parsed_metadata,
+        {
+            "function": f"{entry.stage}_parsed",
+            "parser_name": template.parser,
+            "raw_sha256": sha256_file(generation.raw),
+            "success": True,
+            "error": None,
+            **input_mode(settings.data, entry, template),
+        },
+    )
+    failures.forget(generation, failures.STEPS)
+
+
+def basis(settings: Settings, template: Template, generation: Generation) -> dict[str, Any]:
+    """Return what decides how a parse ends: a failure of another basis says nothing of today's."""
+    stage = settings.stage(generation.stage)
+    return {
+        "raw_sha256": sha256_file(generation.raw),
+        "parser_name": template.parser,
+        "min_lines": stage.min_lines,
+        "allow_truncated": stage.allow_truncated,
+    }
+
+
+def needs_parse(settings: Settings, entry: Entry, baseline: str | None) -> bool:
+    """Tell whether parsed.txt is missing, or does not follow from raw.txt and the parser of the catalog.
+
+    Args:
+        settings: settings of the run.
+        entry: the generation.
+        baseline: parser of its template at the cohort's first expansion; counts where a generation has
+            no record of its own.
+    """
+    generation = settings.data.generation(entry.stage, entry.gen_id)
+    try:
+        parsed_at = generation.parsed.stat().st_mtime_ns
+    except OSError:
+        return True
+    try:
+        raw_at = generation.raw.stat().st_mtime_ns
+    except OSError:
+        # an answer that the journal keeps comes back without a call, and is there to read again
+        return Journal(generation).is_answered()
+    recorded = read_recorded(generation.parsed_metadata)
+    parser = recorded.get("parser_name") or baseline
+    template = catalogs_module.load(settings.data).templates[entry.stage].get(entry.template_id)
+    if template is not None and parser is not None and parser != template.parser:
+        return True
+    sha = recorded.get("raw_sha256")
+    return bool(sha) and raw_at > parsed_at and sha256_file(generation.raw) != sha
+
+
+def follows_from_raw(generation: Generation) -> bool:
+    """Tell whether parsed.txt was made of the raw.txt that is there, not of an answer before it."""
+    sha = read_recorded(generation.parsed_metadata).get("raw_sha256")
+    try:
+        if sha:
+            return sha == sha256_file(generation.raw)
+        return generation.raw.stat().st_mtime_ns <= generation.parsed.stat().st_mtime_ns
+    except OSError:
+        return True
+
+
+def baseline(data: DataRoot, entry: Entry) -> str | None:
+    """Return the parser that a template had at its cohort's first expansion, None if not recorded."""
+    manifest = data.cohort(entry.cohort_id).manifest
+    try:
+        found = manifest.stat()
+    except OSError:
+        return None
+    parsers_then = _parsers_of(manifest, found.st_mtime_ns, found.st_size)
+    return parsers_then.get(entry.stage, {}).get(entry.template_id)
+
+
+@lru_cache(maxsize=256)
+def _parsers_of(manifest: Path, changed_ns: int, size: int) -> Mapping[str, Mapping[str, str]]:
+    """Return what a manifest records of parsers; its time and size are there to read it again when it changes."""
+    return read_recorded(manifest).get("parsers") or {}
+
+
+def text_of(settings: Settings, entry: Entry, template: Template, raw: str, recorded: Mapping[str, Any]) -> str:
+    """Return the part of an answer that counts.
+
+    Args:
+        settings: settings of the run.
+        entry: the generation.
+        template: its template, which names the parser.
+        raw: content of raw.txt.
+        recorded: raw_metadata.json.
+
+    Raises:
+        ParseFailure: the answer is truncated, too short, empty, or not in the parser's form.
+    """
+    _refuse_incomplete(settings.stage(entry.stage), raw, recorded)
+    return parsers.parse(entry.stage, template.parser, raw)
+
+
+def _refuse_incomplete(stage: StageSettings, raw: str, recorded: Mapping[str, Any]) -> None:
+    truncated = recorded.get("truncated") or recorded.get("finish_reason") == "length"
+    if truncated and not stage.allow_truncated:
+        usage = recorded.get("usage") or {}
+        raise ParseFailure(
+            "truncated",
+            f"the answer was cut off (completion tokens: {usage.get('completion_tokens', 'unknown')})",
+        )
+    if not raw.strip():
+        raise ParseFailure("empty_response", "the answer is empty")
+    lines = sum(1 for line in raw.splitlines() if line.strip())
+    if lines < stage.min_lines:
+        raise ParseFailure("min_lines_not_met", f"{lines} non-empty lines, at least {stage.min_lines} are asked for")

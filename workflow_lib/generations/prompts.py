@@ -1,0 +1,128 @@
+"""What a generation is asked: its prompt, and the request that carries it."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+from .. import catalogs as catalogs_module
+from ..calls.endpoints import OFFLINE
+from ..catalogs import Model, combos, templates
+from ..cohorts.membership import Entry
+from ..errors import StoreError
+from ..files import read_recorded, read_text, sha256_text
+from ..paths import PARENT_STAGE, DataRoot, Generation
+from ..settings import Settings
+from .mode import template_of
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A prompt as it would be sent now.
+
+    Attributes:
+        text: what is sent, or in copy mode what is copied.
+        parent_sha256: of the parent's parsed text that went into it, None for drafts.
+        parent_attempt: number of the attempt that the parent's text came from, None where not recorded.
+    """
+
+    text: str
+    parent_sha256: str | None
+    parent_attempt: int | None
+
+
+@dataclass(frozen=True)
+class Parent:
+    """The text that a generation is made from.
+
+    Attributes:
+        text: the parent's parsed text.
+        attempt: number of the attempt that it came from, None where not recorded.
+    """
+
+    text: str
+    attempt: int | None
+
+
+def render(settings: Settings, entry: Entry, parent: Parent | None = None) -> Prompt:
+    """Return the prompt of a generation as it would be sent now.
+
+    Args:
+        settings: settings of the run.
+        entry: the generation's row of membership.
+        parent: what it is made from; default: the parent's parsed.txt.
+
+    Raises:
+        TemplateError: the template cannot be used.
+        StoreError: the parent's parsed text is not there yet.
+    """
+    data = settings.data
+    template = template_of(data, entry)
+    if entry.stage == "draft":
+        variables = {"concepts": _concepts(data, entry.combo_id)}
+        return Prompt(templates.render(data.template("draft", entry.template_id), "draft", variables), None, None)
+    source = parent or parent_on_disk(data, entry)
+    sha = sha256_text(source.text)
+    if template.copies:
+        return Prompt(source.text, sha, source.attempt)
+    texts = {name: source.text for name in templates.VARIABLES[entry.stage]}
+    rendered = templates.render(data.template(entry.stage, entry.template_id), entry.stage, texts)
+    return Prompt(rendered, sha, source.attempt)
+
+
+def request_for(settings: Settings, entry: Entry, model: Model, prompt: str) -> dict[str, Any]:
+    """Return the body of the request for a generation."""
+    stage = settings.stage(entry.stage)
+    request: dict[str, Any] = {
+        "model": model.model,
+        "messages": [{"role": "user", "content": prompt}],
+        "temperature": stage.temperature if model.temperature is None else model.temperature,
+        "max_tokens": model.max_tokens or stage.max_tokens,
+    }
+    if model.endpoint == OFFLINE:
+        request["seed"] = seed_of(entry.gen_id)
+    return request | stage.extra
+
+
+def seed_of(gen_id: str) -> int:
+    """Return a whole number from 0 to 2**31 - 1 that a gen_id alone decides."""
+    return int.from_bytes(hashlib.blake2b(gen_id.encode(), digest_size=4).digest(), "big") >> 1
+
+
+def parent_on_disk(data: DataRoot, entry: Entry) -> Parent:
+    """Return the parsed.txt that a generation is made from.
+
+    Raises:
+        StoreError: it is not there yet.
+    """
+    files = data.generation(PARENT_STAGE[entry.stage], entry.parent_gen_id)
+    try:
+        return parent_of_file(files)
+    except FileNotFoundError:
+        raise StoreError(
+            f"{files.parsed}: no such file; {entry.stage} {entry.gen_id} is made from it",
+            f"make it first: snakemake {files.parsed}",
+        ) from None
+
+
+def parent_of_file(files: Generation) -> Parent:
+    """Return what the parsed.txt of a generation gives to those made from it."""
+    return Parent(read_text(files.parsed), read_recorded(files.raw_metadata).get("attempt"))
+
+
+def _concepts(data: DataRoot, combo_id: str) -> list[dict[str, str]]:
+    known = combos.load(data)
+    if combo_id not in known:
+        raise StoreError(
+            f"{data.combo_mappings}: no combo {combo_id}",
+            "`snakemake cohort` registers a spec's combos; restore the registry from version control",
+        )
+    combo = known[combo_id]
+    catalogs = catalogs_module.load(data)
+    combos.check(combo, catalogs, data.combo_mappings)
+    return [
+        {
+            "name": catalogs.concepts[concept_id].name,
+            "content": catalogs_module.concept_text(data, combo.level, catalogs.concepts[concept_id]),
+        }
+        for concept_id in combo.concept_ids
+    ]
