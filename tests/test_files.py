@@ -112,17 +112,25 @@ def test_staged_files_move_together_and_an_error_moves_none(tmp_path):
 
 
 def test_reserved_room_becomes_exactly_the_content(tmp_path):
-    room = files.Room(tmp_path / "0001.json", 100_000)
-    room.fill(b"short", durable=True)
+    room = files.Room(tmp_path / "held", 100_000)
+    assert (tmp_path / "held").stat().st_blocks * 512 >= 100_000
+    room.fill(b"short", tmp_path / "0001.json", durable=True)
     assert (tmp_path / "0001.json").read_bytes() == b"short"
-    given_up = files.Room(tmp_path / "0002.json", 100_000)
+    given_up = files.Room(tmp_path / "held", 100_000)
     given_up.give_up()
     assert [entry.name for entry in tmp_path.iterdir()] == ["0001.json"]
 
 
+def test_a_room_that_was_cleaned_away_is_filled_all_the_same(tmp_path):
+    room = files.Room(tmp_path / "held", 100)
+    (tmp_path / "held").unlink()
+    room.fill(b"late", tmp_path / "0001.json", durable=True)
+    assert [(entry.name, entry.read_bytes()) for entry in tmp_path.iterdir()] == [("0001.json", b"late")]
+
+
 def test_room_that_the_disk_does_not_have_is_refused_and_leaves_nothing(tmp_path):
     with pytest.raises(OSError, match=r"space|large"):
-        files.Room(tmp_path / "0001.json", 1 << 60)
+        files.Room(tmp_path / "held", 1 << 60)
     assert list(tmp_path.iterdir()) == []
 
 

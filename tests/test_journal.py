@@ -10,8 +10,7 @@ import pytest
 
 from tests.project import SOURCE
 from workflow_lib.calls import holders
-from workflow_lib.calls.journal import Journal, request_sha256
-from workflow_lib.errors import DayDreamError
+from workflow_lib.calls.journal import Journal, State, UnreadableAnswer, request_sha256
 from workflow_lib.files import sha256_text, write_json
 from workflow_lib.paths import Generation
 
@@ -206,11 +205,95 @@ def test_files_that_are_not_of_the_journal_do_not_count(own):
     assert own.numbers() == {}
 
 
-def test_an_answer_that_cannot_be_read_is_an_error_and_nothing_is_bought_for_it(own):
-    write_json(own.path(1, ""), {"answer": "A"})
-    own.path(1, "").write_text('{"answer": "A')
-    with pytest.raises(DayDreamError, match=r"0001\.json: not valid JSON"):
+BROKEN_ANSWERS = {
+    "empty": b"",
+    "half": b'{"answer": "A',
+    "null": b"null",
+    "list": b"[]",
+    "no answer": b'{"answer": null}',
+    "request": b'{"answer": "A", "request": {"messages": []}}',
+    "not UTF-8": b'{"answer": "caf\xe9"}',
+    "zeros": bytes(100),
+    "folder": None,
+}
+
+
+@pytest.mark.parametrize("content", BROKEN_ANSWERS.values(), ids=BROKEN_ANSWERS)
+def test_an_answer_that_cannot_be_read_is_an_error_and_nothing_is_bought_for_it_but_on_order(own, content):
+    path = own.path(1, "")
+    path.parent.mkdir(parents=True)
+    path.mkdir() if content is None else path.write_bytes(content)
+    assert own.is_answered()
+    with pytest.raises(UnreadableAnswer, match=r"0001\.json: .+; it may be the only copy") as caught:
         own.newest_answer()
+    assert "daydream regenerate --gen-id d_1 --apply" in str(caught.value)
+    assert [(one.path, one.kind) for one in own.damages()] == [(path, "")]
+    assert list(own.readable_answers()) == []
+    assert own.state(holders.Watch()).answered == 1
+    own.order("regenerate-1")
+    claim(own).answer({"answer": "new"}, durable=True)
+    assert own.newest_answer()["answer"] == "new"
+
+
+@pytest.mark.parametrize("content", [b"", b"null", b"[1]", bytes(50), b'{"holder": 5, "tries": 7}'])
+def test_a_request_that_cannot_be_read_blocks_nobody_and_may_have_been_billed(own, content):
+    own.folder.mkdir(parents=True)
+    own.path(1, ".request").write_bytes(content)
+    watch = holders.Watch()
+    assert own.state(watch) == State(None, False, None, 2)
+    (lost,) = own.maybe_billed(watch)
+    assert (lost.stage, lost.gen_id, lost.attempt, lost.model) == ("draft", "d_1", 1, "")
+    assert lost.started_at
+    assert [one.kind for one in own.damages()] == [".request"]
+
+
+@pytest.mark.parametrize("content", [b"", b"null", b"[1]"])
+def test_orders_and_failures_that_cannot_be_read_count_as_such(own, content):
+    own.folder.mkdir(parents=True)
+    own.path(1, ".failed").write_bytes(content)
+    own.path(2, ".fresh").write_bytes(content)
+    assert own.newest_failure() == {}
+    assert own.has_open_order()
+    own.order("run-1")
+    own.order("run-1")
+    assert names(own) == ["0001.failed.json", "0002.fresh.json", "0003.fresh.json"]
+    assert [one.kind for one in own.damages()] == [".failed", ".fresh"]
+
+
+def test_tries_of_the_wrong_shape_are_passed_over(own):
+    write_json(own.path(1, ".request"), {"holder": holders.me(), "tries": [5, {"outcome": "unanswered"}, None]})
+    write_json(own.path(1, ".failed"), {"reason": "x"})
+    assert len(list(own.maybe_billed(holders.Watch()))) == 1
+
+
+CLAIM_WRITE_AND_DIE = """
+import json, os, sys
+from pathlib import Path
+from workflow_lib import paths
+from workflow_lib.calls import journal
+own = journal.Journal(paths.Generation(Path(sys.argv[1])))
+taken = own.claim(1, {"gen_id": "d_1", "stage": "draft", "model": "m"}, 1000)
+os.pwrite(taken._room._handle, sys.argv[2].encode(), 0)
+os._exit(9)
+"""
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [('{"number": 1, "answer": "A"}', "A"), ('{"number": 1, "ans', None), ('{"number": 1, "reason": "x"}', None)],
+)
+def test_what_a_dead_process_held_is_freed_and_an_answer_in_it_kept(own, written, kept):
+    arguments = [sys.executable, "-c", CLAIM_WRITE_AND_DIE, str(own.generation.folder), written]
+    subprocess.run(arguments, cwd=SOURCE, check=False)
+    assert len(names(own)) == 2
+    taken = claim(own)
+    if kept:
+        assert taken is None
+        assert own.newest_answer()["answer"] == kept
+        assert names(own) == ["0001.json", "0001.request.json"]
+    else:
+        taken.fail({"reason": "x", "message": "", "remedy": ""})
+        assert names(own) == ["0001.request.json", "0002.failed.json", "0002.request.json"]
 
 
 def test_an_adopted_answer_says_so(own):

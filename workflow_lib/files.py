@@ -1,5 +1,6 @@
 """Reading and writing files so that a crash never leaves half of one behind."""
 
+import contextlib
 import errno
 import hashlib
 import json
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from .errors import DayDreamError
+
+TEMPORARY = ".tmp-"
 
 
 def sha256_text(text: str) -> str:
@@ -112,44 +115,62 @@ def write_json(path: Path, content: Any, *, durable: bool = False) -> None:
 
 
 class Room:
-    """Disk space taken beforehand for a file, so that what is paid for cannot fail to be written.
+    """A file made, filled up and held open beforehand, so that what is paid for can be written whatever runs out.
+
+    It holds disk blocks, an inode and a file descriptor under a name of its own.
 
     Args:
-        path: the file that is to be written.
-        size: bytes to take; more may be written if the disk has them.
+        held: name until it is filled; must not exist yet.
+        size: bytes to hold; more can be written if the disk has them.
 
     Raises:
-        OSError: the disk does not have that much.
+        OSError: the disk, its inodes or the process's descriptors are used up; nothing is left behind.
     """
 
-    def __init__(self, path: Path, size: int):
-        self.path = path
-        handle, self._temporary = _temporary_beside(path)
-        self._stream = os.fdopen(handle, "wb")
+    def __init__(self, held: Path, size: int):
+        self.held = held
+        self._handle = _create(held)
         try:
-            os.posix_fallocate(handle, 0, size)
+            os.posix_fallocate(self._handle, 0, size)
         except OSError as error:
             # some file systems cannot reserve; they are used without
             if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS):
                 self.give_up()
                 raise
 
-    def fill(self, content: bytes, *, durable: bool) -> None:
-        """Write the content and give the file its name; `durable` makes it survive a power cut."""
-        with self._stream as stream:
-            stream.write(content)
-            stream.truncate()
-            stream.flush()
-            if durable:
-                os.fsync(stream.fileno())
-        os.replace(self._temporary, self.path)
+    def fill(self, content: bytes, path: Path, *, durable: bool) -> None:
+        """Write the content and give the file its name; may be called again after an error.
+
+        Args:
+            content: all of it.
+            path: the file that it becomes, in the folder of `held`.
+            durable: survive a power cut.
+
+        Raises:
+            OSError: more than was held was to be written, and the disk is full; or it is damaged.
+        """
+        view = memoryview(content)
+        written = 0
+        while written < len(view):
+            written += os.pwrite(self._handle, view[written:], written)
+        os.ftruncate(self._handle, len(view))
         if durable:
-            _sync_folder(self.path.parent)
+            os.fsync(self._handle)
+        try:
+            os.replace(self.held, path)
+        except FileNotFoundError:
+            # somebody took this process for dead and cleaned up behind it
+            write_bytes(path, content, durable=durable)
+        os.close(self._handle)
+        if durable:
+            # the file has its name: without a descriptor for the folder only a power cut could undo it
+            with contextlib.suppress(OSError):
+                _sync_folder(path.parent)
 
     def give_up(self) -> None:
-        """Free the space."""
-        self._stream.close()
-        Path(self._temporary).unlink(missing_ok=True)
+        """Free what is held."""
+        os.close(self._handle)
+        self.held.unlink(missing_ok=True)
 
 
 def create_exclusively(path: Path, text: str) -> bool:
@@ -187,13 +208,18 @@ def staged(folder: Path) -> Iterator[Path]:
 
 def _temporary_beside(path: Path) -> tuple[int, str]:
     """Create a file of a new name in the folder of `path`, with the permissions that any new file gets."""
-    name = f"{path.parent}/.tmp-{os.getpid()}-{uuid.uuid4().hex}"
+    name = f"{path.parent}/{TEMPORARY}{os.getpid()}-{uuid.uuid4().hex}"
+    return _create(Path(name)), name
+
+
+def _create(path: Path) -> int:
+    """Create a file that must not exist yet, and its folder if needed; returns its descriptor."""
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     try:
-        return os.open(name, flags, 0o666), name
+        return os.open(path, flags, 0o666)
     except FileNotFoundError:
         path.parent.mkdir(parents=True, exist_ok=True)
-        return os.open(name, flags, 0o666), name
+        return os.open(path, flags, 0o666)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -28,7 +28,8 @@ FIRST_BEAT = "0" * _BEAT_WIDTH
 def _host() -> str:
     """Name what shares a process table with this process: host, boot and, in containers, the namespace."""
     parts = [socket.gethostname()]
-    with contextlib.suppress(OSError):
+    # without descriptors the name would come out another one, and a live process would pass for a foreign one
+    with contextlib.suppress(FileNotFoundError, PermissionError):
         parts.append(Path("/proc/sys/kernel/random/boot_id").read_text().strip())
         parts.append(os.readlink("/proc/self/ns/pid"))
     return " ".join(parts)

@@ -1,48 +1,23 @@
-"""The journal of one generation, ``attempts/``: what was asked, what came back, kept for ever [SPEC 7.3].
-
-NNNN.request.json   intent and claim, made just before a call; tells later what may have been billed
-NNNN.json           the completed answer
-NNNN.failed.json    the last try of a call failed
-NNNN.fresh.json     an order for one more answer, open until an answer with a higher number exists
+"""The journal of one generation, ``attempts/``: what was asked, what came back, kept for ever.
 
 Numbers are never used again and nothing here is ever changed but a request's heartbeat and tries.
+A file that cannot be read counts as what its name says: an answer that must not be bought again, a call
+that may have been billed, an open order. Only reading an answer raises an error about its file.
 """
 
+import contextlib
 import json
-import os
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ..errors import DayDreamError, StoreError
-from ..files import (
-    Room,
-    create_exclusively,
-    dump_json,
-    encode,
-    read_json,
-    read_recorded,
-    sha256_text,
-    write_json,
-    write_text,
-)
+from ..files import create_exclusively, dump_json, read_recorded, sha256_text
 from ..paths import Generation
-from . import holders
-
-ANSWER = ""
-REQUEST = ".request"
-FAILED = ".failed"
-FRESH = ".fresh"
-
-_NAME = re.compile(r"(\d{4,})(\.request|\.failed|\.fresh)?\.json")
-
-
-def now() -> str:
-    """Return the present time, UTC, ISO 8601 with milliseconds."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
+from . import attempts, claims, holders
+from .attempts import ANSWER, FAILED, FRESH, REQUEST, Damage, UnreadableAnswer, now
+from .claims import Claim
 
 
 def request_sha256(request: Mapping[str, Any]) -> str:
@@ -50,26 +25,26 @@ def request_sha256(request: Mapping[str, Any]) -> str:
     return sha256_text(json.dumps(request, sort_keys=True, ensure_ascii=True))
 
 
-class UnreadableAnswer(StoreError):
-    """The file of an answer that was paid for cannot be read."""
-
-    def __init__(self, path: Path, what: str):
-        gen_id = path.parent.parent.name
-        super().__init__(
-            f"{what}; it may be the only copy of an answer that was paid for, so nothing is bought in its place",
-            f"restore {path} from a copy; or buy another answer with `daydream regenerate --gen-id {gen_id} --apply`",
-        )
-
-
 @dataclass(frozen=True)
 class MaybeBilled:
-    """A try that was sent and whose answer never arrived: it may stand on the bill."""
+    """A try that was sent and brought no answer that can be used: it may stand on the bill.
+
+    Attributes:
+        model: id of the model; empty where the request file cannot be read.
+        started_at: when it was sent; of a request file that cannot be read, when it was last written.
+        try_number: which try of the attempt it was, from 1.
+        reason: how it ended: ``unanswered``, or why what came cannot be used; None if its process died.
+        cost_usd: what the endpoint said that it cost, None if it said nothing.
+    """
 
     stage: str
     gen_id: str
     attempt: int
     model: str
     started_at: str
+    try_number: int = 1
+    reason: str | None = None
+    cost_usd: float | None = None
 
 
 @dataclass(frozen=True)
@@ -98,30 +73,22 @@ class Journal:
 
     def numbers(self) -> dict[int, set[str]]:
         """Return attempt number -> the kinds of files it has."""
-        found: dict[int, set[str]] = {}
-        try:
-            names = os.listdir(self.folder)
-        except (FileNotFoundError, NotADirectoryError):
-            return found
-        for name in names:
-            match = _NAME.fullmatch(name)
-            if match:
-                found.setdefault(int(match[1]), set()).add(match[2] or ANSWER)
-        return found
+        return attempts.numbers(self.folder)
 
     def path(self, number: int, kind: str) -> Path:
         """Return the path of a file of the journal."""
-        return self.folder / f"{number:04d}{kind}.json"
+        return attempts.path_of(self.folder, number, kind)
 
     def is_answered(self) -> bool:
-        """Tell whether there is an answer, also one whose file cannot be read."""
+        """Tell whether an answer was kept, be it readable or not."""
         return any(ANSWER in kinds for kinds in self.numbers().values())
 
     def newest_answer(self) -> dict[str, Any] | None:
         """Return the answer with the highest number, None if there is none yet.
 
         Raises:
-            UnreadableAnswer: its file cannot be read. It was paid for: nothing is bought in its place.
+            UnreadableAnswer: its file cannot be read. It may hold what was paid for: nothing is bought in its
+                place unless somebody orders it.
         """
         answered = [number for number, kinds in self.numbers().items() if ANSWER in kinds]
         return self.answer(max(answered)) if answered else None
@@ -130,16 +97,24 @@ class Journal:
         """Return an answer.
 
         Raises:
-            UnreadableAnswer: its file is gone, damaged, or holds something else.
+            UnreadableAnswer: its file is damaged, or holds something else.
         """
-        path = self.path(number, ANSWER)
-        try:
-            content = read_json(path)
-        except (OSError, DayDreamError) as error:
-            raise UnreadableAnswer(path, error.message if isinstance(error, DayDreamError) else str(error)) from None
-        if not isinstance(content, dict) or not isinstance(content.get("answer"), str):
-            raise UnreadableAnswer(path, f"{path}: holds no answer")
-        return content
+        return attempts.read_answer(self.path(number, ANSWER))
+
+    def readable_answers(self) -> Iterator[dict[str, Any]]:
+        """Yield the answers that can be read, oldest first; `damages` lists the others."""
+        for number, kinds in sorted(self.numbers().items()):
+            if ANSWER in kinds:
+                with contextlib.suppress(UnreadableAnswer):
+                    yield self.answer(number)
+
+    def damages(self) -> Iterator[Damage]:
+        """Yield the files that cannot be used."""
+        for number, kinds in sorted(self.numbers().items()):
+            for kind in sorted(kinds):
+                damage = attempts.damage_of(self.path(number, kind), kind)
+                if damage:
+                    yield damage
 
     def newest_failure(self) -> Mapping[str, Any] | None:
         """Return the record of the last call that brought no answer, None if there is none."""
@@ -148,16 +123,14 @@ class Journal:
 
     def has_open_order(self) -> bool:
         """Tell whether a fresh answer was ordered and has not come yet."""
-        numbers = self.numbers()
-        answered = max((number for number, kinds in numbers.items() if ANSWER in kinds), default=0)
-        return any(FRESH in kinds and number > answered for number, kinds in numbers.items())
+        return _is_ordered(self.numbers())
 
     def order(self, order_id: str) -> None:
         """Order a fresh answer; a second order under the same id changes nothing."""
         while True:
             numbers = self.numbers()
             orders = [number for number, kinds in numbers.items() if FRESH in kinds]
-            if any(read_json(self.path(number, FRESH)).get("order_id") == order_id for number in orders):
+            if any(read_recorded(self.path(number, FRESH)).get("order_id") == order_id for number in orders):
                 return
             content = {"order_id": order_id, "ordered_at": now()}
             if create_exclusively(self.path(_next(numbers), FRESH), dump_json(content)):
@@ -200,10 +173,10 @@ class Journal:
             "adopted": True,
         }
         if create_exclusively(self.path(number, ANSWER), dump_json(content)) and orders:
-            order = read_json(self.path(max(orders), FRESH))
+            order = read_recorded(self.path(max(orders), FRESH))
             create_exclusively(self.path(number + 1, FRESH), dump_json(order))
 
-    def claim(self, number: int, content: Mapping[str, Any], answer_bytes: int) -> "Claim | None":
+    def claim(self, number: int, content: Mapping[str, Any], answer_bytes: int) -> Claim | None:
         """Take an attempt for this process, just before its first try; None if somebody else took it first.
 
         Args:
@@ -211,148 +184,83 @@ class Journal:
             content: what the attempt keeps: gen_id, stage, cohort_id, endpoint, model, request ...
             answer_bytes: disk space to hold for the answer.
 
+        Returns:
+            None also where an answer was found whose process died before it could give it its name.
+
         Raises:
-            OSError: the disk cannot hold an answer; nothing was claimed.
+            OSError: the disk cannot hold an answer, or no inode or descriptor is left; nothing was claimed.
         """
-        path = self.path(number, REQUEST)
-        full = {
-            "heartbeat": holders.FIRST_BEAT,
-            "holder": holders.me(),
-            "number": number,
-            **content,
-            "tries": [_new_try()],
-        }
-        text = dump_json(full)
-        room = Room(self.path(number, ANSWER), len(text) + answer_bytes)
-        try:
-            created = create_exclusively(path, text)
-        except OSError:
-            room.give_up()
-            raise
-        if not created:
-            room.give_up()
+        if claims.clean_up(self.folder, number):
             return None
-        return Claim(self, number, full, room)
+        return claims.take(self.folder, number, content, answer_bytes)
 
     def state(self, watch: holders.Watch) -> "State":
         """Return what the journal says at one moment; a claim is made upon that and nothing else."""
         numbers = self.numbers()
-        answered = max((number for number, kinds in numbers.items() if ANSWER in kinds), default=0)
-        ordered = any(FRESH in kinds and number > answered for number, kinds in numbers.items())
-        return State(answered or None, ordered, self._open_claim(numbers, watch), _next(numbers))
+        answered = max((number for number, kinds in numbers.items() if ANSWER in kinds), default=None)
+        return State(answered, _is_ordered(numbers), self._open_claim(numbers, watch), _next(numbers))
 
     def _open_claim(self, numbers: Mapping[int, set[str]], watch: holders.Watch) -> int | None:
         for number, kinds in sorted(numbers.items(), reverse=True):
             if kinds & {ANSWER, FAILED}:
                 return None
             if REQUEST in kinds:
-                path = self.path(number, REQUEST)
-                content = read_recorded(path)
-                # it is written in one step: what cannot be read was left by a machine that went down
-                return None if not content or watch.expired(path, content) else number
+                return None if self._is_over(number, watch) else number
         return None
 
+    def _is_over(self, number: int, watch: holders.Watch) -> bool:
+        """Tell whether nobody works on a request any more; who does keeps its file whole."""
+        path = self.path(number, REQUEST)
+        content = attempts.read_request(path)
+        return not content or watch.expired(path, content)
+
     def maybe_billed(self, watch: holders.Watch) -> Iterator[MaybeBilled]:
-        """Yield every try that was sent and never answered; calls still in flight are not among them."""
+        """Yield every try that was sent and brought no answer that can be used.
+
+        Tries still in flight are not among them.
+        """
         for number, kinds in sorted(self.numbers().items()):
             if REQUEST not in kinds:
                 continue
             path = self.path(number, REQUEST)
-            content = read_recorded(path)
+            content = attempts.read_request(path)
             if not content:
                 if ANSWER not in kinds:
-                    yield MaybeBilled(self.generation.stage, self.generation.gen_id, number, "", _written(path))
+                    yield self._lost(number, "", {"started_at": _written_at(path)}, 1)
                 continue
             ended = bool(kinds & {ANSWER, FAILED}) or watch.expired(path, content)
-            for one in content.get("tries", ()):
-                lost = one.get("outcome") == "unanswered"
+            for try_number, one in enumerate(attempts.tries_of(content), 1):
+                lost = one.get("outcome") == "unanswered" or one.get("maybe_billed") is True
                 cut_off = one.get("outcome") is None and ANSWER not in kinds
                 if lost or (cut_off and ended):
-                    yield MaybeBilled(
-                        self.generation.stage,
-                        self.generation.gen_id,
-                        number,
-                        str(content.get("llm_model_id") or content.get("model")),
-                        str(one.get("started_at")),
-                    )
+                    model = str(content.get("llm_model_id") or content.get("model"))
+                    yield self._lost(number, model, one, try_number)
 
-
-class Claim:
-    """An attempt that this process works on. Exactly one of `answer` and `fail` ends it."""
-
-    def __init__(self, journal: Journal, number: int, content: dict[str, Any], room: Room):
-        self.journal = journal
-        self.number = number
-        self._room = room
-        self._content = content
-        holders.heart.keep(self._path)
-
-    def begin_try(self) -> None:
-        """Record, before it is sent, that the request is about to be sent again."""
-        self._content["tries"].append(_new_try())
-        self._save()
-
-    def end_try(self, outcome: str) -> None:
-        """Record how a try ended: ``unanswered``, or the reason of a failure that the endpoint gave."""
-        self._content["tries"][-1]["outcome"] = outcome
-        self._save()
-
-    @property
-    def tries(self) -> int:
-        """How many requests were sent so far."""
-        return len(self._content["tries"])
-
-    @property
-    def started_at(self) -> str:
-        """When the first request was sent."""
-        return self._content["tries"][0]["started_at"]
-
-    @property
-    def started_at_last(self) -> str:
-        """When the last request was sent."""
-        return self._content["tries"][-1]["started_at"]
-
-    def answer(self, result: Mapping[str, Any], *, durable: bool) -> dict[str, Any]:
-        """Keep the answer; returns the attempt as written.
-
-        Args:
-            result: the fields of the attempt that come with the answer.
-            durable: not even a power cut may lose it; costs a few milliseconds.
-        """
-        full = self._about() | dict(result) | {"tries": self.tries, "started_at": self.started_at, "adopted": False}
-        self._room.fill(encode(dump_json(full)), durable=durable)
-        holders.heart.stop(self._path)
-        return full
-
-    def fail(self, failure: Mapping[str, Any]) -> None:
-        """Record that no answer came of this attempt."""
-        self._room.give_up()
-        holders.heart.stop(self._path)
-        full = self._about() | dict(failure) | {"tries": self._content["tries"], "failed_at": now()}
-        write_json(self.journal.path(self.number, FAILED), full)
-
-    @property
-    def _path(self) -> Path:
-        return self.journal.path(self.number, REQUEST)
-
-    def _about(self) -> dict[str, Any]:
-        return {key: value for key, value in self._content.items() if key not in ("heartbeat", "holder", "tries")}
-
-    def _save(self) -> None:
-        write_text(self._path, dump_json(self._content))
-
-
-def _written(path: Path) -> str:
-    """Return when a file was written, as `now` has it; empty if it is gone."""
-    try:
-        return datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat(timespec="milliseconds")
-    except OSError:
-        return ""
-
-
-def _new_try() -> dict[str, Any]:
-    return {"started_at": now(), "outcome": None}
+    def _lost(self, number: int, model: str, one: Mapping[str, Any], try_number: int) -> MaybeBilled:
+        cost = one.get("cost_usd")
+        return MaybeBilled(
+            self.generation.stage,
+            self.generation.gen_id,
+            number,
+            model,
+            str(one.get("started_at")),
+            try_number,
+            one.get("outcome"),
+            float(cost) if isinstance(cost, int | float) else None,
+        )
 
 
 def _next(numbers: Mapping[int, object]) -> int:
     return max(numbers, default=0) + 1
+
+
+def _is_ordered(numbers: Mapping[int, set[str]]) -> bool:
+    answered = max((number for number, kinds in numbers.items() if ANSWER in kinds), default=0)
+    return any(FRESH in kinds and number > answered for number, kinds in numbers.items())
+
+
+def _written_at(path: Path) -> str:
+    try:
+        return datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat(timespec="milliseconds")
+    except OSError:
+        return ""

@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..errors import DayDreamError
-from ..files import read_json, write_json
-from . import holders
+from ..files import write_json
+from . import attempts, holders
 
 
 class Lease:
@@ -44,9 +43,8 @@ class Lease:
         for path in self.folder.glob("*.lease.json"):
             if path == self._path:
                 continue
-            try:
-                content = read_json(path)
-            except (FileNotFoundError, DayDreamError):
+            content = attempts.read_request(path)
+            if not content:
                 continue
             if self._watch.expired(path, content):
                 path.unlink(missing_ok=True)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from ..files import write_text
 from ..locks import locked
@@ -13,6 +14,7 @@ from ..settings import PoolSettings
 from .leases import Lease
 
 POLL_SECONDS = 0.1
+RETRY_SECONDS = 1.0
 # the window is a little longer than a minute: calls travel for different times to the endpoint
 WINDOW_SECONDS = 60.5
 LONGEST_PAUSE_SECONDS = 600.0
@@ -75,13 +77,19 @@ class Pool:
             if wait > 0:
                 return wait
             if self.max_concurrent is not None:
-                taken = self._in_flight + sum(int(other.get("in_flight", 0)) for other in self._lease.others())
+                taken = self._in_flight + sum(_in_flight_of(other) for other in self._lease.others())
                 if taken >= self.max_concurrent:
                     return POLL_SECONDS
             if self.calls_per_minute is not None and (wait := self._note_start(self.calls_per_minute)) > 0:
                 return wait
-            self._in_flight += 1
-            self._publish()
+            with self._changed:
+                self._in_flight += 1
+            try:
+                self._publish()
+            except OSError:
+                with self._changed:
+                    self._in_flight -= 1
+                raise
         return 0.0
 
     @property
@@ -91,15 +99,26 @@ class Pool:
     def _give_back(self) -> None:
         if self._has_no_limits:
             return
-        with locked(self._lock):
-            self._in_flight -= 1
-            self._publish()
         with self._changed:
+            self._in_flight -= 1
             self._changed.notify()
+        self._tell_others()
+
+    def _tell_others(self) -> None:
+        """Let other processes see a slot that is free again; what prevents that never reaches the call."""
+        try:
+            with locked(self._lock):
+                self._publish()
+        except OSError:
+            again = threading.Timer(RETRY_SECONDS, self._tell_others)
+            again.daemon = True
+            again.start()
 
     def _publish(self) -> None:
         if self.max_concurrent is not None:
-            self._lease.publish({"in_flight": self._in_flight} if self._in_flight else {})
+            with self._changed:
+                in_flight = self._in_flight
+            self._lease.publish({"in_flight": in_flight} if in_flight else {})
 
     def _pause_left(self) -> float:
         try:
@@ -121,6 +140,11 @@ class Pool:
             return recent[-limit] + WINDOW_SECONDS - now
         write_text(self._starts_file, json.dumps([*recent, now]))
         return 0.0
+
+
+def _in_flight_of(lease: Mapping[str, Any]) -> int:
+    told = lease.get("in_flight")
+    return told if isinstance(told, int) else 0
 
 
 class Pools:

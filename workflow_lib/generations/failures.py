@@ -106,8 +106,17 @@ def forget(generation: Generation, steps: Collection[str]) -> None:
 
 def disk_error(error: OSError, folder: Path) -> StoreError:
     """Return what a failed write means to the user."""
+    full = "make room on the disk and run again: every answer that arrived is kept"
+    descriptors = (
+        "raise the limit (`ulimit -n 4096`) or lower --cores, and run again: every answer that arrived is kept"
+    )
     hints = {
-        errno.ENOSPC: "make room on the disk and run again: every answer that arrived is kept",
+        errno.ENOSPC: full,
+        errno.EDQUOT: full,
+        errno.EMFILE: descriptors,
+        errno.ENFILE: descriptors,
+        errno.EISDIR: "a folder has the place of a file: move it away and run again",
+        errno.ENOTDIR: "a file has the place of a folder: move it away and run again",
         errno.EROFS: "the file system is read-only: choose another data_root, or remount it",
         errno.EACCES: "give yourself write access to the data root, or choose another data_root",
     }

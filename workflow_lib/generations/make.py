@@ -58,7 +58,7 @@ def answer(
         attempt = own.newest_answer()
         if attempt is not None:
             return attempt
-        _refuse_lost_raw(generation, own)
+        _refuse_lost_raw(generation)
     prompt = render(caller.settings, entry, parent)
     request = request_for(caller.settings, entry, caller.model(entry.llm_model_id), prompt.text)
     about = {"parent_attempt": prompt.parent_attempt, "parent_sha256": prompt.parent_sha256}
@@ -132,8 +132,8 @@ def adopt(generation: Generation, own: Journal, entry: Entry) -> None:
         own.adopt(read_text(generation.raw), read_recorded(generation.raw_metadata), about)
 
 
-def _refuse_lost_raw(generation: Generation, own: Journal) -> None:
-    if generation.parsed.exists() and not generation.raw.exists() and not own.has_open_order():
+def _refuse_lost_raw(generation: Generation) -> None:
+    if generation.parsed.exists() and not generation.raw.exists():
         raise StoreError(
             f"{generation.raw}: gone, and no attempt keeps the answer, but parsed.txt shows that one was bought",
             f"put raw.txt back; or buy another answer with `daydream regenerate --gen-id {generation.gen_id} --apply`",

@@ -86,7 +86,11 @@ def needs_parse(settings: Settings, entry: Entry, baseline: str | None) -> bool:
     if template is not None and parser is not None and parser != template.parser:
         return True
     sha = recorded.get("raw_sha256")
-    return bool(sha) and raw_at > parsed_at and sha256_file(generation.raw) != sha
+    try:
+        return bool(sha) and raw_at > parsed_at and sha256_file(generation.raw) != sha
+    except OSError:
+        # the parse job says what is wrong with the file; the others go on
+        return True
 
 
 def follows_from_raw(generation: Generation) -> bool:

@@ -14,14 +14,14 @@ from pathlib import Path
 from .. import catalogs as catalogs_module
 from .. import cohorts, generations
 from ..calls.holders import Watch
-from ..calls.journal import ANSWER, Journal
+from ..calls.journal import Journal
 from ..cohorts import membership
 from ..cohorts.membership import Entry, Membership
 from ..errors import ConfigError, DayDreamError, MembershipError, StoreError, nearest
 from ..files import read_recorded
 from ..generations.staleness import STALE
 from ..generations.state import States
-from ..paths import STAGES, Generation
+from ..paths import STAGES
 from ..settings import Settings
 
 
@@ -126,7 +126,7 @@ def to_regenerate(settings: Settings, chosen: Iterable[Entry]) -> list[Move]:
             files.parsed_metadata,
             files.failure,
         )
-        if files.raw.exists() or files.parsed.exists() or _is_answered(files):
+        if files.raw.exists() or files.parsed.exists() or Journal(files).is_answered():
             moves.append(Move(entry, tuple(path for path in derived if path.exists())))
     return moves
 
@@ -240,10 +240,6 @@ def _refuse_in_flight(settings: Settings, moves: Iterable[Move]) -> None:
                 f"{move.entry.stage} {move.entry.gen_id} is being bought at this moment (attempt {number:04d})",
                 "wait for the run to end, or stop it; nothing was changed",
             )
-
-
-def _is_answered(files: Generation) -> bool:
-    return any(ANSWER in kinds for kinds in Journal(files).numbers().values())
 
 
 def _is_copy(settings: Settings, entry: Entry) -> bool:

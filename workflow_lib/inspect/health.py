@@ -8,7 +8,7 @@ from typing import Any
 
 from .. import catalogs as catalogs_module
 from .. import cohorts, generations, ids, parsers, tables
-from ..calls.journal import ANSWER, Journal
+from ..calls.journal import Journal
 from ..catalogs import Catalogs, combos
 from ..cohorts import membership
 from ..cohorts.membership import Entry, Membership
@@ -242,7 +242,7 @@ class _Check:
 
     def _texts(self, files: Generation, entry: Entry | None) -> Iterator[Finding]:
         has_raw, has_parsed = files.raw.exists(), files.parsed.exists()
-        answered = any(ANSWER in kinds for kinds in Journal(files).numbers().values())
+        answered = Journal(files).is_answered()
         from_journal = f"`snakemake {files.raw}` restores it from attempts/, without a call"
         again = f"`daydream regenerate --gen-id {files.gen_id} --apply` orders another answer"
         if has_parsed and not has_raw:
@@ -261,6 +261,8 @@ class _Check:
         if not has_raw:
             return
         yield from self._broken_texts(files, from_journal if answered else "restore it from a copy")
+        if not files.raw.is_file():
+            return
         reparse = self._reparse(entry) if entry and files.raw.stat().st_size else None
         remedy = "`daydream check --fix` parses raw.txt" if reparse else again
         if has_parsed and not files.parsed.stat().st_size:
@@ -281,14 +283,12 @@ class _Check:
                 continue
             except UnicodeDecodeError:
                 yield self._finding(BROKEN_TEXT, path, "is not UTF-8 text", f"move it away; then {remedy}")
+            except IsADirectoryError:
+                yield self._finding(BROKEN_TEXT, path, "is a folder", f"move it away; then {remedy}")
 
     def _broken_attempts(self, files: Generation) -> Iterator[Finding]:
-        own = Journal(files)
-        for number in (number for number, kinds in own.numbers().items() if ANSWER in kinds):
-            path = own.path(number, ANSWER)
-            if not isinstance(read_recorded(path).get("answer"), str):
-                message = "an answer that was paid for cannot be read; nothing is bought in its place"
-                yield self._finding(BROKEN_ATTEMPT, path, message, "restore it from a copy")
+        for damage in Journal(files).damages():
+            yield self._finding(BROKEN_ATTEMPT, damage.path, damage.message, damage.remedy)
 
     def _differs(self, files: Generation, entry: Entry) -> bool:
         """Tell whether parsed.txt is another text than its recorded parser makes of raw.txt."""
@@ -317,7 +317,7 @@ class _Check:
                 "the gen_id does not follow from what metadata.json says of template, model, replicate and origin",
                 "restore metadata.json from a copy; with ids of another tool's own making, leave it as it is",
             )
-        if not self._copies(files, entry) and files.raw.exists():
+        if not self._copies(files, entry) and files.raw.is_file():
             self._note_raw(files, entry)
 
     def _copies(self, files: Generation, entry: Entry) -> bool:

@@ -12,7 +12,7 @@ from .. import cohorts, generations
 from .. import spec as spec_module
 from ..calls import costs
 from ..calls.estimates import Estimates
-from ..calls.journal import ANSWER, Journal
+from ..calls.journal import Journal
 from ..catalogs import Model
 from ..cohorts.membership import Entry, Membership
 from ..errors import ConfigError
@@ -321,7 +321,7 @@ def has_answer(data: DataRoot, entry: Entry) -> bool:
     if generation.raw.exists():
         return True
     own = Journal(generation)
-    return any(ANSWER in kinds for kinds in own.numbers().values()) and not own.has_open_order()
+    return own.is_answered() and not own.has_open_order()
 
 
 def plus(first: float | None, second: float | None) -> float | None:
