@@ -116,6 +116,9 @@ def test_request_without_an_answer_may_have_been_billed(settings):
             "attempt": 2,
             "model": "sim-writer-a",
             "started_at": "2026-01-01T00:00:00.000+00:00",
+            "try_number": 1,
+            "reason": "unanswered",
+            "cost_usd": None,
         }
     ]
 

@@ -1,14 +1,16 @@
-"""Pools: calls in flight and per minute, over all processes that share a data root [SPEC 8.3]."""
+"""Pools: calls in flight and per minute, over all processes that share a data root."""
 
 import json
+import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from ..files import write_text
+from ..errors import DayDreamError
+from ..files import read_json, write_text
 from ..locks import locked
 from ..settings import PoolSettings
 from .leases import Lease
@@ -18,6 +20,47 @@ RETRY_SECONDS = 1.0
 # the window is a little longer than a minute: calls travel for different times to the endpoint
 WINDOW_SECONDS = 60.5
 LONGEST_PAUSE_SECONDS = 600.0
+
+wall_clock = time.time
+steady_clock = time.monotonic
+
+
+class Ages:
+    """How long ago the times were that processes write into a shared file.
+
+    What this process has written, or seen for the first time, is measured by its steady clock, so that a clock
+    that is set changes nothing. A time in the future comes from another clock and is read as now, with one warning.
+    """
+
+    def __init__(self, path: Path):
+        self._path = path
+        self._seen: dict[float, float] = {}
+        self._has_warned = False
+
+    def note(self, written: float) -> None:
+        """Remember a time that this process writes now."""
+        self._seen[written] = steady_clock()
+
+    def of(self, written: float) -> float:
+        """Return the age of a time of the file in seconds, 0 or more."""
+        if written in self._seen:
+            return steady_clock() - self._seen[written]
+        age = wall_clock() - written
+        if age < 0:
+            self.note(written)
+            if not self._has_warned:
+                self._has_warned = True
+                print(
+                    f"Warning: {self._path}: written in the future, by a clock that was ahead; counted as of now",
+                    file=sys.stderr,
+                )
+        return max(0.0, age)
+
+    def younger_than(self, seconds: float, written: list[float]) -> list[float]:
+        """Return the times of the file, and those of this process, that are younger; the others are forgotten."""
+        kept = [one for one in {*written, *self._seen} if self.of(one) < seconds]
+        self._seen = {one: seen for one, seen in self._seen.items() if one in kept or one in written}
+        return kept
 
 
 class Pool:
@@ -34,13 +77,16 @@ class Pool:
         self.max_concurrent = max_concurrent
         self.calls_per_minute = calls_per_minute
         self._lease = Lease(folder)
+        self._starts = Ages(self._starts_file)
+        self._pauses = Ages(self._pause_file)
+        self._paused_until = 0.0
         self._in_flight = 0
         self._changed = threading.Condition()
 
     @contextmanager
     def slot(self) -> Iterator[None]:
         """Wait until one more call may start; the slot is free again when the block is left."""
-        while (wait := self._try_take()) > 0:
+        while (wait := self.try_take()) > 0:
             with self._changed:
                 self._changed.wait(min(wait, POLL_SECONDS))
         try:
@@ -51,24 +97,15 @@ class Pool:
     def pause(self, seconds: float) -> None:
         """Let no call of this pool start for a while, in any process; the endpoint asked for it."""
         seconds = min(seconds, LONGEST_PAUSE_SECONDS)
-        with locked(self._lock):
-            if self._pause_left() < seconds:
-                now = time.time()
+        self._paused_until = max(self._paused_until, steady_clock() + seconds)
+        # where the disk is full, the other processes learn it from the endpoint
+        with suppress(OSError), locked(self._lock):
+            if self._pause_on_file() < seconds:
+                now = wall_clock()
+                self._pauses.note(now)
                 write_text(self._pause_file, json.dumps([now, now + seconds]))
 
-    @property
-    def _lock(self) -> Path:
-        return self.folder / "lock"
-
-    @property
-    def _pause_file(self) -> Path:
-        return self.folder / "pause.json"
-
-    @property
-    def _starts_file(self) -> Path:
-        return self.folder / "starts.json"
-
-    def _try_take(self) -> float:
+    def try_take(self) -> float:
         """Take a slot and return 0, or return for how long there is none (seconds, a guess)."""
         if self._has_no_limits:
             return self._pause_left()
@@ -91,6 +128,18 @@ class Pool:
                     self._in_flight -= 1
                 raise
         return 0.0
+
+    @property
+    def _lock(self) -> Path:
+        return self.folder / "lock"
+
+    @property
+    def _pause_file(self) -> Path:
+        return self.folder / "pause.json"
+
+    @property
+    def _starts_file(self) -> Path:
+        return self.folder / "starts.json"
 
     @property
     def _has_no_limits(self) -> bool:
@@ -121,25 +170,37 @@ class Pool:
             self._lease.publish({"in_flight": in_flight} if in_flight else {})
 
     def _pause_left(self) -> float:
-        try:
-            since, until = json.loads(self._pause_file.read_text())
-        except (FileNotFoundError, ValueError):
+        return max(0.0, self._paused_until - steady_clock(), self._pause_on_file())
+
+    def _pause_on_file(self) -> float:
+        times = _times(self._pause_file)
+        if len(times) != 2:
             return 0.0
-        # a clock that was set back must not make a pause longer than it was meant to be
-        return until - time.time() if time.time() >= since else 0.0
+        since, until = times
+        return until - since - self._pauses.of(since)
 
     def _note_start(self, limit: int) -> float:
-        now = time.time()
-        try:
-            starts = [float(start) for start in json.loads(self._starts_file.read_text())]
-        except (FileNotFoundError, ValueError):
-            starts = []
-        # times ahead of the clock come from before it was set back: count them as of now
-        recent = sorted(min(start, now) for start in starts if now - start < WINDOW_SECONDS)
+        recent = self._starts.younger_than(WINDOW_SECONDS, _times(self._starts_file))
         if len(recent) >= limit:
-            return recent[-limit] + WINDOW_SECONDS - now
+            ages = sorted(self._starts.of(one) for one in recent)
+            return WINDOW_SECONDS - ages[limit - 1]
+        now = wall_clock()
+        while now in recent:
+            # two starts within one tick of the clock are two
+            now += 1e-6
         write_text(self._starts_file, json.dumps([*recent, now]))
+        self._starts.note(now)
         return 0.0
+
+
+def _times(path: Path) -> list[float]:
+    """Return the times of a shared file; none where it is missing or cannot be read as a list of numbers."""
+    try:
+        content = read_json(path)
+    except (FileNotFoundError, DayDreamError):
+        return []
+    is_list = isinstance(content, list) and all(isinstance(one, int | float) for one in content)
+    return [float(one) for one in content] if is_list else []
 
 
 def _in_flight_of(lease: Mapping[str, Any]) -> int:
