@@ -361,7 +361,7 @@ def test_an_attempt_that_cannot_be_read_buys_nothing(real):
     real.answered(real.draft, completion(LONG))
     path = real.files(real.draft).attempts / "0001.json"
     path.write_text(path.read_text()[:50])
-    with pytest.raises(DayDreamError, match=r"0001\.json: cannot be read"):
+    with pytest.raises(DayDreamError, match=r"0001\.json: not valid JSON"):
         real.answered(real.draft, completion(LONG))
     assert real.server.requests == []
 

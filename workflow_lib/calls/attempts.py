@@ -58,7 +58,7 @@ class UnreadableAnswer(StoreError):
         self.what = what
         gen_id = path.parent.parent.name
         super().__init__(
-            f"{path}: {what}; it may be the only copy of an answer that was paid for, so nothing is bought in its place",
+            f"{path}: {what}; it may be the only copy of an answer that was paid for: nothing is bought over it",
             f"restore it from a copy; or buy another answer with `daydream regenerate --gen-id {gen_id} --apply`",
         )
 
