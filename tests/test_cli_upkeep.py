@@ -193,6 +193,35 @@ def test_wrong_names_and_no_filter_are_refused(settings, capsys):
     assert not settings.data.archive.exists()
 
 
+@pytest.mark.parametrize("command", ["remove", "regenerate"])
+@pytest.mark.parametrize("option", ["--gen-id", "--cohort", "--template", "--model"])
+@pytest.mark.parametrize("value", ["", " ", ","])
+def test_an_empty_selector_is_an_error_and_never_means_all(settings, capsys, command, option, value):
+    before = snapshot(settings)
+    assert cli.main([command, "--stage", "draft", option, value, "--apply"]) == 2
+    assert f"{option}: the value is empty" in capsys.readouterr().err
+    assert snapshot(settings) == before
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["status", "--cohort", ""],
+        ["plan", "--cohort", ""],
+        ["plan", "--spec", ""],
+        ["top", "--cohort", ""],
+        ["export", "--cohort", ""],
+        ["select", "--template", ""],
+        ["promising", "--baseline", "", "--target", "novelty"],
+        ["check", "--data-root", ""],
+    ],
+    ids=lambda arguments: " ".join(arguments[:2]),
+)
+def test_an_empty_value_is_an_error_of_every_command(settings, capsys, arguments):
+    assert cli.main(arguments) == 2
+    assert "the value is empty" in capsys.readouterr().err
+
+
 def test_generation_with_broken_metadata_can_be_removed_by_id(settings, capsys):
     entry = members(settings, "draft")[0]
     settings.data.generation("draft", entry.gen_id).metadata.write_text("{half")

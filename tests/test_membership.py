@@ -159,6 +159,18 @@ def test_many_bad_rows_are_counted_and_ten_are_shown(data):
     assert "and 15 more" in error.reason
 
 
+@pytest.mark.parametrize("name", ["../../escaped", "/tmp/escaped", "a/b", "..", ".hidden"])
+def test_a_cohort_id_that_is_a_path_is_refused_with_file_and_line(data, name):
+    error = refusal(data, HEAD + f"draft,d_1,one,,c,plain,wa,1\ndraft,d_2,{name},,c,plain,wa,2\n")
+    assert error.place == "line 3, column cohort_id"
+    assert f"'{name}' is not a safe file name" in error.reason
+
+
+def test_rows_belong_to_the_cohort_whose_file_they_are_in_and_it_pays(data):
+    given_file(data, HEAD + "draft,d_1,other,,c,plain,wa,1\ndraft,d_2,,,c,plain,wa,2\ndraft,d_3,one,,c,plain,wa,3\n")
+    assert [entry.cohort_id for entry in membership.read(data, "one")] == ["one"] * 3
+
+
 def test_a_minimal_membership_is_completed_from_the_store(tmp_path):
     store = Store(tmp_path)
     one = store.draft(replicate=2)

@@ -81,6 +81,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: arguments without the program's name; default: the process's.
     """
+    argv = sys.argv[1:] if argv is None else argv
+    empty = _empty_value(argv)
+    if empty:
+        # the unset variable of a script must not mean everything
+        print(f"{empty}: the value is empty\nHint: give a name, or leave it out to mean all", file=sys.stderr)
+        return USED_WRONGLY
     try:
         args = build_parser().parse_args(argv)
     except SystemExit as stop:
@@ -103,3 +109,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         return FOUND_PROBLEMS
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+def _empty_value(argv: Sequence[str]) -> str | None:
+    """Return the option (or first word of the command) that has an empty value, None if there is none."""
+    name = "daydream"
+    for word in argv:
+        option, is_assigned, value = word.partition("=")
+        if word.startswith("-"):
+            name = option
+        if not (value if word.startswith("--") and is_assigned else word).strip(" \t\n,"):
+            return name
+    return None

@@ -167,7 +167,8 @@ def _problem(entry: Entry, stages: Mapping[str, str], seen: set[str]) -> str | N
 def read(data: DataRoot, cohort_id: str, exists: Callable[[Entry], str | None] | None = None) -> Membership:
     """Return the membership of a cohort as its file says.
 
-    A file with only ``stage,gen_id`` (an older tool's) is completed from the store's metadata.json.
+    A file with only ``stage,gen_id`` (an older tool's) is completed from the store's metadata.json. Whatever
+    the column cohort_id says, the rows belong to the cohort whose file this is, and it pays for them.
 
     Raises:
         MembershipError: no such file, a row that cannot be read, or what `check` finds.
@@ -192,10 +193,17 @@ def _entry(path: Path, row: Row, cohort_id: str) -> Entry:
             f"line {row.line}, column replicate",
             f"'{row['replicate'][:20]}' is not a whole number of 1 or more",
         )
+    if row["cohort_id"] and not is_safe_id(row["cohort_id"]):
+        raise MembershipError(
+            path,
+            f"line {row.line}, column cohort_id",
+            f"'{row['cohort_id'][:80]}' is not a safe file name",
+            f"write {cohort_id}, or leave it empty",
+        )
     return Entry(
         stage,
         row["gen_id"],
-        row["cohort_id"] or cohort_id,
+        cohort_id,
         row["parent_gen_id"],
         row["combo_id"],
         row["template_id"],
