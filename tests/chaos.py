@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.project import SOURCE, Project, clean_environment
 from workflow_lib.generations import seed_of
 from workflow_lib.offline.server import OfflineServer
-from workflow_lib.paths import STAGES
+from workflow_lib.stages import STAGES
 
 FAULTS = "429:0.1,500:0.05,html:0.03,drop:0.03"
 LATENCY_S = 0.3

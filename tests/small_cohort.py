@@ -10,8 +10,8 @@ from workflow_lib import settings as settings_module
 from workflow_lib.calls import Caller
 from workflow_lib.cohorts.membership import Entry, Membership
 from workflow_lib.parsers import ParseFailure
-from workflow_lib.paths import STAGES
 from workflow_lib.settings import Settings
+from workflow_lib.stages import STAGES
 
 COHORT = "mini"
 

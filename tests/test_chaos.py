@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests import chaos
-from workflow_lib.paths import STAGES
+from workflow_lib.stages import STAGES
 
 
 @pytest.mark.slow

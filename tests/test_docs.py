@@ -18,9 +18,10 @@ from tests.project import SOURCE, TWO_BY_TWO, clean_environment, read_csv
 from workflow_lib import catalogs, cli, cohorts
 from workflow_lib import settings as settings_module
 from workflow_lib.calls import endpoints
-from workflow_lib.paths import ANALYSIS_TABLES, STAGES, SUMMARY_TABLES
+from workflow_lib.paths import ANALYSIS_TABLES, SUMMARY_TABLES
 from workflow_lib.results import cross, reports
 from workflow_lib.settings import schema
+from workflow_lib.stages import STAGES
 
 PAGES = [
     SOURCE / "README.md",

@@ -323,11 +323,11 @@ def test_metadata_that_cannot_be_read_is_no_collision(data):
 def test_cohort_scoped_ids_belong_to_one_cohort(data):
     rules = IdRules(scope="cohort")
     draft, essay, evaluation = expanded(data, [FULL], rules).entries
-    task = ids.draft_task_id("c1", "plain", "wa", 1)
+    task = "c1__plain__wa__1"
     assert draft.gen_id == ids.cohort_scoped_id("draft", task, "one")
-    task = ids.essay_task_id(task, "structured", 1)
+    task = "c1__plain__wa__1__structured__1"
     assert essay.gen_id == ids.cohort_scoped_id("essay", task, "one")
-    task = ids.evaluation_task_id(essay.gen_id, "novelty", "ja", 1)
+    task = f"{essay.gen_id}__novelty__ja__1"
     assert evaluation.gen_id == ids.cohort_scoped_id("evaluation", task, "one")
     other = expanded(data, [FULL], rules, cohort="two")
     assert not {entry.gen_id for entry in other.entries} & {draft.gen_id, essay.gen_id, evaluation.gen_id}

@@ -41,14 +41,7 @@ def test_collision_number_is_hashed_and_shown():
 
 def test_cohort_scoped_id_has_sixteen_digits_and_no_prefix():
     task = "combo_v1_85128e4e5ef3__creative-synthesis-v10__gemini_25_pro__1"
-    assert ids.draft_task_id(COMBO, "creative-synthesis-v10", "gemini_25_pro", 1) == task
     assert ids.cohort_scoped_id("draft", task, "baseline-v3") == "50ucru1nz9jz3ofr"
-
-
-def test_task_ids_are_the_parts_joined():
-    draft_task = ids.draft_task_id("c", "t", "m", 1)
-    assert ids.essay_task_id(draft_task, "e", 2) == "c__t__m__1__e__2"
-    assert ids.evaluation_task_id("e_x", "novelty", "judge", 3) == "e_x__novelty__judge__3"
 
 
 @given(st.permutations(CONCEPTS))

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from tests import tiny_root
 from tests.stores import Store
 from workflow_lib.cohorts import membership
-from workflow_lib.cohorts.membership import COLUMNS, Entry, Membership, task_rows
+from workflow_lib.cohorts.membership import COLUMNS, Entry, Membership
+from workflow_lib.cohorts.tasks import task_rows
 from workflow_lib.errors import MembershipError
 
 HEAD = ",".join(COLUMNS) + "\n"

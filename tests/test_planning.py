@@ -7,12 +7,13 @@ import pytest
 
 from tests.project import TWO_BY_TWO
 from tests.small_cohort import declare, make_project, run_all
-from workflow_lib.calls.estimates import ANSWER_TOKENS, Estimates
+from workflow_lib.calls.estimates import Estimates
 from workflow_lib.calls.journal import Journal
 from workflow_lib.errors import ConfigError, SpecError
 from workflow_lib.files import read_json, write_json
 from workflow_lib.inspect import planning, scope
 from workflow_lib.settings import PoolSettings
+from workflow_lib.stages import STAGE
 
 # a hosted model: 2 and 10 US dollars per million tokens in the shipped catalog
 HOSTED = TWO_BY_TWO.replace("[sim-writer-a]", "[sonnet-5.5]")
@@ -131,8 +132,8 @@ def test_cost_is_tokens_times_price(tmp_path):
     # nothing is recorded: characters / 4, and the default length of an answer
     chars = sum(planner._length(entry)[0] for entry in membership.stage("draft"))
     assert line.prompt_tokens == pytest.approx(chars / 4)
-    assert line.completion_tokens == 2 * ANSWER_TOKENS["draft"]
-    assert line.cost_expected_usd == pytest.approx((chars / 4 * 2 + 2 * ANSWER_TOKENS["draft"] * 10) / 1e6)
+    assert line.completion_tokens == 2 * STAGE["draft"].answer_tokens
+    assert line.cost_expected_usd == pytest.approx((chars / 4 * 2 + 2 * STAGE["draft"].answer_tokens * 10) / 1e6)
     size = sum(planner._length(entry)[1] for entry in membership.stage("draft"))
     assert line.cost_ceiling_usd == pytest.approx((size * 2 + 2 * 20480 * 10) / 1e6)
 
@@ -158,7 +159,9 @@ def test_recorded_usage_calibrates_a_model(settings):
     assert estimates.prompt_tokens("sim-writer-a", 1000) == pytest.approx(500, abs=1)
     assert estimates.answer_tokens("draft", "sim-writer-a") == 111
     assert estimates.answer_tokens("draft", "sim-writer-b") == 111, "same stage, same kind"
-    assert estimates.answer_tokens("draft", "sonnet-5.5") == ANSWER_TOKENS["draft"], "offline never stands for real"
+    assert estimates.answer_tokens("draft", "sonnet-5.5") == STAGE["draft"].answer_tokens, (
+        "offline never stands for real"
+    )
     assert estimates.seconds("draft", "sim-writer-a") == 7.0
     assert estimates.prompt_tokens("sonnet-5.5", 1000) == 250
 

@@ -8,8 +8,8 @@ from workflow_lib.calls.served import served_other_model
 from workflow_lib.errors import StoreError
 from workflow_lib.files import write_text
 from workflow_lib.generations.state import States
-from workflow_lib.paths import STAGES
 from workflow_lib.results import coverage, scores
+from workflow_lib.stages import STAGES
 
 
 @pytest.fixture

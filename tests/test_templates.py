@@ -4,6 +4,7 @@ import pytest
 
 from workflow_lib.catalogs import templates
 from workflow_lib.errors import DayDreamError, TemplateError
+from workflow_lib.stages import STAGE
 
 
 def written(folder, text: str | bytes):
@@ -15,7 +16,7 @@ def written(folder, text: str | bytes):
 def refusal(folder, text: str, stage: str = "essay", *, at_check: bool = True) -> TemplateError:
     """Return the error of a template, which must come at the check before any call, or at rendering."""
     path = written(folder, text)
-    variables = {name: "x" for name in templates.VARIABLES[stage]}
+    variables = {name: "x" for name in STAGE[stage].variables}
     with pytest.raises(TemplateError) as caught:
         templates.check(path, stage) if at_check else templates.render(path, stage, variables)
     assert caught.value.file == str(path)

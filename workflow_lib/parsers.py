@@ -2,7 +2,7 @@
 
 A parser takes the answer and returns text, or a number for a score. To add one, decorate a function:
 
-    @register("first_line", "draft", "essay")
+    @register("first_line", *WRITTEN)
     def first_line(text: str) -> str: ...
 
 Answers are hostile input of any length, so no pattern here takes more than linear time.
@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 
 from .errors import DayDreamError
+from .stages import JUDGING, STAGES, WRITTEN
 
-STAGES = ("draft", "essay", "evaluation")
+ESSAY_TAG = "essay"
 IN_LAST_LINE_RANGE = (0.0, 9.0)
 COMPLEX_RANGE = (0.0, 10.0)
 RANGES = {"in_last_line": IN_LAST_LINE_RANGE, "complex": COMPLEX_RANGE}
@@ -112,7 +113,7 @@ _ATTRIBUTE = re.compile(r"""(?<!\S)([^\s="']+)\s*=\s*(?:"([^"]*)"|'([^']*)')""",
 _STAGE_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 
 
-@register("essay_idea_last", "draft", "essay")
+@register("essay_idea_last", *WRITTEN)
 def essay_idea_last(text: str) -> str:
     """Return the inner text of the ``<essay-idea>`` block with the highest stage, the last of several.
 
@@ -173,7 +174,7 @@ _THINKING_OPEN = re.compile(r"<thinking>", re.IGNORECASE | re.ASCII)
 _THINKING_CLOSE = re.compile(r"</thinking>", re.IGNORECASE | re.ASCII)
 
 
-@register("essay_block", "draft", "essay")
+@register("essay_block", *WRITTEN)
 def essay_block(text: str) -> str:
     """Return the stripped text of the first ``<essay>`` block; an unclosed one goes to the end.
 
@@ -182,11 +183,11 @@ def essay_block(text: str) -> str:
     """
     inner = _essay(text)
     if inner is None:
-        raise ParseFailure("missing_essay_block", _describe("essay", text))
-    return _not_empty(inner, "essay", text)
+        raise ParseFailure("missing_essay_block", _describe(ESSAY_TAG, text))
+    return _not_empty(inner, ESSAY_TAG, text)
 
 
-@register("essay_block_lenient", "draft", "essay")
+@register("essay_block_lenient", *WRITTEN)
 def essay_block_lenient(text: str) -> str:
     """Return what `essay_block` finds when ``<thinking>`` blocks are gone, or else all that remains.
 
@@ -195,7 +196,7 @@ def essay_block_lenient(text: str) -> str:
     """
     remaining = _without_thinking(text)
     inner = _essay(remaining)
-    return _not_empty(remaining.strip() if inner is None else inner, "essay", text)
+    return _not_empty(remaining.strip() if inner is None else inner, ESSAY_TAG, text)
 
 
 def _essay(text: str) -> str | None:
@@ -242,7 +243,7 @@ _FRACTION = re.compile(rf"{_HEADER}({_NUMBER})/({_NUMBER})", re.IGNORECASE)
 _PLAIN = re.compile(rf"{_HEADER}({_NUMBER})(?=\s|$)", re.IGNORECASE)
 
 
-@register("in_last_line", "evaluation")
+@register("in_last_line", JUDGING)
 def in_last_line(text: str) -> float:
     """Return the score that one of the last three non-empty lines states, 0 to 9.
 
@@ -266,7 +267,7 @@ def in_last_line(text: str) -> float:
     raise _no_score(lines)
 
 
-@register("complex", "evaluation")
+@register("complex", JUDGING)
 def complex_score(text: str) -> float:
     """Return the last score that the last 30 lines state, 0 to 10; ``a/b`` counts as a tenth part of ten.
 

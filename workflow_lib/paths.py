@@ -4,9 +4,6 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-STAGES = ("draft", "essay", "evaluation")
-PARENT_STAGE = {"essay": "draft", "evaluation": "essay"}
-
 SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 PROMPT = "prompt.txt"

@@ -20,8 +20,9 @@ from .errors import ConfigError, DayDreamError, MembershipError, nearest
 from .files import create_exclusively, dump_json, read_json, read_recorded, sha256_text, write_json
 from .generations import batches, failures
 from .generations.state import States
-from .paths import PARENT_STAGE, Generation
+from .paths import Generation
 from .settings import Settings
+from .stages import FIRST, JUDGING, PARENT_STAGE
 from .tables import read_rows
 
 
@@ -199,7 +200,7 @@ class Run:
         """Return the catalogs, and the texts that the cohort's prompts are made of."""
         whole = self.membership(cohort_id)
         first = {(entry.stage, entry.template_id): entry for entry in whole}.values()
-        drafts = {entry.combo_id: entry for entry in whole.stage("draft")}.values()
+        drafts = {entry.combo_id: entry for entry in whole.stage(FIRST)}.values()
         texts = [path for entry in first for path in self.template_file(entry)]
         texts += [path for entry in drafts for path in self.concept_files(entry)]
         return list(dict.fromkeys([*catalogs_module.files(self.data), *texts]))
@@ -306,7 +307,7 @@ def write_cross(run: Run) -> None:
 
 def cross_selection(run: Run) -> dict[str, Any]:
     """Return what the tables over the whole store are made of now: the cohorts asked for, and how much there is."""
-    stored = run.data.gens / "evaluation"
+    stored = run.data.gens / JUDGING
     return {
         "cross_cohort": run.settings.cross_cohort,
         "evaluations": sum(1 for _ in stored.iterdir()) if stored.is_dir() else 0,
@@ -318,7 +319,7 @@ def cross_news(run: Run) -> list[Path]:
     if read_recorded(run.data.cross_selection) != cross_selection(run):
         return [newest_file()]
     written = run.data.cross_tables[0].stat().st_mtime_ns if run.data.cross_tables[0].exists() else 0
-    return [path for path in run.data.gens.glob("evaluation/*/parsed.txt") if _is_newer(path, written)]
+    return [path for path in run.data.gens.glob(f"{JUDGING}/*/parsed.txt") if _is_newer(path, written)]
 
 
 def after_failure(run: Run, tell: Callable[[str], None]) -> bool:

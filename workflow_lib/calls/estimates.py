@@ -3,7 +3,7 @@
 Prompt tokens are characters / 4; where a model's usage is recorded, its own ratio of prompt tokens to
 characters. Answer tokens, the length of parsed texts and seconds are means: of the stage and model;
 else of the stage over models of the same kind (offline stand-ins never stand for real models); else
-the defaults below.
+the defaults of `stages`.
 """
 
 from collections import defaultdict
@@ -18,12 +18,11 @@ from ..catalogs import Model
 from ..cohorts.membership import Entry
 from ..errors import DayDreamError
 from ..files import read_recorded, read_text
-from ..paths import STAGES, DataRoot, Generation
+from ..paths import DataRoot, Generation
+from ..stages import STAGE, STAGES
 from .endpoints import OFFLINE
 
 CHARS_PER_TOKEN = 4.0
-ANSWER_TOKENS = {"draft": 1500.0, "essay": 2000.0, "evaluation": 600.0}
-SECONDS_PER_CALL = {"draft": 40.0, "essay": 45.0, "evaluation": 20.0}
 OFFLINE_SECONDS_PER_CALL = 0.01
 
 SAMPLED_PER_STAGE = 400
@@ -65,7 +64,7 @@ class Estimates:
     def answer_tokens(self, stage: str, model_id: str) -> float:
         """Return how many tokens an answer is likely to have."""
         mean = self._mean("answer_tokens", stage, model_id)
-        return ANSWER_TOKENS[stage] if mean is None else mean
+        return STAGE[stage].answer_tokens if mean is None else mean
 
     def parsed_chars(self, stage: str, model_id: str) -> int:
         """Return how many characters a parsed text is likely to have."""
@@ -77,7 +76,7 @@ class Estimates:
         mean = self._mean("seconds", stage, model_id)
         if mean is not None:
             return mean
-        return OFFLINE_SECONDS_PER_CALL if self._is_offline(model_id) else SECONDS_PER_CALL[stage]
+        return OFFLINE_SECONDS_PER_CALL if self._is_offline(model_id) else STAGE[stage].seconds
 
     def _mean(self, what: str, stage: str, model_id: str) -> float | None:
         key = (what, stage, model_id)

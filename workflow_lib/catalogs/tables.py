@@ -8,7 +8,8 @@ from typing import TypeVar
 
 from ..errors import CatalogError
 from ..files import read_text
-from ..paths import STAGES, DataRoot, is_safe_id
+from ..paths import DataRoot, is_safe_id
+from ..stages import STAGE, STAGES
 from ..tables import Row, counting_number, read_rows
 
 Entry = TypeVar("Entry")
@@ -126,7 +127,7 @@ def load(data: DataRoot) -> Catalogs:
     catalogs = Catalogs(
         concepts=_read(data.catalog(CONCEPTS), "concept_id", ("name",), _concept),
         templates={
-            stage: _read(data.catalog(templates_table(stage)), "template_id", _required(stage), _template(stage))
+            stage: _read(data.catalog(templates_table(stage)), "template_id", STAGE[stage].required, _template(stage))
             for stage in STAGES
         },
         models=_read(data.catalog(MODELS), "id", ("model",), _model),
@@ -163,10 +164,6 @@ def concept_text(data: DataRoot, level: str, concept: Concept) -> str:
     return (read_text(path).strip() if path else "") or concept.name
 
 
-def _required(stage: str) -> tuple[str, ...]:
-    return {"draft": (), "essay": ("generator",), "evaluation": ("parser",)}[stage]
-
-
 def _read(path: Path, key: str, required: tuple[str, ...], build: Callable[[Path, Row], Entry]) -> dict[str, Entry]:
     entries: dict[str, Entry] = {}
     for row in read_rows(path, (key, *required)):
@@ -198,14 +195,15 @@ def _concept(path: Path, row: Row) -> Concept:
 
 
 def _template(stage: str) -> Callable[[Path, Row], Template]:
+    own = STAGE[stage]
+
     def build(path: Path, row: Row) -> Template:
-        generator = row.get("generator", "" if stage == "essay" else "llm")
-        allowed = ("llm", "copy") if stage == "essay" else ("llm",)
-        if generator not in allowed:
-            raise _error(path, row, "generator", f"'{generator}' is none of {', '.join(allowed)}")
-        parser = row.get("parser", "" if stage == "evaluation" else "identity")
+        generator = row.get("generator", "" if "generator" in own.required else own.generators[0])
+        if generator not in own.generators:
+            raise _error(path, row, "generator", f"'{generator}' is none of {', '.join(own.generators)}")
+        parser = row.get("parser", own.parser)
         if not parser:
-            raise _error(path, row, "parser", "an evaluation template needs a parser")
+            raise _error(path, row, "parser", f"a template of stage {stage} needs a parser")
         scale_max = _number(path, row, "scale_max")
         if scale_max == 0:
             raise _error(path, row, "scale_max", "must be above 0")

@@ -11,12 +11,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from ..errors import TemplateError
 from ..files import read_text
-
-VARIABLES = {
-    "draft": ("concepts",),
-    "essay": ("draft_block", "links_block"),
-    "evaluation": ("response",),
-}
+from ..stages import STAGE
 
 _HINT = "correct the template and run again"
 
@@ -36,7 +31,7 @@ def render(path: Path, stage: str, variables: Mapping[str, Any]) -> str:
 
     Args:
         path: the template's file.
-        stage: decides which variables there are (`VARIABLES`).
+        stage: decides which variables there are.
         variables: their values.
 
     Raises:
@@ -60,7 +55,7 @@ def _unknown(path: Path, stage: str, unknown: tuple[str, ...]) -> TemplateError:
         path,
         "",
         f"undefined variable{'s' if len(unknown) > 1 else ''} {', '.join(unknown)}",
-        f"a template of stage {stage} has {', '.join(VARIABLES[stage])}",
+        f"a template of stage {stage} has {', '.join(STAGE[stage].variables)}",
     )
 
 
@@ -82,7 +77,7 @@ def _compile(path: Path, stage: str, version: tuple[int, ...]) -> tuple[Template
         parsed = _environment.parse(text)
         if list(meta.find_referenced_templates(parsed)):
             raise TemplateError(path, "", "a template cannot include, import or extend another file", "copy it in")
-        unknown = meta.find_undeclared_variables(parsed) - set(VARIABLES[stage])
+        unknown = meta.find_undeclared_variables(parsed) - set(STAGE[stage].variables)
         return _environment.from_string(text), tuple(sorted(unknown))
     except TemplateSyntaxError as error:
         raise TemplateError(path, f"line {error.lineno}", f"not valid Jinja2: {error.message}", _HINT) from None

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ..cohorts import from_list
 from ..inspect import candidates
-from ..paths import STAGES
+from ..stages import STAGES
 from .options import command, settings_of
 from .output import console
 

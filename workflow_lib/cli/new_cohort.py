@@ -8,7 +8,7 @@ from ..catalogs import LEVELS
 from ..cohorts import authoring
 from ..cohorts.authoring import Choice
 from ..errors import ConfigError
-from ..paths import STAGES
+from ..stages import PARENTS, STAGE, STAGES
 from .options import at_least_one, command, names, settings_of
 from .output import console, warn
 
@@ -32,11 +32,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         axes.add_argument(
             f"--{stage}-template", metavar="LIST", type=names, help=f"{stage} templates (default: all active ones)"
         )
-        default = {
-            "draft": "all for generation",
-            "essay": "the draft's",
-            "evaluation": "all for evaluation",
-        }[stage]
+        own = STAGE[stage]
+        default = f"the {own.parent}'s" if own.models == PARENTS else f"all for {own.models}"
         axes.add_argument(f"--{stage}-llm", metavar="LIST", type=names, help=f"models (default: {default})")
         axes.add_argument(
             f"--{stage}-replicates", metavar="N", type=at_least_one, help="default: as in replication_config.csv"

@@ -6,7 +6,7 @@ from pathlib import Path
 from ..cohorts.membership import Entry
 from ..inspect import planning, scope
 from ..inspect.planning import Comparison, Plan
-from ..paths import STAGES
+from ..stages import STAGES
 from .options import add_cohort, add_json, command, settings_of
 from .output import console, counted, duration, print_json, print_table, usd, warn
 

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from ..inspect import candidates
+from ..stages import JUDGED
 from .options import add_cohort, add_json, at_least_one, command, names, settings_of
 from .output import console, counted, print_json, print_table
 from .scores_of import found_in
@@ -65,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
         )
         for place, one in enumerate(listed, 1)
     ]
-    columns = ("rank", args.baseline, args.target, "essay", "draft template", "essay template", "model")
+    columns = ("rank", args.baseline, args.target, JUDGED, "draft template", "essay template", "model")
     print_table("Promising essays", columns, rows)
     where = f"; listed in {args.out}" if args.out else ""
     console().print(f"{counted(len(lacking), 'essay')} without a score by {args.target}{where}.")

@@ -7,7 +7,7 @@ from ..generations.failures import Failure
 from ..inspect import scope
 from ..inspect import status as status_module
 from ..inspect.status import Status
-from ..paths import STAGES
+from ..stages import STAGES
 from .options import add_cohort, add_json, command, settings_of
 from .output import console, counted, print_json, print_table, usd, warn
 

@@ -4,6 +4,7 @@ import argparse
 
 from ..inspect import candidates, scope
 from ..inspect.candidates import Ranked
+from ..stages import JUDGED
 from .options import add_cohort, add_json, at_least_one, command, names, settings_of
 from .output import console, print_json, print_table
 
@@ -36,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-COLUMNS = ("rank", "score", "n", "essay", "combo", "draft template", "essay template", "model")
+COLUMNS = ("rank", "score", "n", JUDGED, "combo", "draft template", "essay template", "model")
 
 
 def rows_of(ranked: list[Ranked]) -> list[tuple[object, ...]]:

@@ -7,8 +7,8 @@ from pathlib import Path
 from ..cohorts.membership import Entry
 from ..inspect import archive
 from ..inspect.archive import Filters, Move
-from ..paths import STAGES
 from ..settings import Settings
+from ..stages import STAGES
 from .options import add_cohort, add_json, command, names, settings_of
 from .output import console, counted, print_json, print_table, warn
 

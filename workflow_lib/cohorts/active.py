@@ -14,18 +14,9 @@ from ..catalogs import Catalogs
 from ..catalogs import combos as combos_module
 from ..catalogs.combos import Combo
 from ..errors import ConfigError
-from ..paths import STAGES
 from ..settings import Settings
+from ..stages import FIRST, JUDGES, PARENTS, STAGE, STAGES, WRITERS
 from .rows import Expanded, IdRules, expand
-
-COLUMNS = (
-    "combo_id",
-    "draft_template",
-    "draft_llm",
-    "essay_template",
-    "evaluation_template",
-    "evaluation_llm",
-)
 
 
 @dataclass(frozen=True)
@@ -78,23 +69,24 @@ def _refuse_explosion(
     writers: list[str],
     jury: list[str],
 ) -> None:
-    def replicates(stage: str) -> int:
-        return catalogs.replicates.get(stage, 1)
-
-    copies = sum(catalogs.template("essay", template_id).copies for template_id in chosen["essay"])
-    drafts = sum(comb(concepts, size) for size in sizes) * len(chosen["draft"]) * len(writers) * replicates("draft")
-    essays = drafts * ((len(chosen["essay"]) - copies) * replicates("essay") + copies)
-    evaluations = essays * len(chosen["evaluation"]) * len(jury) * replicates("evaluation")
-    total = drafts + essays + evaluations
+    models = {WRITERS: len(writers), JUDGES: len(jury), PARENTS: 1}
+    counts: dict[str, int] = {}
+    for name, stage in STAGE.items():
+        parents = counts[stage.parent] if stage.parent else sum(comb(concepts, size) for size in sizes)
+        copies = sum(catalogs.template(name, template_id).copies for template_id in chosen[name])
+        written = (len(chosen[name]) - copies) * models[stage.models] * catalogs.replicates.get(name, 1)
+        counts[name] = parents * (written + copies)
+    total = sum(counts.values())
     if total > settings.max_generations:
         raise ConfigError(
-            f"the active catalog makes {total:,} generations ({drafts:,} drafts, {essays:,} essays, "
-            f"{evaluations:,} evaluations), more than max_generations = {settings.max_generations:,}",
+            f"the active catalog makes {total:,} generations "
+            f"({', '.join(f'{count:,} {name}s' for name, count in counts.items())}), "
+            f"more than max_generations = {settings.max_generations:,}",
             "narrow it with template_filter, k or active=false in the catalogs; or raise max_generations",
         )
-    if not drafts:
+    if not counts[FIRST]:
         raise ConfigError(
-            f"the active catalog makes no draft: {concepts} concepts, {len(chosen['draft'])} draft templates, "
+            f"the active catalog makes no {FIRST}: {concepts} concepts, {len(chosen[FIRST])} {FIRST} templates, "
             f"{len(writers)} models for generation are active",
             "activate some in the catalogs, or loosen template_filter or k",
         )
@@ -109,24 +101,22 @@ def expand_active(
         ConfigError: see `active_catalog`.
     """
     active = active_catalog(settings, catalogs)
-    own = {combo.combo_id for combo in active.combos}
-    axes = [
-        [combo.combo_id for combo in active.combos],
-        active.templates["draft"],
-        active.writers,
-        active.templates["essay"],
-        active.templates["evaluation"],
-        active.judges,
-    ]
-    # a stage without templates or models ends the design there
-    depth = next((index for index, axis in enumerate(axes) if not axis), len(axes))
-    if COLUMNS[depth:] == ("evaluation_llm",):
-        depth -= 1
-    columns = COLUMNS[:depth]
+    registered = {combo.combo_id for combo in active.combos}
+    models = {WRITERS: active.writers, JUDGES: active.judges}
+    axes = {"combo_id": [combo.combo_id for combo in active.combos]}
+    for name, stage in STAGE.items():
+        own = {stage.template_column: active.templates[name]}
+        if stage.models in models:
+            own[stage.model_column] = models[stage.models]
+        # a stage without templates or models ends the design there
+        if not all(own.values()):
+            break
+        axes |= own
+    columns = tuple(axes)
     rows: Iterator[Mapping[str, str]] = (
-        dict(zip(columns, levels, strict=True)) for levels in itertools.product(*axes[:depth])
+        dict(zip(columns, levels, strict=True)) for levels in itertools.product(*axes.values())
     )
-    return expand(rows, columns, cohort_id, catalogs, own.__contains__, rules, settings.data), active.combos
+    return expand(rows, columns, cohort_id, catalogs, registered.__contains__, rules, settings.data), active.combos
 
 
 def relevant_settings(settings: Settings) -> dict[str, Any]:
@@ -141,7 +131,7 @@ def cohort_id_of(settings: Settings) -> str:
     content = {
         "combos": sorted(combo.combo_id for combo in active.combos),
         "templates": {stage: sorted(active.templates[stage]) for stage in STAGES},
-        "models": {"generation": sorted(active.writers), "evaluation": sorted(active.judges)},
+        "models": {WRITERS: sorted(active.writers), JUDGES: sorted(active.judges)},
         "replicates": {stage: catalogs.replicates.get(stage, 1) for stage in STAGES},
     }
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))

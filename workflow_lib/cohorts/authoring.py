@@ -11,8 +11,9 @@ import yaml
 from ..catalogs import LEVELS, Catalogs
 from ..errors import ConfigError, nearest
 from ..files import write_text
-from ..paths import STAGES, Cohort, is_safe_id
+from ..paths import Cohort, is_safe_id
 from ..settings import Settings
+from ..stages import JUDGES, PARENTS, STAGE, STAGES
 from .expansion import Expansion, expand_source
 from .sources import AUTO, spec_source
 
@@ -129,7 +130,7 @@ def ask(settings: Settings, catalogs: Catalogs, question: Ask) -> Choice:
         )
         if choice.templates[stage] == [NONE]:
             break
-        offered = [] if stage == "essay" else _active_models(catalogs, stage)
+        offered = _active_models(catalogs, stage)
         choice.models[stage] = _ask_names(question, f"Models of stage {stage}", list(catalogs.models), offered)
     return choice
 
@@ -145,7 +146,7 @@ def _combos(settings: Settings, catalogs: Catalogs, choice: Choice) -> dict[str,
 def _axes_of(catalogs: Catalogs, choice: Choice, stage: str) -> dict[str, list[str]]:
     templates = choice.templates.get(stage) or _active_templates(catalogs, stage)
     axes = {f"{stage}_template": _checked(f"{stage} template", templates, catalogs.templates[stage])}
-    models = choice.models.get(stage) or ([] if stage == "essay" else _active_models(catalogs, stage))
+    models = choice.models.get(stage) or _active_models(catalogs, stage)
     if models:
         axes[f"{stage}_llm"] = _checked("model", models, catalogs.models)
     if stage in choice.replicates:
@@ -171,10 +172,14 @@ def _active_templates(catalogs: Catalogs, stage: str) -> list[str]:
 
 
 def _active_models(catalogs: Catalogs, stage: str) -> list[str]:
+    """Return the models that a stage is made by where none is named; empty: its parent's."""
+    makers = STAGE[stage].models
+    if makers == PARENTS:
+        return []
     return [
         model.model_id
         for model in catalogs.models.values()
-        if (model.for_evaluation if stage == "evaluation" else model.for_generation)
+        if (model.for_evaluation if makers == JUDGES else model.for_generation)
     ]
 
 

@@ -11,7 +11,8 @@ from typing import Any
 from ..catalogs import MODELS, Catalogs, templates_table
 from ..errors import ConfigError, DayDreamError, StoreError, nearest
 from ..files import read_json, read_text
-from ..paths import PARENT_STAGE, STAGES, DataRoot, is_safe_id
+from ..paths import DataRoot, is_safe_id
+from ..stages import PARENT_STAGE, PARENTS, STAGE, STAGES
 from ..tables import MAX_COUNT
 from . import membership as membership_module
 from .membership import Entry
@@ -59,8 +60,7 @@ class Selection:
 class Axes:
     """The templates and judges of the active catalog that a curated cohort runs over."""
 
-    essay_templates: Sequence[str]
-    evaluation_templates: Sequence[str]
+    templates: Mapping[str, Sequence[str]]
     judges: Sequence[str]
 
 
@@ -232,7 +232,7 @@ class Curator:
                 self._evaluate(essay, given, fill_up=selection.fill_up)
             elif selection.stage == "draft":
                 draft = self.maker.keep(chain[0])
-                for template in self.axes.essay_templates:
+                for template in self.axes.templates["essay"]:
                     self._write_essays(draft, template, draft.llm_model_id, given)
             elif selection.mode == REUSE_DRAFTS:
                 draft = self.maker.keep(chain[0])
@@ -247,7 +247,7 @@ class Curator:
             MembershipError, StoreError: a metadata.json is missing or its link leads nowhere; the file is named.
         """
         entry = membership_module.from_store(self.data, stage, gen_id, self.cohort_id)
-        if stage == "draft":
+        if stage not in PARENT_STAGE:
             if not entry.combo_id:
                 raise StoreError(f"{self.data.generation(stage, gen_id).metadata}: no combo_id")
             return [entry]
@@ -259,8 +259,7 @@ class Curator:
                 "`daydream check` lists all broken links",
             )
         chain = self.kept(above, entry.parent_gen_id)
-        model = entry.llm_model_id or chain[-1].llm_model_id
-        return [*chain, entry._replace(combo_id=chain[0].combo_id, llm_model_id=model)]
+        return [*chain, membership_module.of_parent(entry, chain[-1])._replace(combo_id=chain[0].combo_id)]
 
     def _check_names(self, entry: Entry) -> None:
         path = self.data.generation(entry.stage, entry.gen_id).metadata
@@ -284,7 +283,7 @@ class Curator:
     def _regenerate(self, draft: Entry, essay: Entry, given: dict[str, list[int]]) -> None:
         cell = (draft.combo_id, draft.template_id, draft.llm_model_id)
         for replicate in self._new("draft", cell, given):
-            new = self.maker.draft(*cell, replicate)
+            new = self.maker.take("draft", *cell, replicate)
             self._write_essays(new, essay.template_id, essay.llm_model_id, given)
 
     def _write_essays(self, draft: Entry, template: str, model: str, given: dict[str, list[int]]) -> None:
@@ -293,15 +292,15 @@ class Curator:
         else:
             replicates = self._new("essay", (draft.gen_id, template, model), given)
         for replicate in replicates:
-            self._evaluate(self.maker.essay(draft, template, model, replicate), given)
+            self._evaluate(self.maker.take("essay", draft, template, model, replicate), given)
 
     def _evaluate(self, essay: Entry, given: dict[str, list[int]], *, fill_up: bool = False) -> None:
-        for template in self.axes.evaluation_templates:
+        for template in self.axes.templates["evaluation"]:
             for judge in self.axes.judges:
                 cell = (essay.gen_id, template, judge)
                 numbers = self._missing(cell, given) if fill_up else self._new("evaluation", cell, given)
                 for replicate in numbers:
-                    self.maker.evaluation(essay, template, judge, replicate)
+                    self.maker.take("evaluation", essay, template, judge, replicate)
 
     def _new(self, stage: str, cell: Cell, given: dict[str, list[int]]) -> list[int]:
         """Return the replicates of a cell: those given before, else as many as configured above the highest."""
@@ -363,7 +362,7 @@ class Taken:
     def _key(self, stage: str, cell: Cell) -> tuple[str, Cell]:
         """Return what has replicate numbers of its own: what gets one id is one cell."""
         source, template, model = (part.strip().lower() for part in cell)
-        if stage == "essay" and self._rules.essay_model == "never":
+        if STAGE[stage].models == PARENTS and self._rules.essay_model == "never":
             model = ""
         return stage, (source, template, model)
 

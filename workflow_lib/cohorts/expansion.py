@@ -13,10 +13,11 @@ from ..catalogs import combos as combos_module
 from ..catalogs.combos import Combo
 from ..errors import ConfigError, SpecError
 from ..files import sha256_file, staged, write_json
-from ..paths import STAGES, Cohort
+from ..paths import Cohort
 from ..settings import Settings
+from ..stages import FIRST, STAGES
 from ..tables import render
-from . import active, curated, manifest
+from . import active, curated, manifest, tasks
 from . import membership as membership_module
 from .membership import Entry, Membership
 from .rows import Expanded, IdRules, Maker, RowError, expand
@@ -100,7 +101,7 @@ def write(settings: Settings, expansion: Expansion) -> None:
         files = Cohort(stage)
         files.membership.write_text(text, encoding="utf-8", newline="")
         for name in STAGES:
-            columns, rows = membership_module.task_rows(expansion.membership, name)
+            columns, rows = tasks.task_rows(expansion.membership, name)
             files.tasks(name).parent.mkdir(exist_ok=True)
             files.tasks(name).write_text(render(columns, rows), encoding="utf-8", newline="")
         if source.mode == "spec":
@@ -132,7 +133,7 @@ def check_against_catalogs(
 ) -> None:
     """Raise unless every combo's concepts exist and every template in use can be rendered."""
     data = settings.data
-    for combo_id in dict.fromkeys(entry.combo_id for entry in membership.stage("draft")):
+    for combo_id in dict.fromkeys(entry.combo_id for entry in membership.stage(FIRST)):
         combos_module.check(known[combo_id], catalogs, data.combo_mappings)
     for stage, template_id in dict.fromkeys((entry.stage, entry.template_id) for entry in membership):
         if not catalogs.template(stage, template_id).copies:
@@ -145,7 +146,7 @@ def _missing_in_catalogs(entry: Entry, catalogs: Catalogs, known: Mapping[str, C
     copies = catalogs.template(entry.stage, entry.template_id).copies
     if entry.llm_model_id not in catalogs.models and not (copies and not entry.llm_model_id):
         return f"unknown model '{entry.llm_model_id}'"
-    if entry.stage == "draft" and entry.combo_id not in known:
+    if entry.stage == FIRST and entry.combo_id not in known:
         return f"unknown combo '{entry.combo_id}'"
     return None
 
@@ -183,8 +184,7 @@ def _expand_curated(
     settings = settings.model_copy(update=dict(source.settings))
     selection = curated.read_selection(Path(source.settings["selection"]), data)
     axes = curated.Axes(
-        active.active_templates(settings, catalogs, "essay"),
-        active.active_templates(settings, catalogs, "evaluation"),
+        {stage: active.active_templates(settings, catalogs, stage) for stage in STAGES},
         active.judges(catalogs),
     )
     maker = Maker(source.cohort_id, catalogs, combos_module.load(data).__contains__, rules, data)

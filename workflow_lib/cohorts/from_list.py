@@ -8,17 +8,14 @@ import yaml
 from .. import tables
 from ..errors import StoreError
 from ..files import read_recorded, write_text
-from ..paths import PARENT_STAGE
+from ..paths import DataRoot
 from ..settings import Settings
+from ..stages import JUDGED, JUDGING, PARENT_STAGE, STAGE
 from . import expansion, membership, sources
 from .authoring import expand_texts, new_cohort
 from .membership import Entry, Membership, in_store
 
-CELL_AXES = {
-    "draft": ("combo_id", "draft_template", "draft_llm", "draft_replicate"),
-    "essay": ("essay_template", "essay_llm", "essay_replicate"),
-    "evaluation": ("evaluation_template", "evaluation_llm", "evaluation_replicate"),
-}
+CELL_AXES = {stage.name: stage.columns if stage.parent else ("combo_id", *stage.columns) for stage in STAGE.values()}
 
 
 def entries_of(settings: Settings, cohort_id: str, essays: Sequence[str]) -> list[Entry]:
@@ -30,21 +27,26 @@ def entries_of(settings: Settings, cohort_id: str, essays: Sequence[str]) -> lis
     data = settings.data
     entries: dict[str, Entry] = {}
     for gen_id in essays:
-        essay = membership.from_store(data, "essay", gen_id, cohort_id)
-        draft = membership.from_store(data, "draft", essay.parent_gen_id, cohort_id)
-        entries[draft.gen_id] = draft
-        model = essay.llm_model_id or draft.llm_model_id
-        entries[gen_id] = essay._replace(combo_id=draft.combo_id, llm_model_id=model)
+        for entry in _lineage(data, JUDGED, gen_id, cohort_id):
+            entries[entry.gen_id] = entry
     evaluations = []
-    for gen_id in in_store(data, "evaluation"):
-        recorded = read_recorded(data.generation("evaluation", gen_id).metadata)
+    for gen_id in in_store(data, JUDGING):
+        recorded = read_recorded(data.generation(JUDGING, gen_id).metadata)
         parent = entries.get(str(recorded.get("parent_gen_id")))
         if parent is not None:
-            evaluation = membership.from_store(data, "evaluation", gen_id, cohort_id)
+            evaluation = membership.from_store(data, JUDGING, gen_id, cohort_id)
             evaluations.append(evaluation._replace(combo_id=parent.combo_id))
     place = {gen_id: index for index, gen_id in enumerate(essays)}
     evaluations.sort(key=lambda one: (place[one.parent_gen_id], one.template_id, one.llm_model_id, one.replicate))
     return Membership([*entries.values(), *evaluations]).entries
+
+
+def _lineage(data: DataRoot, stage: str, gen_id: str, cohort_id: str) -> list[Entry]:
+    entry = membership.from_store(data, stage, gen_id, cohort_id)
+    if stage not in PARENT_STAGE:
+        return [entry]
+    chain = _lineage(data, PARENT_STAGE[stage], entry.parent_gen_id, cohort_id)
+    return [*chain, membership.of_parent(entry, chain[-1])._replace(combo_id=chain[0].combo_id)]
 
 
 def cohort_from(settings: Settings, cohort_id: str, essays: Sequence[str], origin: str) -> tuple[Membership, bool]:
@@ -93,13 +95,13 @@ def _crossed_spec_of(wanted: Membership, essay_model: str, origin: str) -> dict[
 
     A further judge is one more word in it. None if there are no evaluations.
     """
-    evaluations = wanted.stage("evaluation")
+    evaluations = wanted.stage(JUDGING)
     if not evaluations:
         return None
-    axes = [*CELL_AXES["draft"], *CELL_AXES["essay"]]
+    axes = [axis for stage in _up_to(JUDGED) for axis in CELL_AXES[stage]]
     levels = zip(*((one.template_id, one.llm_model_id, str(one.replicate)) for one in evaluations), strict=True)
-    crossed = {axis: list(dict.fromkeys(values)) for axis, values in zip(CELL_AXES["evaluation"], levels, strict=True)}
-    return _spec_files(wanted, wanted.stage("essay"), "essays", axes, crossed, essay_model, origin)
+    crossed = {axis: list(dict.fromkeys(values)) for axis, values in zip(CELL_AXES[JUDGING], levels, strict=True)}
+    return _spec_files(wanted, wanted.stage(JUDGED), "essays", axes, crossed, essay_model, origin)
 
 
 def _spec_of(wanted: Membership, essay_model: str, origin: str) -> dict[str, str] | None:

@@ -12,8 +12,9 @@ from .. import catalogs as catalogs_module
 from ..catalogs import Catalogs, combos
 from ..errors import ConfigError, MembershipError
 from ..files import dump_json, read_json, sha256_file, write_json
-from ..paths import STAGES, Cohort
+from ..paths import Cohort
 from ..settings import Settings
+from ..stages import FIRST, STAGES
 from .membership import Entry, Membership
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def of_expansion(settings: Settings, source: "Source", membership: Membership, c
     baseline = previous.get("parsers", {})
     return {
         "cohort_id": source.cohort_id,
-        "combos": distinct(lambda entry: entry.combo_id, "draft"),
+        "combos": distinct(lambda entry: entry.combo_id, FIRST),
         "templates": {stage: distinct(lambda entry: entry.template_id, stage) for stage in STAGES},
         "models": {stage: distinct(lambda entry: entry.llm_model_id, stage) for stage in STAGES},
         "replicates": {

@@ -5,10 +5,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-from .. import ids
 from ..errors import DayDreamError, MembershipError
 from ..files import read_json
-from ..paths import PARENT_STAGE, STAGES, DataRoot, is_safe_id
+from ..paths import DataRoot, is_safe_id
+from ..stages import PARENT_STAGE, PARENTS, STAGE, STAGES
 from ..tables import Row, counting_number, read_rows
 
 COLUMNS = (
@@ -151,10 +151,10 @@ def _problem(entry: Entry, stages: Mapping[str, str], seen: set[str]) -> str | N
         return "stands there twice"
     if not is_safe_id(entry.gen_id):
         return "gen_id is not a safe file name"
-    if entry.stage == "draft":
-        return "a draft has no parent" if entry.parent_gen_id else None
-    wanted = PARENT_STAGE[entry.stage]
-    a_parent = "an essay" if wanted == "essay" else f"a {wanted}"
+    wanted = PARENT_STAGE.get(entry.stage)
+    if wanted is None:
+        return f"{_a(entry.stage)} has no parent" if entry.parent_gen_id else None
+    a_parent = _a(wanted)
     if not entry.parent_gen_id:
         return f"has no parent_gen_id; its parent must be {a_parent}"
     found = stages.get(entry.parent_gen_id)
@@ -162,6 +162,10 @@ def _problem(entry: Entry, stages: Mapping[str, str], seen: set[str]) -> str | N
         state = f"is of stage {found}" if found else "is not in this cohort"
         return f"parent {entry.parent_gen_id} {state}; it must be {a_parent} of it"
     return None
+
+
+def _a(stage: str) -> str:
+    return f"an {stage}" if stage[0] in "aeiou" else f"a {stage}"
 
 
 def read(data: DataRoot, cohort_id: str, exists: Callable[[Entry], str | None] | None = None) -> Membership:
@@ -228,11 +232,7 @@ def _completed(data: DataRoot, path: Path, rows: list[Row], cohort_id: str) -> l
             raise MembershipError(path, place, f"'{row['gen_id']}' is not a safe file name")
         entry = from_store(data, row["stage"], row["gen_id"], cohort_id)
         parent = entries.get(entry.parent_gen_id)
-        if parent:
-            entry = entry._replace(combo_id=entry.combo_id or parent.combo_id)
-        if parent and entry.stage == "essay":
-            entry = entry._replace(llm_model_id=entry.llm_model_id or parent.llm_model_id)
-        entries[entry.gen_id] = entry
+        entries[entry.gen_id] = of_parent(entry, parent) if parent else entry
     return list(entries.values())
 
 
@@ -265,86 +265,18 @@ def from_store(data: DataRoot, stage: str, gen_id: str, cohort_id: str) -> Entry
         raise MembershipError(path, "", f"does not describe a generation: {error!r}") from None
 
 
+def of_parent(entry: Entry, parent: Entry) -> Entry:
+    """Return a row from the store with what its metadata.json may leave out, from its parent's row."""
+    model = entry.llm_model_id
+    if STAGE[entry.stage].models == PARENTS:
+        # a copy, or made by an older tool
+        model = model or parent.llm_model_id
+    return entry._replace(combo_id=entry.combo_id or parent.combo_id, llm_model_id=model)
+
+
 def in_store(data: DataRoot, stage: str) -> list[str]:
     """Return the gen_ids of a stage that the store has a folder for, sorted."""
     folder = data.gens / stage
     if not folder.is_dir():
         return []
     return sorted(path.name for path in folder.iterdir() if is_safe_id(path.name) and path.is_dir())
-
-
-def task_rows(membership: Membership, stage: str) -> tuple[tuple[str, ...], Iterator[dict[str, object]]]:
-    """Return the columns and rows of a stage's task table: membership with readable keys [SPEC 5.2]."""
-    columns, row_of = {
-        "draft": (
-            ("draft_task_id", "gen_id", "combo_id", "draft_template", "draft_model", "replicate"),
-            _draft_task,
-        ),
-        "essay": (
-            (
-                "essay_task_id",
-                "gen_id",
-                "parent_gen_id",
-                "draft_task_id",
-                "combo_id",
-                "draft_template",
-                "essay_template",
-                "essay_model",
-                "replicate",
-            ),
-            _essay_task,
-        ),
-        "evaluation": (
-            (
-                "evaluation_task_id",
-                "gen_id",
-                "parent_gen_id",
-                "combo_id",
-                "evaluation_template",
-                "evaluation_model",
-                "replicate",
-            ),
-            _evaluation_task,
-        ),
-    }[stage]
-    return columns, (row_of(membership, entry) for entry in membership.stage(stage))
-
-
-def _draft_task(membership: Membership, entry: Entry) -> dict[str, object]:
-    return {
-        "draft_task_id": ids.draft_task_id(entry.combo_id, entry.template_id, entry.llm_model_id, entry.replicate),
-        "gen_id": entry.gen_id,
-        "combo_id": entry.combo_id,
-        "draft_template": entry.template_id,
-        "draft_model": entry.llm_model_id,
-        "replicate": entry.replicate,
-    }
-
-
-def _essay_task(membership: Membership, entry: Entry) -> dict[str, object]:
-    draft = _draft_task(membership, membership.by_id[entry.parent_gen_id])
-    return {
-        "essay_task_id": ids.essay_task_id(str(draft["draft_task_id"]), entry.template_id, entry.replicate),
-        "gen_id": entry.gen_id,
-        "parent_gen_id": entry.parent_gen_id,
-        "draft_task_id": draft["draft_task_id"],
-        "combo_id": entry.combo_id,
-        "draft_template": draft["draft_template"],
-        "essay_template": entry.template_id,
-        "essay_model": entry.llm_model_id,
-        "replicate": entry.replicate,
-    }
-
-
-def _evaluation_task(membership: Membership, entry: Entry) -> dict[str, object]:
-    return {
-        "evaluation_task_id": ids.evaluation_task_id(
-            entry.parent_gen_id, entry.template_id, entry.llm_model_id, entry.replicate
-        ),
-        "gen_id": entry.gen_id,
-        "parent_gen_id": entry.parent_gen_id,
-        "combo_id": entry.combo_id,
-        "evaluation_template": entry.template_id,
-        "evaluation_model": entry.llm_model_id,
-        "replicate": entry.replicate,
-    }

@@ -7,38 +7,36 @@ from .. import ids
 from ..catalogs import Catalogs
 from ..errors import DayDreamError, StoreError, nearest
 from ..files import read_json
-from ..paths import METADATA, STAGES, DataRoot
+from ..paths import METADATA, DataRoot
+from ..stages import COPY, FIRST, PARENT_STAGE, PARENTS, STAGE, STAGES, Stage
 from ..tables import counting_number
+from . import tasks
 from .membership import Entry
 
-COLUMN_ALIASES = {
-    "combo_id": ("combo_id", "combo"),
-    "draft_template": ("draft_template",),
-    "draft_llm": ("draft_llm", "draft_model", "generation_llm"),
-    "essay_template": ("essay_template",),
-    "essay_llm": ("essay_llm",),
-    "evaluation_template": ("evaluation_template",),
-    "evaluation_llm": ("evaluation_llm",),
-    "draft_replicate": ("draft_replicate", "draft_template_replicate", "draft_rep"),
-    "essay_replicate": ("essay_replicate", "essay_template_replicate", "essay_rep"),
-    "evaluation_replicate": (
-        "evaluation_replicate",
-        "evaluation_template_replicate",
-        "evaluation_llm_replicate",
-        "evaluation_rep",
-    ),
-}
-_NEEDS = {
-    "draft_template": ("combo_id", "draft_llm"),
-    "essay_template": ("draft_template",),
-    "essay_llm": ("essay_template",),
-    "evaluation_template": ("essay_template", "evaluation_llm"),
-    "evaluation_llm": ("evaluation_template",),
-    "draft_replicate": ("draft_template",),
-    "essay_replicate": ("essay_template",),
-    "evaluation_replicate": ("evaluation_template",),
+COLUMN_ALIASES = {"combo_id": ("combo_id", "combo")} | {
+    column: (column, *aliases)
+    for stage in STAGE.values()
+    for column, aliases in (
+        (stage.template_column, ()),
+        (stage.model_column, stage.model_aliases),
+        (stage.replicate_column, stage.replicate_aliases),
+    )
 }
 _NO_MODEL = ("", "none")
+
+
+def _needs() -> dict[str, tuple[str, ...]]:
+    """Return column of a spec -> the columns that it makes no sense without."""
+    found: dict[str, tuple[str, ...]] = {}
+    for stage in STAGE.values():
+        source = STAGE[stage.parent].template_column if stage.parent else "combo_id"
+        found[stage.template_column] = (source,) if stage.models == PARENTS else (source, stage.model_column)
+        found[stage.model_column] = found[stage.replicate_column] = (stage.template_column,)
+    return found
+
+
+_NEEDS = _needs()
+_FIRST_TEMPLATE = STAGE[FIRST].template_column
 
 
 class RowError(DayDreamError):
@@ -117,8 +115,8 @@ def _canonical(columns: Sequence[str]) -> dict[str, str]:
             raise RowError(f"'{column}' names the column {alias_of[column]} a second time", None, column)
         name_of[column] = alias_of[column]
     have = set(name_of.values())
-    if "draft_template" not in have:
-        raise RowError("a cohort needs the columns combo_id, draft_template and draft_llm")
+    if _FIRST_TEMPLATE not in have:
+        raise RowError(f"a cohort needs the columns combo_id, {_FIRST_TEMPLATE} and {STAGE[FIRST].model_column}")
     for name, needed in _NEEDS.items():
         missing = [other for other in needed if other not in have]
         if name in have and missing:
@@ -167,121 +165,101 @@ class Maker:
         self._ids.setdefault(signature, entry.gen_id)
         return self.entries[entry.stage].setdefault(entry.gen_id, entry)
 
-    def draft(self, combo_id: str, template: str, model: str, replicate: int) -> Entry:
-        """Take up a draft."""
-        return self._entry("draft", None, combo_id, template, model, replicate, counted_model=model)
-
-    def essay(self, draft: Entry, template: str, model: str, replicate: int) -> Entry:
-        """Take up an essay; a copy is its draft's only one, whatever model and replicate are named."""
-        if self.catalogs.template("essay", template).copies:
-            return self._entry("essay", draft, draft.combo_id, template, draft.llm_model_id, 1, None)
-        same = self.rules.essay_model == "never" or model.lower() == draft.llm_model_id.lower()
-        return self._entry("essay", draft, draft.combo_id, template, model, replicate, None if same else model)
-
-    def evaluation(self, essay: Entry, template: str, model: str, replicate: int) -> Entry:
-        """Take up an evaluation."""
-        return self._entry("evaluation", essay, essay.combo_id, template, model, replicate, counted_model=model)
-
     def add(self, row: Mapping[str, str]) -> None:
         """Take up the generations of a row of a design; columns by their first names (`COLUMN_ALIASES`)."""
-        self._check_level("combo_id", row["combo_id"])
-        drafts = [self._draft(row, replicate) for replicate in self._replicates("draft", row.get("draft_replicate"))]
-        if "essay_template" not in row:
-            return
-        essays = [essay for draft in drafts for essay in self._essays(draft, row)]
-        self.collapsed += self._names_more_than_a_copy(row)
-        if "evaluation_template" not in row:
-            return
-        replicates = self._replicates("evaluation", row.get("evaluation_replicate"))
-        for essay in essays:
-            for replicate in replicates:
-                self._evaluation(essay, row, replicate)
+        combo_id = row["combo_id"]
+        self._check_level("combo_id", combo_id)
+        parents: list[Entry | None] = [None]
+        for stage in STAGE.values():
+            if stage.template_column not in row:
+                return
+            model = self._checked_model(stage, row)
+            replicates = self._replicates(stage.name, row.get(stage.replicate_column))
+            template = row[stage.template_column]
+            made = [
+                self.take(stage.name, parent or combo_id, template, model, replicate)
+                for parent in parents
+                for replicate in replicates
+            ]
+            self.collapsed += any(self._names_more_than_a_copy(stage, parent, row) for parent in parents[:1])
+            # replicates of a copy are one generation
+            parents = list(dict.fromkeys(made))
 
-    def _draft(self, row: Mapping[str, str], replicate: int) -> Entry:
-        template, model = row["draft_template"], row["draft_llm"]
-        self._check_level("draft_template", template)
-        self._check_level("draft_llm", model)
-        return self.draft(row["combo_id"], template, model, replicate)
+    def take(self, stage: str, source: Entry | str, template: str, model: str, replicate: int) -> Entry:
+        """Take up a generation and return it.
 
-    def _essays(self, draft: Entry, row: Mapping[str, str]) -> list[Entry]:
-        template = row["essay_template"]
-        self._check_level("essay_template", template)
-        model = row.get("essay_llm", "")
-        if model.lower() in _NO_MODEL:
-            model = draft.llm_model_id
-        else:
-            self._check_level("essay_llm", model)
-        replicates = self._replicates("essay", row.get("essay_replicate"))
-        essays = (self.essay(draft, template, model, replicate) for replicate in replicates)
-        return list(dict.fromkeys(essays))
+        A copy is its parent's only one, whatever model and replicate are named.
 
-    def _names_more_than_a_copy(self, row: Mapping[str, str]) -> bool:
-        if not self.catalogs.template("essay", row["essay_template"]).copies:
+        Args:
+            stage: its stage.
+            source: its parent, or its combo's id where it has none.
+            template, replicate: what defines it.
+            model: what makes it; "" stands for the parent's.
+        """
+        parent = source if isinstance(source, Entry) else None
+        counted: str | None = model
+        if parent is not None and STAGE[stage].models == PARENTS:
+            model = model or parent.llm_model_id
+            if self._copies(stage, template):
+                model, replicate, counted = parent.llm_model_id, 1, None
+            elif self.rules.essay_model == "never" or model.lower() == parent.llm_model_id.lower():
+                counted = None
+            else:
+                counted = model
+        return self._entry(stage, source, template, model, replicate, counted)
+
+    def _checked_model(self, stage: Stage, row: Mapping[str, str]) -> str:
+        self._check_level(stage.template_column, row[stage.template_column])
+        model = row.get(stage.model_column, "")
+        if stage.models == PARENTS and model.lower() in _NO_MODEL:
+            return ""
+        self._check_level(stage.model_column, model)
+        return model
+
+    def _copies(self, stage: str, template: str) -> bool:
+        return COPY in STAGE[stage].generators and self.catalogs.template(stage, template).copies
+
+    def _names_more_than_a_copy(self, stage: Stage, parent: Entry | None, row: Mapping[str, str]) -> bool:
+        if parent is None or not self._copies(stage.name, row[stage.template_column]):
             return False
-        model = row.get("essay_llm", "")
-        if model.lower() not in _NO_MODEL and model != row["draft_llm"]:
+        model = row.get(stage.model_column, "")
+        if model.lower() not in _NO_MODEL and model != parent.llm_model_id:
             return True
-        return "essay_replicate" in row and self._replicates("essay", row["essay_replicate"]) != [1]
-
-    def _evaluation(self, essay: Entry, row: Mapping[str, str], replicate: int) -> None:
-        template, model = row["evaluation_template"], row["evaluation_llm"]
-        self._check_level("evaluation_template", template)
-        self._check_level("evaluation_llm", model)
-        self.evaluation(essay, template, model, replicate)
+        level = row.get(stage.replicate_column)
+        return level is not None and self._replicates(stage.name, level) != [1]
 
     def _entry(
-        self,
-        stage: str,
-        parent: Entry | None,
-        combo_id: str,
-        template: str,
-        model: str,
-        replicate: int,
-        counted_model: str | None,
+        self, stage: str, source: Entry | str, template: str, model: str, replicate: int, counted_model: str | None
     ) -> Entry:
-        parent_id = parent.gen_id if parent else ""
+        parent_id, combo_id = (source.gen_id, source.combo_id) if isinstance(source, Entry) else ("", source)
         signature = (stage, parent_id or combo_id, template, model, replicate)
         gen_id = self._ids.get(signature)
         if gen_id is not None:
             return self.entries[stage][gen_id]
-        gen_id = self._new_id(stage, parent, combo_id, template, model, replicate, counted_model)
-        entry = Entry(stage, gen_id, self.cohort_id, parent_id, combo_id, template, model, replicate)
-        other = self.entries[stage].get(gen_id)
+        entry = Entry(stage, "", self.cohort_id, parent_id, combo_id, template, model, replicate)
+        entry = entry._replace(gen_id=self._new_id(entry, counted_model))
+        other = self.entries[stage].get(entry.gen_id)
         if other is not None:
             raise RowError(
-                f"two different rows get the id {gen_id}:\n  {_describe(other)}\n  {_describe(entry)}",
+                f"two different rows get the id {entry.gen_id}:\n  {_describe(other)}\n  {_describe(entry)}",
                 "names that differ in case only count as one; with ids.essay_model 'never' an essay's model does "
                 "not count",
             )
-        self._ids[signature] = gen_id
-        self.entries[stage][gen_id] = entry
+        self._ids[signature] = entry.gen_id
+        self.entries[stage][entry.gen_id] = entry
         return entry
 
-    def _new_id(
-        self,
-        stage: str,
-        parent: Entry | None,
-        combo_id: str,
-        template: str,
-        model: str,
-        replicate: int,
-        counted_model: str | None,
-    ) -> str:
+    def _new_id(self, entry: Entry, counted_model: str | None) -> str:
+        stage, template = entry.stage, entry.template_id
         if self.rules.scope == "cohort":
-            task = self._task(stage, parent, combo_id, template, model, replicate)
-            return ids.cohort_scoped_id(stage, task, self.cohort_id)
-        signature = {"template_id": template, "replicate": str(replicate)}
-        if stage != "essay" or self._models_tell_essays_apart(template):
-            signature["llm_model_id"] = model
-        source = parent.gen_id if parent else combo_id
-        signature["parent_gen_id" if parent else "combo_id"] = source
+            return ids.cohort_scoped_id(stage, tasks.scoped_task_id(entry, self._parent), self.cohort_id)
+        source = entry.parent_gen_id or entry.combo_id
+        signature = {"template_id": template, "replicate": str(entry.replicate)}
+        if STAGE[stage].models != PARENTS or self._models_tell_apart(stage, template):
+            signature["llm_model_id"] = entry.llm_model_id
+        signature["parent_gen_id" if entry.parent_gen_id else "combo_id"] = source
         for collision in range(ids.MAX_COLLISIONS + 1):
-            if stage == "draft":
-                gen_id = ids.draft_id(source, template, model, replicate, collision=collision)
-            elif stage == "essay":
-                gen_id = ids.essay_id(source, template, replicate, counted_model, collision=collision)
-            else:
-                gen_id = ids.evaluation_id(source, template, model, replicate, collision=collision)
+            gen_id = ids.content_id(stage, source, template, counted_model, entry.replicate, collision)
             # text instead of a path object: this is asked for every generation of a cohort
             if not _describes_another(f"{self._gens}/{stage}/{gen_id}/{METADATA}", signature):
                 return gen_id
@@ -290,17 +268,11 @@ class Maker:
             "`daydream check` names the generations whose ids do not fit their metadata",
         )
 
-    def _models_tell_essays_apart(self, template: str) -> bool:
-        return self.rules.essay_model != "never" and not self.catalogs.template("essay", template).copies
+    def _parent(self, entry: Entry) -> Entry | None:
+        return self.entries[PARENT_STAGE[entry.stage]][entry.parent_gen_id] if entry.parent_gen_id else None
 
-    def _task(self, stage: str, parent: Entry | None, combo_id: str, template: str, model: str, replicate: int) -> str:
-        if parent is None:
-            return ids.draft_task_id(combo_id, template, model, replicate)
-        if stage == "essay":
-            task = ids.essay_task_id(_draft_task(parent), template, replicate)
-            # the task id names no essay model; two essay models of one draft must not share an id
-            return task if model == parent.llm_model_id else f"{task}__{model}"
-        return ids.evaluation_task_id(parent.gen_id, template, model, replicate)
+    def _models_tell_apart(self, stage: str, template: str) -> bool:
+        return self.rules.essay_model != "never" and not self._copies(stage, template)
 
     def _replicates(self, stage: str, level: str | None) -> list[int]:
         if level is None:
@@ -329,10 +301,6 @@ class Maker:
                 what = "model" if kind == "llm" else f"{stage} template"
                 raise RowError(f"unknown {what} '{level}'", nearest(level, known), self.written_as[column], level)
         self._known.add((column, level))
-
-
-def _draft_task(draft: Entry) -> str:
-    return ids.draft_task_id(draft.combo_id, draft.template_id, draft.llm_model_id, draft.replicate)
 
 
 def _describe(entry: Entry) -> str:

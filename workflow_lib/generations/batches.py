@@ -13,6 +13,7 @@ from ..errors import DayDreamError
 from ..files import write_json
 from ..paths import DataRoot
 from ..settings import PoolSettings, Settings
+from ..stages import STAGES
 from . import failures, make
 from .mode import is_copy, pool_of
 
@@ -55,7 +56,7 @@ def chunks(settings: Settings, within: Membership, open_work: Iterable[Entry], s
     """
     asked = {one.gen_id for entry in open_work for one in within.lineage(entry)}
     found = []
-    for stage in ("draft", "essay", "evaluation"):
+    for stage in STAGES:
         for index in range(-(-len(within.stage(stage)) // size)):
             lacking = tuple(
                 entry

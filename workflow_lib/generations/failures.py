@@ -14,7 +14,8 @@ from ..calls.journal import Journal, UnreadableAnswer, now
 from ..cohorts.membership import Entry
 from ..errors import DayDreamError, StoreError
 from ..files import read_recorded, write_json
-from ..paths import STAGES, DataRoot, Generation
+from ..paths import DataRoot, Generation
+from ..stages import STAGES
 
 BUDGET = "budget_exhausted"
 UNREADABLE = "unreadable_answer"

@@ -11,6 +11,7 @@ from ..errors import StoreError
 from ..files import encode, read_recorded, read_text, sha256_text, write_json, write_text
 from ..paths import Generation
 from ..settings import Settings
+from ..stages import PARENT_STAGE, STAGE
 from . import failures, parsing
 from .mode import input_mode, is_copy, template_of
 from .prompts import Parent, parent_of_file, render, request_for
@@ -177,7 +178,7 @@ def _copy(settings: Settings, generation: Generation, entry: Entry, *, fresh: bo
     write_json(
         generation.raw_metadata,
         {
-            "function": f"{entry.stage}_raw",
+            "function": STAGE[entry.stage].raw_rule,
             "stage": entry.stage,
             "gen_id": entry.gen_id,
             "mode": "copy",
@@ -230,10 +231,10 @@ def metadata_of(settings: Settings, entry: Entry, mode: str, origin: str | None)
         "replicate": entry.replicate,
         "origin_cohort_id": origin or entry.cohort_id,
     }
-    if entry.stage == "draft":
-        content["combo_id"] = entry.combo_id
-    else:
+    if entry.stage in PARENT_STAGE:
         content["parent_gen_id"] = entry.parent_gen_id
+    else:
+        content["combo_id"] = entry.combo_id
     experiment = read_recorded(settings.data.cohort(entry.cohort_id).manifest).get("experiment_id")
     if experiment:
         content["experiment_id"] = experiment
@@ -245,7 +246,7 @@ def _raw_metadata(entry: Entry, attempt: Mapping[str, Any], raw: str, prompt: st
     limit = (attempt.get("request") or {}).get("max_tokens")
     told = (usage or {}).get("completion_tokens")
     return {
-        "function": f"{entry.stage}_raw",
+        "function": STAGE[entry.stage].raw_rule,
         "stage": entry.stage,
         "gen_id": entry.gen_id,
         "mode": "llm",

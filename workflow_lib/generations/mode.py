@@ -6,8 +6,9 @@ from .. import catalogs as catalogs_module
 from ..catalogs import Template
 from ..cohorts.membership import Entry
 from ..errors import StoreError
-from ..paths import PARENT_STAGE, DataRoot
+from ..paths import DataRoot
 from ..settings import Settings
+from ..stages import PARENT_STAGE
 
 
 def template_of(data: DataRoot, entry: Entry) -> Template:

@@ -14,6 +14,7 @@ from ..files import read_recorded, read_text, sha256_file, write_json, write_tex
 from ..parsers import ParseFailure
 from ..paths import DataRoot, Generation
 from ..settings import Settings, StageSettings
+from ..stages import STAGE
 from . import failures
 from .mode import input_mode, template_of
 
@@ -39,7 +40,7 @@ def parse(settings: Settings, entry: Entry) -> None:
     write_json(
         generation.parsed_metadata,
         {
-            "function": f"{entry.stage}_parsed",
+            "function": STAGE[entry.stage].parsed_rule,
             "parser_name": template.parser,
             "raw_sha256": sha256_file(generation.raw),
             "success": True,

@@ -10,8 +10,9 @@ from ..catalogs import Model, combos, templates
 from ..cohorts.membership import Entry
 from ..errors import StoreError
 from ..files import read_recorded, read_text, sha256_text
-from ..paths import PARENT_STAGE, DataRoot, Generation
+from ..paths import DataRoot, Generation
 from ..settings import Settings
+from ..stages import PARENT_STAGE, STAGE
 from .mode import template_of
 
 
@@ -57,14 +58,15 @@ def render(settings: Settings, entry: Entry, parent: Parent | None = None) -> Pr
     """
     data = settings.data
     template = template_of(data, entry)
-    if entry.stage == "draft":
+    if entry.stage not in PARENT_STAGE:
         variables = {"concepts": _concepts(data, entry.combo_id)}
-        return Prompt(templates.render(data.template("draft", entry.template_id), "draft", variables), None, None)
+        text = templates.render(data.template(entry.stage, entry.template_id), entry.stage, variables)
+        return Prompt(text, None, None)
     source = parent or parent_on_disk(data, entry)
     sha = sha256_text(source.text)
     if template.copies:
         return Prompt(source.text, sha, source.attempt)
-    texts = {name: source.text for name in templates.VARIABLES[entry.stage]}
+    texts = {name: source.text for name in STAGE[entry.stage].variables}
     rendered = templates.render(data.template(entry.stage, entry.template_id), entry.stage, texts)
     return Prompt(rendered, sha, source.attempt)
 

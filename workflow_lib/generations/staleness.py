@@ -8,8 +8,9 @@ from ..catalogs import Model
 from ..cohorts.membership import Entry
 from ..errors import DayDreamError
 from ..files import read_text, sha256_file, sha256_text
-from ..paths import PARENT_STAGE, Generation
+from ..paths import Generation
 from ..settings import Settings
+from ..stages import PARENT_STAGE
 from .prompts import render, request_for
 
 if TYPE_CHECKING:

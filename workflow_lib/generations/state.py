@@ -19,8 +19,9 @@ from ..calls.served import served_other_model
 from ..cohorts.membership import Entry
 from ..errors import DayDreamError
 from ..files import read_recorded, read_text, sha256_text
-from ..paths import ATTEMPTS, FAILURE, PARENT_STAGE, PARSED, RAW, RAW_METADATA, Generation
+from ..paths import ATTEMPTS, FAILURE, PARSED, RAW, RAW_METADATA, Generation
 from ..settings import Settings
+from ..stages import PARENT_STAGE
 from . import failures, make, parsing
 from .failures import Failure
 from .mode import is_copy, template_of

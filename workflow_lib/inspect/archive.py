@@ -21,8 +21,8 @@ from ..errors import ConfigError, DayDreamError, MembershipError, StoreError, ne
 from ..files import read_recorded
 from ..generations.staleness import STALE
 from ..generations.state import States
-from ..paths import STAGES
 from ..settings import Settings
+from ..stages import STAGES
 
 
 @dataclass(frozen=True)

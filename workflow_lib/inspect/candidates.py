@@ -14,6 +14,7 @@ from ..errors import ConfigError, DayDreamError, MembershipError, nearest
 from ..files import read_text, write_text
 from ..paths import DataRoot, is_safe_id
 from ..settings import Settings
+from ..stages import JUDGED, JUDGING
 
 if TYPE_CHECKING:
     from ..results.scores import Judgement
@@ -71,7 +72,7 @@ def judgements(settings: Settings, within: Membership | None) -> list["Judgement
 
     if within is not None:
         return scores.of_cohort(settings, within)
-    return scores.of_store(settings, in_store(settings.data, "evaluation"))
+    return scores.of_store(settings, in_store(settings.data, JUDGING))
 
 
 def top(found: Iterable["Judgement"], template: str | None = None, judges: Sequence[str] = ()) -> list[Ranked]:
@@ -102,7 +103,7 @@ def check_names(
     """Raise ConfigError for an evaluation template or judge that neither a catalog nor an evaluation names."""
     catalogs = catalogs_module.load(settings.data)
     found = list(found)
-    templates = {*catalogs.templates["evaluation"], *(one.evaluation.template_id for one in found)}
+    templates = {*catalogs.templates[JUDGING], *(one.evaluation.template_id for one in found)}
     if template is not None and template not in templates:
         raise ConfigError(f"unknown evaluation template '{template}'", nearest(template, templates))
     models = {*catalogs.models, *(one.evaluation.llm_model_id for one in found)}
@@ -229,5 +230,5 @@ def _candidate(data: DataRoot, one: Ranked) -> dict[str, object]:
         "judges": len(one.by_judge),
         "evaluations": one.evaluations,
         **describe(one),
-        "generation_response_path": data.generation("essay", one.gen_id).parsed.relative_to(data.root).as_posix(),
+        "generation_response_path": data.generation(JUDGED, one.gen_id).parsed.relative_to(data.root).as_posix(),
     }

@@ -1,5 +1,6 @@
 """What is wrong with a store, and what of it can be put right from the rest [SPEC 10 check]."""
 
+import contextlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,12 +11,13 @@ from .. import catalogs as catalogs_module
 from .. import cohorts, generations, ids, parsers, tables
 from ..calls.journal import Journal
 from ..catalogs import Catalogs, combos
-from ..cohorts import membership
+from ..cohorts import membership, tasks
 from ..cohorts.membership import Entry, Membership
 from ..errors import DayDreamError, MembershipError, nearest
 from ..files import encode, read_json, read_recorded, read_text, sha256_file, write_json
-from ..paths import PARENT_STAGE, STAGES, DataRoot, Generation, is_safe_id
+from ..paths import DataRoot, Generation, is_safe_id
 from ..settings import Settings
+from ..stages import FIRST, JUDGING, PARENT_STAGE, PARENTS, STAGE, STAGES
 
 MISSING_FILE = "missing_file"
 EMPTY_FILE = "empty_file"
@@ -345,7 +347,7 @@ class _Check:
 
     def _note_raw(self, files: Generation, entry: Entry) -> None:
         size = files.raw.stat().st_size
-        if entry.stage == "evaluation":
+        if entry.stage == JUDGING:
             # judges agree, and a verdict of one line is the same for many essays
             if size >= SHORTEST_TELLING_VERDICT:
                 self.raws[entry.stage, sha256_file(files.raw)].setdefault(entry.parent_gen_id, files)
@@ -353,7 +355,7 @@ class _Check:
             self.raws[entry.stage, sha256_file(files.raw)][entry.gen_id] = files
 
     def _lineage(self, files: Generation, entry: Entry) -> Iterator[Finding]:
-        if entry.stage == "draft":
+        if entry.stage == FIRST:
             if entry.combo_id not in self.combos:
                 yield self._finding(
                     UNKNOWN_COMBO,
@@ -418,39 +420,23 @@ def _scope_of(manifest: Mapping[str, Any] | None) -> str:
 
 def _scoped_ids(cohort_id: str, rows: Membership) -> set[tuple[str, str]]:
     """Return (stage, gen_id) of the rows whose id follows from cohort and task."""
-    tasks: dict[str, str] = {}
-    found = set()
-    for entry in rows:
-        parent = rows.parent(entry)
-        if parent is None:
-            task = ids.draft_task_id(entry.combo_id, entry.template_id, entry.llm_model_id, entry.replicate)
-        elif entry.stage == "essay":
-            task = ids.essay_task_id(tasks[parent.gen_id], entry.template_id, entry.replicate)
-            if entry.llm_model_id != parent.llm_model_id:
-                task = f"{task}__{entry.llm_model_id}"
-        else:
-            task = ids.evaluation_task_id(parent.gen_id, entry.template_id, entry.llm_model_id, entry.replicate)
-        tasks[entry.gen_id] = task
-        if entry.gen_id == ids.cohort_scoped_id(entry.stage, task, cohort_id):
-            found.add((entry.stage, entry.gen_id))
-    return found
+    return {
+        (entry.stage, entry.gen_id)
+        for entry in rows
+        if entry.gen_id == ids.cohort_scoped_id(entry.stage, tasks.scoped_task_id(entry, rows.parent), cohort_id)
+    }
 
 
 def _content_ids(entry: Entry) -> set[str]:
     """Return every id that the contents of a generation may have got."""
-    template, model, replicate = entry.template_id, entry.llm_model_id, entry.replicate
+    source = entry.parent_gen_id or entry.combo_id
+    # where the parent's model is the rule, a model counts only if it differs
+    models = [entry.llm_model_id, None] if STAGE[entry.stage].models == PARENTS else [entry.llm_model_id]
     found: set[str] = set()
     for collision in range(ids.MAX_COLLISIONS + 1):
-        try:
-            if entry.stage == "draft":
-                found.add(ids.draft_id(entry.combo_id, template, model, replicate, collision))
-            elif entry.stage == "evaluation":
-                found.add(ids.evaluation_id(entry.parent_gen_id, template, model, replicate, collision))
-            else:
-                found.add(ids.essay_id(entry.parent_gen_id, template, replicate, None, collision))
-                found.add(ids.essay_id(entry.parent_gen_id, template, replicate, model, collision))
-        except ValueError:
-            continue
+        for model in models:
+            with contextlib.suppress(ValueError):
+                found.add(ids.content_id(entry.stage, source, entry.template_id, model, entry.replicate, collision))
     return found
 
 

@@ -19,8 +19,9 @@ from ..errors import ConfigError
 from ..files import encode, read_recorded
 from ..generations.staleness import STALE
 from ..generations.state import States
-from ..paths import PARENT_STAGE, STAGES, DataRoot
+from ..paths import DataRoot
 from ..settings import PoolSettings, Settings
+from ..stages import PARENT_STAGE, STAGES
 from . import prompts, scope
 from .scope import Scope
 

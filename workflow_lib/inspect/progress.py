@@ -18,8 +18,9 @@ from ..cohorts.membership import Entry, Membership
 from ..files import read_recorded
 from ..generations import failures
 from ..generations.failures import Failure
-from ..paths import ATTEMPTS, FAILURE, PARSED, RAW, STAGES, DataRoot
+from ..paths import ATTEMPTS, FAILURE, PARSED, RAW, DataRoot
 from ..settings import PoolSettings, Settings
+from ..stages import STAGES
 from . import scope
 from .status import Spent
 

@@ -8,8 +8,8 @@ from ..catalogs import combos as combos_module
 from ..catalogs import templates
 from ..catalogs.combos import Combo
 from ..cohorts.membership import Entry
-from ..paths import PARENT_STAGE
 from ..settings import Settings
+from ..stages import PARENT_STAGE, STAGE
 from .scope import Scope
 
 
@@ -36,7 +36,7 @@ def prompt(settings: Settings, entry: Entry, combos: Mapping[str, Combo]) -> str
 def stand_in(settings: Settings, entry: Entry, parent_chars: int) -> str:
     """Return the prompt of an essay or evaluation as it would be with a parent's text of a length."""
     text = "x" * parent_chars
-    values = {name: text for name in templates.VARIABLES[entry.stage]}
+    values = {name: text for name in STAGE[entry.stage].variables}
     return templates.render(settings.data.template(entry.stage, entry.template_id), entry.stage, values)
 
 
@@ -56,5 +56,5 @@ def _of_new_combo(settings: Settings, entry: Entry, combo: Combo) -> str:
         }
         for concept_id in combo.concept_ids
     ]
-    path = settings.data.template("draft", entry.template_id)
-    return templates.render(path, "draft", {"concepts": concepts})
+    path = settings.data.template(entry.stage, entry.template_id)
+    return templates.render(path, entry.stage, {"concepts": concepts})

@@ -10,8 +10,9 @@ from ..cohorts.membership import Membership
 from ..generations.failures import Failure
 from ..generations.staleness import STALE
 from ..generations.state import States
-from ..paths import STAGES, DataRoot
+from ..paths import DataRoot
 from ..settings import Settings
+from ..stages import STAGES
 
 
 @dataclass

@@ -15,7 +15,7 @@ from .prompt import Brief, Concept, read_brief, sentences
 
 # Per model: richness that it starts from, share of the length asked for that it delivers.
 _MODELS = {"sim-writer-a": (0.58, 1.0), "sim-writer-b": (0.36, 0.82)}
-_DEFAULT_WORDS = {"draft": 520, "essay": 680}
+_WORDS_OF_DRAFT, _WORDS_OF_ESSAY = 520, 680
 _SENTENCE_WORDS = 22
 _SHORTEST, _LONGEST = 260, 4000
 _NO_CONCEPTS = (
@@ -84,7 +84,7 @@ def write(model: str, prompt: str, dice: Dice) -> str:
 
 
 def _target_words(model: str, brief: Brief) -> int:
-    words = brief.words or _DEFAULT_WORDS["essay" if brief.draft else "draft"]
+    words = brief.words or (_WORDS_OF_ESSAY if brief.draft else _WORDS_OF_DRAFT)
     return max(_SHORTEST, min(_LONGEST, int(words * _MODELS[model][1])))
 
 

@@ -10,6 +10,7 @@ from ..catalogs import combos as combos_module
 from ..cohorts.membership import Membership
 from ..files import read_recorded, write_text
 from ..settings import Settings
+from ..stages import JUDGED, STAGES
 from . import charts, html, overview, reports, search, texts
 from .documents import FOLDERS, Document, Store, collect, is_mixed, scales_of
 from .essay import EssayPages
@@ -57,7 +58,7 @@ def write(settings: Settings, cohort_id: str, membership: Membership) -> Path:
         completeness=tables.completeness,
         failures=tables.failures,
         documents=documents,
-        essays=sum(document.entry.stage == "essay" for document in documents),
+        essays=sum(document.entry.stage == JUDGED for document in documents),
         has_scores=any(document.mean.n for document in documents),
         concepts=concepts,
         ingredients=_ingredients(membership, catalogs),
@@ -147,7 +148,7 @@ def page_data(
 
 
 def _essay_value(document: Document, value: str) -> str:
-    return value if document.entry.stage == "essay" else ""
+    return value if document.entry.stage == JUDGED else ""
 
 
 def _plain(score: float) -> float | int:
@@ -158,7 +159,7 @@ def _plain(score: float) -> float | int:
 def _ingredients(membership: Membership, catalogs: Catalogs) -> list[tuple[str, list[str], list[str], int]]:
     """Return (stage, templates, models, most replicates) for each stage that the cohort has."""
     found = []
-    for stage in ("draft", "essay", "evaluation"):
+    for stage in STAGES:
         entries = membership.stage(stage)
         if entries:
             found.append(

@@ -10,6 +10,7 @@ from ..cohorts import membership as membership_module
 from ..errors import DayDreamError
 from ..files import read_recorded, write_text
 from ..settings import Settings, split_names
+from ..stages import JUDGING
 from . import html, reports
 from .charts import Svg
 from .numbers import Mean, mean_of
@@ -75,7 +76,7 @@ def write(settings: Settings) -> Path:
     unreadable: list[str] = []
     for cohort_id in _cohort_ids(settings):
         try:
-            evaluations = membership_module.read(data, cohort_id).stage("evaluation")
+            evaluations = membership_module.read(data, cohort_id).stage(JUDGING)
         except DayDreamError:
             unreadable.append(cohort_id)
             continue

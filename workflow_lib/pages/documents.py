@@ -14,10 +14,11 @@ from ..errors import DayDreamError
 from ..files import read_recorded, sha256_text
 from ..generations import normalised
 from ..paths import DataRoot
+from ..stages import FIRST, JUDGED, JUDGING, STAGE
 from . import texts
 from .numbers import Mean, mean_of
 
-FOLDERS = {"essay": "essays", "draft": "drafts"}
+FOLDERS = {stage: STAGE[stage].folder for stage in (JUDGED, FIRST)}
 DEFAULT_SCALE = 9.0
 
 
@@ -146,7 +147,7 @@ class Store:
 
 def scales_of(catalogs: Catalogs, rows: Iterable[Mapping[str, str]]) -> dict[str, float]:
     """Return the evaluation templates of a table -> the best score each gives; 9 where no catalog tells."""
-    known = catalogs.templates["evaluation"]
+    known = catalogs.templates[JUDGING]
     return {
         name: known[name].scale_max if name in known else DEFAULT_SCALE
         for name in sorted({row["evaluation_template"] for row in rows})
@@ -176,9 +177,9 @@ def collect(
     mixed = is_mixed(scales)
     for row in rows:
         scores[row["parent_gen_id"]].append(_score(row, 100 / scales[row["evaluation_template"]] if mixed else 1))
-    drafts_used = {entry.parent_gen_id for entry in membership.stage("essay")}
-    found = [_essay(store, membership, entry, scores[entry.gen_id]) for entry in membership.stage("essay")]
-    for entry in membership.stage("draft"):
+    drafts_used = {entry.parent_gen_id for entry in membership.stage(JUDGED)}
+    found = [_essay(store, membership, entry, scores[entry.gen_id]) for entry in membership.stage(JUDGED)]
+    for entry in membership.stage(FIRST):
         if entry.gen_id not in drafts_used:
             cost = _cost(store, [entry])
             found.append(Document(entry, entry, store.parsed(entry), True, [], cost))
@@ -198,7 +199,7 @@ def _essay(store: Store, membership: Membership, entry: Entry, scores: list[Scor
     # the first score decides what is shown; others that judged another text are marked on the page
     judged = next((score for score in scores if score.score is not None), None)
     if judged is not None and judged.stale == "true":
-        found = store.used(entry, read_recorded(store.data.generation("evaluation", judged.gen_id).raw_metadata))
+        found = store.used(entry, read_recorded(store.data.generation(JUDGING, judged.gen_id).raw_metadata))
         if found.text is not None:
             used = found
     return Document(entry, draft, used.text, used.is_present, scores, _cost(store, [draft, entry]))

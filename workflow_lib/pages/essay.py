@@ -13,6 +13,7 @@ from ..catalogs import combos as combos_module
 from ..files import read_recorded, sha256_text, write_text
 from ..paths import Generation
 from ..settings import Settings
+from ..stages import JUDGED, JUDGING
 from . import html, texts
 from .documents import FOLDERS, Document, Score, Store
 from .numbers import Mean, mean_of
@@ -90,7 +91,7 @@ class EssayPages:
             yield path
 
     def _page(self, place: int, document: Document, page: Path) -> str:
-        is_essay = document.entry.stage == "essay"
+        is_essay = document.entry.stage == JUDGED
         template = self._catalogs.templates[document.entry.stage].get(document.entry.template_id)
         copies = is_essay and template is not None and template.copies
         recorded = self._store.recorded(document.entry)
@@ -127,7 +128,7 @@ class EssayPages:
         )
 
     def _draft_files(self, document: Document) -> Generation:
-        return self._data.generation("draft", document.draft.gen_id)
+        return self._data.generation(document.draft.stage, document.draft.gen_id)
 
     def _neighbour(self, place: int, page: Path) -> FileLink | None:
         if not 0 <= place < len(self._documents):
@@ -154,7 +155,7 @@ class EssayPages:
         return self._combos[combo_id]
 
     def _judgement(self, score: Score, document: Document, page: Path) -> Judgement:
-        files = self._data.generation("evaluation", score.gen_id)
+        files = self._data.generation(JUDGING, score.gen_id)
         recorded = read_recorded(files.raw_metadata)
         other = False
         if document.text is not None and score.stale == "true":
@@ -173,21 +174,21 @@ class EssayPages:
     def _prompts(self, document: Document, judgements: Sequence[Judgement], page: Path) -> Iterator[Prompt]:
         entry, draft = document.entry, document.draft
         draft_text = None
-        if entry.stage == "essay":
+        if entry.stage == JUDGED:
             draft_files = self._draft_files(document)
-            yield from self._prompt("Draft prompt", [draft_files], None, "", page)
+            yield from self._prompt(f"{draft.stage.capitalize()} prompt", [draft_files], None, "", page)
             draft_text = self._store.used(draft, self._store.recorded(entry)).text
         own = self._data.generation(entry.stage, entry.gen_id)
-        yield from self._prompt(f"{entry.stage.capitalize()} prompt", [own], draft_text, "draft", page)
+        yield from self._prompt(f"{entry.stage.capitalize()} prompt", [own], draft_text, draft.stage, page)
         same: dict[str, list[Judgement]] = defaultdict(list)
         for judgement in judgements:
-            text = texts.read(self._data.generation("evaluation", judgement.score.gen_id).prompt)
+            text = texts.read(self._data.generation(JUDGING, judgement.score.gen_id).prompt)
             if text:
                 same[text].append(judgement)
         for group in same.values():
             judges = ", ".join(dict.fromkeys(judgement.score.judge for judgement in group))
             label = f"Evaluation prompt: {group[0].score.template}, to {judges}"
-            files = [self._data.generation("evaluation", judgement.score.gen_id) for judgement in group]
+            files = [self._data.generation(JUDGING, judgement.score.gen_id) for judgement in group]
             yield from self._prompt(label, files, document.text, entry.stage, page)
 
     def _prompt(

@@ -9,8 +9,8 @@ from ..cohorts.membership import Membership
 from ..generations.staleness import STALE
 from ..generations.state import State as GenerationState
 from ..generations.state import States
-from ..paths import STAGES
 from ..settings import Settings
+from ..stages import STAGES
 
 
 @dataclass

@@ -13,6 +13,7 @@ from ..generations import failures
 from ..generations.failures import Failure
 from ..generations.state import States
 from ..paths import DataRoot
+from ..stages import JUDGING
 from .scores import INVALID, Judgement
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def _of_score(states: States, judgement: Judgement, ranges: Mapping[str, tuple[f
 def _ranges(data: DataRoot) -> dict[str, tuple[float, float]]:
     """Return evaluation template -> the scores that its parser gives, or its scale where that is not known."""
     try:
-        known = catalogs_module.load(data).templates["evaluation"]
+        known = catalogs_module.load(data).templates[JUDGING]
     except DayDreamError:
         return {}
     return {name: parsers.RANGES.get(row.parser, (0.0, row.scale_max)) for name, row in known.items()}

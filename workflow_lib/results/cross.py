@@ -7,6 +7,7 @@ import pandas as pd
 from ..cohorts import membership
 from ..generations.state import States
 from ..settings import Settings, split_names
+from ..stages import JUDGING
 from . import coverage, scores, summary
 from .reports import write_frame
 
@@ -47,13 +48,13 @@ def write(settings: Settings) -> pd.DataFrame:
 def evaluations(settings: Settings) -> list[str]:
     """Return the evaluations of the store, those of `cross_cohort` if it is set, sorted by gen_id."""
     try:
-        with os.scandir(settings.data.gens / "evaluation") as folders:
+        with os.scandir(settings.data.gens / JUDGING) as folders:
             stored = {folder.name for folder in folders if folder.is_dir() and not folder.name.startswith(".")}
     except FileNotFoundError:
         stored = set()
     cohorts = split_names(settings.cross_cohort)
     if cohorts:
-        entries = (entry for name in cohorts for entry in membership.read(settings.data, name).stage("evaluation"))
+        entries = (entry for name in cohorts for entry in membership.read(settings.data, name).stage(JUDGING))
         stored &= {entry.gen_id for entry in entries}
     return sorted(stored)
 

@@ -25,6 +25,7 @@ from ..generations import staleness
 from ..generations.state import States
 from ..paths import DataRoot, Generation
 from ..settings import Settings
+from ..stages import COPY, FIRST, JUDGED, JUDGING, PARENTS, STAGE, STAGES
 from . import coverage, scores
 from .scores import LIST_SEPARATOR, Judgement
 from .summary import DEFAULT_SCALE
@@ -280,9 +281,11 @@ class _Row:
         self.evaluation = _Document(store.data, judgement.evaluation)
         self.essay = store.document(judgement.essay) if judgement.essay else None
         self.draft = store.document(judgement.draft) if judgement.draft else None
+        lineage = [one for one in (self.draft, self.essay, self.evaluation) if one is not None]
+        self._documents = {one.entry.stage: one for one in lineage}
 
     def document(self, stage: str) -> _Document | None:
-        return {"draft": self.draft, "essay": self.essay, "evaluation": self.evaluation}[stage]
+        return self._documents.get(stage)
 
     @property
     def combo_id(self) -> str:
@@ -297,21 +300,21 @@ class _Row:
         if document is not None:
             return document.entry.gen_id
         # what a broken chain would lead to is known by name
-        if stage == "essay":
+        if stage == JUDGED:
             return self.judgement.evaluation.parent_gen_id or None
         return (self.essay.entry.parent_gen_id if self.essay else "") or None
 
     def model_id(self, stage: str) -> str | None:
         document = self.document(stage)
         found = document.entry.llm_model_id if document else ""
-        if stage == "essay" and not found:
+        if STAGE[stage].models == PARENTS and not found:
             # in copy mode the essay is the draft's text
             found = self.draft.entry.llm_model_id if self.draft else ""
         return found or None
 
     @property
     def scale_max(self) -> float:
-        known = self.store.catalogs.templates["evaluation"] if self.store.catalogs else {}
+        known = self.store.catalogs.templates[JUDGING] if self.store.catalogs else {}
         template = known.get(self.judgement.evaluation.template_id)
         return template.scale_max if template else DEFAULT_SCALE
 
@@ -356,17 +359,17 @@ REGISTRY = "combo_mappings.csv"
 
 
 def _lineage() -> Iterable[Column]:
-    yield Column("gen_id", TEXT, "", "The evaluation; unique.", MEMBERSHIP, lambda row: row.gen_id("evaluation"))
-    yield Column("parent_gen_id", TEXT, "", "The essay that was judged.", MEMBERSHIP, lambda row: row.gen_id("essay"))
+    yield Column("gen_id", TEXT, "", "The evaluation; unique.", MEMBERSHIP, lambda row: row.gen_id(JUDGING))
+    yield Column("parent_gen_id", TEXT, "", "The essay that was judged.", MEMBERSHIP, lambda row: row.gen_id(JUDGED))
     yield Column(
-        "draft_gen_id", TEXT, "", "The draft that the essay was made from.", MEMBERSHIP, lambda row: row.gen_id("draft")
+        "draft_gen_id", TEXT, "", "The draft that the essay was made from.", MEMBERSHIP, lambda row: row.gen_id(FIRST)
     )
     yield Column(
         "origin_cohort_id",
         TEXT,
         "",
         "The cohort that first asked for the evaluation; empty if it was not run.",
-        METADATA.format(stage="evaluation"),
+        METADATA.format(stage=JUDGING),
         lambda row: row.judgement.origin_cohort_id or None,
     )
     yield Column(
@@ -374,7 +377,7 @@ def _lineage() -> Iterable[Column]:
         TEXT,
         "",
         "The experiment_id set when the evaluation was made; empty: none.",
-        METADATA.format(stage="evaluation"),
+        METADATA.format(stage=JUDGING),
         lambda row: str(row.evaluation.metadata.get("experiment_id") or "") or None,
     )
 
@@ -408,17 +411,12 @@ def _of_combo(find: Callable[[Combo], Cell]) -> Callable[[_Row], Cell]:
     return lambda row: find(row.combo) if row.combo else None
 
 
-# in the tables of a cohort what is the essay's is called generation_*, and the judge evaluation_llm_model
-_TEMPLATE = {"draft": "draft_template", "essay": "generation_template", "evaluation": "evaluation_template"}
-_MODEL = {"draft": "draft_model", "essay": "generation_model", "evaluation": "evaluation_llm_model"}
-_TEXT = {"draft": "draft_response_path", "essay": "generation_response_path", "evaluation": "evaluation_response_path"}
-
-
 def _cell(stage: str) -> Iterable[Column]:
-    copied = "; in copy mode the draft's" if stage == "essay" else ""
-    model = _MODEL[stage]
+    own = STAGE[stage]
+    copied = f"; in copy mode the {own.parent}'s" if COPY in own.generators else ""
+    model = own.score_columns.model
     yield Column(
-        _TEMPLATE[stage],
+        own.score_columns.template,
         TEXT,
         "",
         f"Template of the {stage}, its id.",
@@ -603,7 +601,7 @@ def _answer(stage: str) -> Iterable[Column]:
         text.format("prompt"),
     )
     yield column("raw_chars", WHOLE, "characters", "Length of the answer.", lambda d: d.raw_chars, text.format("raw"))
-    if stage != "evaluation":
+    if not STAGE[stage].gives_scores:
         what = f"of the {stage} itself, the part of the answer that the next stage got."
         yield column("chars", WHOLE, "characters", f"Length {what}", lambda d: d.parsed_sizes[0], text.format("parsed"))
         yield column("words", WHOLE, "words", f"Words {what}", lambda d: d.parsed_sizes[1], text.format("parsed"))
@@ -617,7 +615,7 @@ def _files(stage: str) -> Iterable[Column]:
     for name, file, meaning in (
         (f"{stage}_prompt_path", "prompt.txt", f"What was sent for the {stage}"),
         (f"{stage}_raw_path", "raw.txt", "The whole answer"),
-        (_TEXT[stage], "parsed.txt", "The part of it that counts"),
+        (STAGE[stage].score_columns.text, "parsed.txt", "The part of it that counts"),
     ):
         yield Column(name, TEXT, "", f"{meaning}; relative to the data root.", "computed", _path(stage, file))
 
@@ -625,9 +623,9 @@ def _files(stage: str) -> Iterable[Column]:
 COLUMNS: tuple[Column, ...] = (
     *_lineage(),
     *_combo(),
-    *(column for stage in ("draft", "essay", "evaluation") for column in _cell(stage)),
+    *(column for stage in STAGES for column in _cell(stage)),
     *_score(),
-    *(column for stage in ("evaluation", "essay", "draft") for column in _answer(stage)),
-    *(column for stage in ("evaluation", "essay", "draft") for column in _files(stage)),
+    *(column for stage in reversed(STAGES) for column in _answer(stage)),
+    *(column for stage in reversed(STAGES) for column in _files(stage)),
 )
 _NAMES = tuple(column.name for column in COLUMNS)

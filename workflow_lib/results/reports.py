@@ -16,6 +16,7 @@ from ..generations.staleness import STALE
 from ..generations.state import States
 from ..paths import DataRoot
 from ..settings import Settings
+from ..stages import JUDGING
 from . import analysis, coverage, scores, spending, summary
 from .scores import Judgement
 
@@ -84,7 +85,7 @@ def write(settings: Settings, cohort_id: str, membership: Membership) -> Complet
 def template_scales(data: DataRoot) -> dict[str, float]:
     """Return evaluation template -> the best score it gives; {} without readable catalogs."""
     try:
-        known = catalogs.load(data).templates["evaluation"]
+        known = catalogs.load(data).templates[JUDGING]
     except DayDreamError:
         return {}
     return {template_id: template.scale_max for template_id, template in known.items()}
@@ -105,7 +106,7 @@ def _completeness(
 ) -> Completeness:
     counts = Counter(outcomes)
     by_reason = {name: counts[name] for name in coverage.OUTCOMES if counts[name] and name != coverage.SCORED}
-    ends = (entry for entry in membership if entry.stage != "evaluation" and membership.is_last(entry))
+    ends = (entry for entry in membership if entry.stage != JUDGING and membership.is_last(entry))
     unscored = any(judgement.score is None for judgement in judgements)
     return Completeness(
         cohort_id,

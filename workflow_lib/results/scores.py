@@ -16,8 +16,9 @@ from ..generations import failures, parsing
 from ..generations.failures import Failure
 from ..generations.staleness import CURRENT, UNKNOWN, combined
 from ..generations.state import State, States
-from ..paths import PARENT_STAGE, DataRoot, is_safe_id
+from ..paths import DataRoot, is_safe_id
 from ..settings import Settings
+from ..stages import FIRST, JUDGED, JUDGING, PARENT_STAGE, STAGES
 from ..tables import spreadsheet_safe
 
 COLUMNS = (
@@ -50,9 +51,8 @@ COLUMNS = (
 )
 MISSING = "missing_parsed"
 INVALID = "invalid_score"
-LINEAGE = 3
 LIST_SEPARATOR = "; "
-_WHOLE_NUMBERS = ("draft_replicate", "essay_replicate", "evaluation_replicate")
+_WHOLE_NUMBERS = tuple(name for name in COLUMNS if name.endswith("_replicate"))
 _NUMBERS = ("score", "cost_usd")
 
 Find = Callable[[str, str], Entry | None]
@@ -133,7 +133,7 @@ def of_store(settings: Settings, gen_ids: Iterable[str], states: States | None =
     for gen_id in wanted:
         if not is_safe_id(gen_id):
             raise StoreError(f"'{gen_id}' cannot be a gen_id", "ids are letters, digits, '.', '_' and '-'")
-    entries = (_entry(settings.data, "evaluation", gen_id) for gen_id in wanted)
+    entries = (_entry(settings.data, JUDGING, gen_id) for gen_id in wanted)
     # in the store an entry's cohort is the one it was made for
     return _judgements(settings, entries, find, lambda entry: entry.cohort_id, states or States(settings))
 
@@ -156,7 +156,7 @@ def of_cohort(settings: Settings, membership: Membership, states: States | None 
         recorded = read_recorded(data.generation(entry.stage, entry.gen_id).metadata)
         return _text(recorded.get("origin_cohort_id"))
 
-    entries = sorted(membership.stage("evaluation"), key=lambda entry: entry.gen_id)
+    entries = sorted(membership.stage(JUDGING), key=lambda entry: entry.gen_id)
     return _judgements(settings, entries, find, origin, states or States(settings))
 
 
@@ -182,6 +182,15 @@ def read_score(path: Path) -> tuple[float | None, str]:
     return (score, "") if math.isfinite(score) else (None, f"{INVALID}: parsed.txt is not a finite number")
 
 
+def _lineage(entry: Entry, find: Find) -> dict[str, Entry]:
+    """Return stage -> the generations that one is made from, as far as they are known, and itself last."""
+    chain = {entry.stage: entry}
+    while (above := PARENT_STAGE.get(entry.stage)) and (found := find(above, entry.parent_gen_id)):
+        entry = found
+        chain = {above: found, **chain}
+    return chain
+
+
 def _judgements(
     settings: Settings,
     entries: Iterable[Entry],
@@ -191,22 +200,21 @@ def _judgements(
 ) -> list[Judgement]:
     found = []
     for entry in entries:
-        essay = find("essay", entry.parent_gen_id)
-        draft = find("draft", essay.parent_gen_id) if essay else None
+        lineage = _lineage(entry, find)
         state = states.of(entry)
         recorded = state.recorded
         score, error = _score(state)
         # an older tool may have kept these two with the parsed text only
         copied = recorded if "input_mode" in recorded else read_recorded(state.files.parsed_metadata)
-        chain = [states.of(one) for one in (draft, essay, entry) if one is not None]
+        chain = [states.of(one) for one in lineage.values()]
         stale = combined(one.stale for one in chain)
-        if len(chain) < LINEAGE and stale == CURRENT:
+        if len(chain) < len(STAGES) and stale == CURRENT:
             stale = UNKNOWN
         found.append(
             Judgement(
                 entry,
-                essay,
-                draft,
+                lineage.get(JUDGED),
+                lineage.get(FIRST),
                 score,
                 error,
                 state.failure,
@@ -244,13 +252,13 @@ def _row(judgement: Judgement) -> dict[str, object]:
         "evaluation_llm_model": evaluation.llm_model_id,
         "score": judgement.score,
         "error": spreadsheet_safe(judgement.error),
-        "evaluation_response_path": f"gens/evaluation/{evaluation.gen_id}/parsed.txt",
+        "evaluation_response_path": f"gens/{evaluation.stage}/{evaluation.gen_id}/parsed.txt",
         "combo_id": draft.combo_id if draft else evaluation.combo_id,
         "draft_template": draft.template_id if draft else "",
         "generation_template": essay.template_id if essay else "",
         "generation_model": (essay.llm_model_id if essay else "") or (draft.llm_model_id if draft else ""),
         "origin_cohort_id": judgement.origin_cohort_id,
-        "generation_response_path": f"gens/essay/{essay.gen_id}/parsed.txt" if essay else "",
+        "generation_response_path": f"gens/{essay.stage}/{essay.gen_id}/parsed.txt" if essay else "",
         "input_mode": spreadsheet_safe(judgement.input_mode),
         "copied_from": spreadsheet_safe(judgement.copied_from),
         "draft_gen_id": draft.gen_id if draft else (essay.parent_gen_id if essay else ""),

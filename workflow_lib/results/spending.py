@@ -7,7 +7,8 @@ from typing import Any
 from ..calls.journal import ANSWER, FAILED, Journal
 from ..cohorts.membership import Entry
 from ..files import read_recorded
-from ..paths import STAGES, DataRoot, Generation
+from ..paths import DataRoot, Generation
+from ..stages import STAGES
 from .rounding import fixed
 
 COLUMNS = (

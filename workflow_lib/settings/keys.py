@@ -24,7 +24,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from ..paths import STAGES, DataRoot, is_safe_id
+from ..paths import DataRoot, is_safe_id
+from ..stages import STAGE, STAGES
 from .names import split_names
 
 AS_TEXT = {"as_text": True}
@@ -32,7 +33,6 @@ AS_TEXT = {"as_text": True}
 REFUSED = "refused"
 UNKNOWN_KEY = "unknown_key"
 
-STAGE_DEFAULTS: dict[str, dict[str, Any]] = {"draft": {"min_lines": 3}, "evaluation": {"temperature": 0.1}}
 ENDPOINT_DEFAULTS: dict[str, dict[str, Any]] = {
     "openrouter": {"base_url": "https://openrouter.ai/api/v1", "api_key_env": "OPENROUTER_API_KEY"},
     "offline": {},
@@ -290,9 +290,9 @@ class Settings(_Section):
         default=None, description="Free label, kept in the manifest and in each generation's metadata.json."
     )
     notes: str | None = Field(default=None, description="Free text, kept in the manifest.")
-    stages: Annotated[dict[StageName, StageSettings], _beside({stage: {} for stage in STAGES} | STAGE_DEFAULTS)] = (
-        Field(default={}, validate_default=True, description="How each stage's models are asked.")
-    )
+    stages: Annotated[
+        dict[StageName, StageSettings], _beside({name: stage.settings for name, stage in STAGE.items()})
+    ] = Field(default={}, validate_default=True, description="How each stage's models are asked.")
     endpoints: Annotated[
         dict[Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")], EndpointSettings],
         _beside(ENDPOINT_DEFAULTS),

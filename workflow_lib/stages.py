@@ -1,0 +1,193 @@
+"""The stages as data: what each is made from, how it is asked for, named and tabulated.
+
+Everything that treats all stages alike reads it from here; docs/architecture.md lists what a further stage needs.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+WRITERS = "generation"
+JUDGES = "evaluation"
+PARENTS = "parent"
+
+LLM = "llm"
+COPY = "copy"
+
+
+class ScoreColumns(NamedTuple):
+    """What the tables of scores call a stage's template, model and text."""
+
+    template: str
+    model: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage.
+
+    Attributes:
+        name: as in paths, tables and settings.
+        parent: the stage that it is made from; None: it is made from a combo.
+        prefix: of its gen_ids.
+        variables: what its templates may use. A stage with a parent gets the parent's parsed text under each name.
+        models: who makes it where nothing is said: WRITERS or JUDGES, the models that llm_models.csv allows
+            for it, or PARENTS, the parent's model, which is then no part of its id.
+        settings: its defaults under `stages.<name>` that differ from those of other stages.
+        required: columns that its catalog table must have, besides template_id.
+        generators: what its column `generator` may say. The first is the default, unless the column is required.
+        parser: default of its column `parser`; "" if the column is required.
+        gives_scores: its parsed text is a number.
+        task: the parts of its readable key in the task tables.
+        task_columns: column of its task table -> what is in it: a field of membership, its task_id, or
+            one of these of the parent.
+        replicate_aliases: other names of its replicate column in a spec.
+        model_aliases: other names of its model column in a spec.
+        score_columns: its columns in the tables of scores.
+        answer_tokens: what an answer is likely to take before anything is recorded.
+        seconds: how long a call is likely to take before anything is recorded.
+    """
+
+    name: str
+    parent: str | None
+    prefix: str
+    variables: tuple[str, ...]
+    models: str
+    task: tuple[str, ...]
+    task_columns: Mapping[str, str]
+    score_columns: ScoreColumns
+    answer_tokens: float
+    seconds: float
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    required: tuple[str, ...] = ()
+    generators: tuple[str, ...] = (LLM,)
+    parser: str = "identity"
+    gives_scores: bool = False
+    model_aliases: tuple[str, ...] = ()
+    replicate_aliases: tuple[str, ...] = ()
+
+    @property
+    def template_column(self) -> str:
+        """The column of its templates in a spec."""
+        return f"{self.name}_template"
+
+    @property
+    def model_column(self) -> str:
+        """The column of its models in a spec."""
+        return f"{self.name}_llm"
+
+    @property
+    def replicate_column(self) -> str:
+        """The column of its replicates in a spec."""
+        return f"{self.name}_replicate"
+
+    @property
+    def columns(self) -> tuple[str, str, str]:
+        """Its columns in a spec: template, model, replicate."""
+        return self.template_column, self.model_column, self.replicate_column
+
+    @property
+    def folder(self) -> str:
+        """The folder of its pages."""
+        return f"{self.name}s"
+
+    @property
+    def raw_rule(self) -> str:
+        """The rule that buys an answer."""
+        return f"{self.name}_raw"
+
+    @property
+    def parsed_rule(self) -> str:
+        """The rule that parses one."""
+        return f"{self.name}_parsed"
+
+
+_ALL = (
+    Stage(
+        name="draft",
+        parent=None,
+        prefix="d_",
+        variables=("concepts",),
+        models=WRITERS,
+        settings={"min_lines": 3},
+        task=("combo_id", "template_id", "llm_model_id", "replicate"),
+        task_columns={
+            "draft_task_id": "task_id",
+            "gen_id": "gen_id",
+            "combo_id": "combo_id",
+            "draft_template": "template_id",
+            "draft_model": "llm_model_id",
+            "replicate": "replicate",
+        },
+        model_aliases=("draft_model", "generation_llm"),
+        replicate_aliases=("draft_template_replicate", "draft_rep"),
+        score_columns=ScoreColumns("draft_template", "draft_model", "draft_response_path"),
+        answer_tokens=1500.0,
+        seconds=40.0,
+    ),
+    Stage(
+        name="essay",
+        parent="draft",
+        prefix="e_",
+        variables=("draft_block", "links_block"),
+        models=PARENTS,
+        required=("generator",),
+        generators=(LLM, COPY),
+        task=("parent.task_id", "template_id", "replicate"),
+        task_columns={
+            "essay_task_id": "task_id",
+            "gen_id": "gen_id",
+            "parent_gen_id": "parent_gen_id",
+            "draft_task_id": "parent.task_id",
+            "combo_id": "combo_id",
+            "draft_template": "parent.template_id",
+            "essay_template": "template_id",
+            "essay_model": "llm_model_id",
+            "replicate": "replicate",
+        },
+        replicate_aliases=("essay_template_replicate", "essay_rep"),
+        score_columns=ScoreColumns("generation_template", "generation_model", "generation_response_path"),
+        answer_tokens=2000.0,
+        seconds=45.0,
+    ),
+    Stage(
+        name="evaluation",
+        parent="essay",
+        prefix="v_",
+        variables=("response",),
+        models=JUDGES,
+        settings={"temperature": 0.1},
+        required=("parser",),
+        parser="",
+        gives_scores=True,
+        task=("parent_gen_id", "template_id", "llm_model_id", "replicate"),
+        task_columns={
+            "evaluation_task_id": "task_id",
+            "gen_id": "gen_id",
+            "parent_gen_id": "parent_gen_id",
+            "combo_id": "combo_id",
+            "evaluation_template": "template_id",
+            "evaluation_model": "llm_model_id",
+            "replicate": "replicate",
+        },
+        replicate_aliases=("evaluation_template_replicate", "evaluation_llm_replicate", "evaluation_rep"),
+        score_columns=ScoreColumns("evaluation_template", "evaluation_llm_model", "evaluation_response_path"),
+        answer_tokens=600.0,
+        seconds=20.0,
+    ),
+)
+
+STAGE: Mapping[str, Stage] = {stage.name: stage for stage in _ALL}
+"""The stages by name, parents before what is made from them."""
+STAGES = tuple(STAGE)
+PARENT_STAGE = {stage.name: stage.parent for stage in _ALL if stage.parent}
+
+(FIRST,) = (stage.name for stage in _ALL if stage.parent is None)
+"""The stage that is made from a combo."""
+(JUDGING,) = (stage.name for stage in _ALL if stage.gives_scores)
+"""The stage whose parsed texts are scores."""
+JUDGED = PARENT_STAGE[JUDGING]
+"""The stage that gets the scores."""
+WRITTEN = tuple(stage.name for stage in _ALL if not stage.gives_scores)
+"""The stages whose parsed texts are texts."""
