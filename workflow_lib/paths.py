@@ -112,6 +112,11 @@ class Cohort:
         return self.folder / "manifest.json"
 
     @property
+    def removed_attempts(self) -> Path:
+        """What the cohort bought and was then taken out of the store."""
+        return self.folder / "removed_attempts.jsonl"
+
+    @property
     def allocation(self) -> Path:
         return self.folder / "allocation.json"
 

@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -10,12 +10,11 @@ from typing import Any
 from .. import catalogs
 from ..catalogs import Model
 from ..cohorts.membership import Entry
-from ..errors import ConfigError, DayDreamError
-from ..files import read_json, read_recorded
-from ..paths import DataRoot
+from ..errors import ConfigError
 from ..settings import Settings
 from . import costs, endpoints, holders, journal
 from .budget import Budget, Reservation
+from .committed import attempt_key, committed, request_ceiling_usd, try_key
 from .endpoints import CallError, Endpoint, Reply
 from .journal import Claim, Journal
 from .pools import LONGEST_PAUSE_SECONDS, Pool, Pools
@@ -249,54 +248,3 @@ def backoff_seconds(first: float, failures: int, retry_after: float | None) -> f
     """
     pause = min(LONGEST_BACKOFF_SECONDS, first * 2 ** (failures - 1)) * random.uniform(0.5, 1.0)
     return max(pause, min(retry_after or 0.0, LONGEST_PAUSE_SECONDS))
-
-
-def attempt_key(attempt: Mapping[str, Any]) -> str:
-    """Return the name that tells one attempt from all others of the store."""
-    return f"{attempt['stage']}/{attempt['gen_id']}/{attempt['number']}"
-
-
-def try_key(about: Mapping[str, Any], number: int, started_at: str) -> str:
-    """Return the name of one try of an attempt."""
-    return f"{about['stage']}/{about['gen_id']}/{number}/{started_at}"
-
-
-def request_ceiling_usd(model: Model, request: Mapping[str, Any]) -> float | None:
-    """Return the most that a try of a request can cost in US dollars, None if the model has no price."""
-    return costs.ceiling_usd(model, costs.prompt_bytes(request["messages"]), request["max_tokens"])
-
-
-def answers(data: DataRoot) -> Iterator[dict[str, Any]]:
-    """Yield every answered attempt of the store; files that cannot be read are passed over."""
-    for path in data.gens.glob("*/*/attempts/*.json"):
-        if path.name.count(".") == 1:
-            try:
-                yield read_json(path)
-            except (FileNotFoundError, DayDreamError):
-                continue
-
-
-def committed(
-    data: DataRoot, cohort_id: str, models: Mapping[str, Model], watch: holders.Watch
-) -> Iterator[tuple[str, str, float]]:
-    """Yield (what, model id, US dollars) of what was bought in a cohort's name, or may have been.
-
-    A cost that nobody told, and a try that was sent and never answered, count at their ceiling.
-    """
-    for path in data.gens.glob("*/*/attempts"):
-        own = Journal(data.generation(path.parent.parent.name, path.parent.name))
-        for number in (number for number, kinds in own.numbers().items() if journal.ANSWER in kinds):
-            attempt = read_recorded(own.path(number, journal.ANSWER))
-            if attempt.get("cohort_id") == cohort_id and not attempt.get("adopted"):
-                cost = attempt.get("cost_usd")
-                usd = _ceiling(models, attempt) if cost is None else float(cost)
-                yield attempt_key(attempt), str(attempt.get("llm_model_id")), usd
-        for lost in own.maybe_billed(watch):
-            asked = read_recorded(own.path(lost.attempt, journal.REQUEST))
-            if asked.get("cohort_id") == cohort_id:
-                yield try_key(asked, lost.attempt, lost.started_at), lost.model, _ceiling(models, asked)
-
-
-def _ceiling(models: Mapping[str, Model], about: Mapping[str, Any]) -> float:
-    model = models.get(str(about.get("llm_model_id")))
-    return (request_ceiling_usd(model, about["request"]) if model else None) or 0.0

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from .. import catalogs as catalogs_module
 from .. import cohorts, generations
+from ..calls import removed
 from ..calls.holders import Watch
 from ..calls.journal import Journal
 from ..cohorts import membership
@@ -144,6 +145,8 @@ def archive(settings: Settings, moves: Sequence[Move]) -> Path:
     """
     _refuse_in_flight(settings, moves)
     root = settings.data.root
+    whole = [settings.data.generation(move.entry.stage, move.entry.gen_id) for move in moves]
+    removed.keep(settings.data, [files for files, move in zip(whole, moves, strict=True) if files.folder in move.paths])
     folder = _new_folder(settings.data.archive)
     for move in moves:
         for path in move.paths:

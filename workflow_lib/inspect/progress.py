@@ -22,7 +22,6 @@ from ..paths import ATTEMPTS, FAILURE, PARSED, RAW, DataRoot
 from ..settings import PoolSettings, Settings
 from ..stages import STAGES
 from . import scope
-from .status import Spent
 
 WINDOW_SECONDS = 300.0
 """Calls per minute are a mean over this time, or over that since the first call in it began."""
@@ -94,7 +93,7 @@ class Look:
     name: str
     stages: Mapping[str, StageProgress]
     pools: Mapping[str, PoolProgress]
-    spent: Spent
+    spent: calls.Spent
     budget_left_usd: Mapping[str, float]
     seconds_left: float | None
     failures: tuple[FailureSeen, ...]
@@ -293,10 +292,9 @@ class Progress:
             for name in names
         }
 
-    def _spent(self, cohort_ids: tuple[str, ...]) -> Spent:
+    def _spent(self, cohort_ids: tuple[str, ...]) -> calls.Spent:
         costs = [cost for cohort_id in cohort_ids for cost in self._costs[cohort_id]]
-        known = [cost for cost in costs if cost is not None]
-        return Spent(len(costs), sum(known) if known or not costs else None, len(costs) - len(known))
+        return calls.sum_of(costs)
 
     def _budget_left(self, cohort_ids: tuple[str, ...]) -> dict[str, float]:
         budget = self._settings.budget_usd

@@ -10,7 +10,6 @@ from ..cohorts.membership import Membership
 from ..generations.failures import Failure
 from ..generations.staleness import STALE
 from ..generations.state import States
-from ..paths import DataRoot
 from ..settings import Settings
 from ..stages import STAGES
 
@@ -34,28 +33,13 @@ class StageCounts:
 
 
 @dataclass(frozen=True)
-class Spent:
-    """What was bought in the name of some cohorts.
-
-    Attributes:
-        calls: answers.
-        usd: their known costs, None if none of the costs is known.
-        unknown: answers whose cost is not known.
-    """
-
-    calls: int
-    usd: float | None
-    unknown: int
-
-
-@dataclass(frozen=True)
 class Status:
     """The state of a cohort; lists are in the order of membership, failures by stage and gen_id."""
 
     stages: dict[str, StageCounts]
     failures: list[Failure]
     stale: list[str]
-    spent: Spent
+    spent: calls.Spent
     truncated: list[str] = field(default_factory=list)
     maybe_billed: list[MaybeBilled] = field(default_factory=list)
     served_other_model: int = 0
@@ -101,23 +85,11 @@ def of(settings: Settings, cohort_ids: Iterable[str], membership: Membership) ->
         stages=stages,
         failures=failed,
         stale=[state.entry.gen_id for state in states.each(membership) if state.stale == STALE],
-        spent=spent(data, cohort_ids),
+        spent=calls.spent(data, cohort_ids),
         truncated=truncated,
         maybe_billed=maybe_billed,
         served_other_model=other_model,
     )
-
-
-def spent(data: DataRoot, cohort_ids: Iterable[str]) -> Spent:
-    """Return what was bought in the name of some cohorts, over all attempts; what was adopted was not."""
-    wanted = set(cohort_ids)
-    costs = [
-        attempt.get("cost_usd")
-        for attempt in calls.answers(data)
-        if attempt.get("cohort_id") in wanted and not attempt.get("adopted")
-    ]
-    known = [float(cost) for cost in costs if cost is not None]
-    return Spent(len(costs), sum(known) if known or not costs else None, len(costs) - len(known))
 
 
 def as_json(name: str, status: Status) -> dict[str, Any]:

@@ -1,0 +1,103 @@
+"""What is on the bill of a cohort, or may be: the answers it bought and the tries that brought none."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..catalogs import Model
+from ..files import read_recorded
+from ..paths import DataRoot
+from . import attempts, costs, holders, removed
+from .attempts import ANSWER, REQUEST
+from .journal import Journal
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What was bought in the name of some cohorts.
+
+    Attributes:
+        calls: answers.
+        usd: their known costs, None if none of the costs is known.
+        unknown: answers whose cost is not known.
+    """
+
+    calls: int
+    usd: float | None
+    unknown: int
+
+
+def spent(data: DataRoot, cohort_ids: Iterable[str]) -> Spent:
+    """Return what was bought in the name of some cohorts, over all attempts, also those removed from the store.
+
+    What was adopted was not bought.
+    """
+    wanted = set(cohort_ids)
+    bought = [attempt for attempt in answers(data) if attempt.get("cohort_id") in wanted]
+    return sum_of(attempt.get("cost_usd") for attempt in bought if not attempt.get("adopted"))
+
+
+def sum_of(costs_usd: Iterable[float | None]) -> Spent:
+    """Return what answers with these costs cost together."""
+    found = [cost for cost in costs_usd]
+    known = [float(cost) for cost in found if cost is not None]
+    return Spent(len(found), sum(known) if known or not found else None, len(found) - len(known))
+
+
+def attempt_key(attempt: Mapping[str, Any]) -> str:
+    """Return the name that tells one attempt from all others, also from one removed before it."""
+    return str(attempt.get("removed") or f"{attempt['stage']}/{attempt['gen_id']}/{attempt['number']}")
+
+
+def try_key(about: Mapping[str, Any], number: int, started_at: str) -> str:
+    """Return the name of one try of an attempt."""
+    return f"{about['stage']}/{about['gen_id']}/{number}/{started_at}"
+
+
+def request_ceiling_usd(model: Model, request: Mapping[str, Any]) -> float | None:
+    """Return the most that a try of a request can cost in US dollars, None if the model has no price."""
+    return costs.ceiling_usd(model, costs.prompt_bytes(request["messages"]), request["max_tokens"])
+
+
+def answers(data: DataRoot) -> Iterator[dict[str, Any]]:
+    """Yield every answered attempt of the store that can be read, then those that were removed, without texts."""
+    for own in _journals(data):
+        yield from own.readable_answers()
+    for path in data.cohorts.glob("*/removed_attempts.jsonl"):
+        yield from (line for line in removed.of(data, path.parent.name) if not line.get("maybe_billed"))
+
+
+def committed(
+    data: DataRoot, cohort_id: str, models: Mapping[str, Model], watch: holders.Watch
+) -> Iterator[tuple[str, str, float]]:
+    """Yield (what, model id, US dollars) of what was bought in a cohort's name, or may have been.
+
+    A cost that nobody told, and a try that was sent and never answered, count at their ceiling.
+    """
+    for own in _journals(data):
+        for number in (number for number, kinds in own.numbers().items() if ANSWER in kinds):
+            attempt = read_recorded(own.path(number, ANSWER))
+            if attempt.get("cohort_id") == cohort_id and not attempt.get("adopted"):
+                yield attempt_key(attempt), str(attempt.get("llm_model_id")), _usd(models, attempt)
+        for lost in own.maybe_billed(watch):
+            asked = attempts.read_request(own.path(lost.attempt, REQUEST))
+            if asked.get("cohort_id") == cohort_id:
+                yield try_key(asked, lost.attempt, lost.started_at), lost.model, _ceiling(models, asked)
+    for line in removed.of(data, cohort_id):
+        yield attempt_key(line), str(line.get("llm_model_id")), _usd(models, line)
+
+
+def _journals(data: DataRoot) -> Iterator[Journal]:
+    for path in data.gens.glob("*/*/attempts"):
+        yield Journal(data.generation(path.parent.parent.name, path.parent.name))
+
+
+def _usd(models: Mapping[str, Model], attempt: Mapping[str, Any]) -> float:
+    cost = attempt.get("cost_usd")
+    return _ceiling(models, attempt) if cost is None else float(cost)
+
+
+def _ceiling(models: Mapping[str, Model], about: Mapping[str, Any]) -> float:
+    model = models.get(str(about.get("llm_model_id")))
+    request = about.get("request")
+    return (request_ceiling_usd(model, request) if model and request else None) or 0.0
