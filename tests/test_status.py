@@ -6,7 +6,7 @@ import pytest
 
 from tests.small_cohort import make_project, run_all
 from workflow_lib import cohorts, generations
-from workflow_lib.calls import Caller
+from workflow_lib.calls import Caller, Spent
 from workflow_lib.calls.journal import Journal
 from workflow_lib.files import read_json, write_json
 from workflow_lib.inspect import status as status_module
@@ -30,7 +30,7 @@ def first(settings, stage: str):
 def test_before_the_first_call_everything_is_missing(settings):
     status = status_of(settings)
     assert status.stages["evaluation"] == status_module.StageCounts(rows=8, missing=8)
-    assert status.spent == status_module.Spent(0, 0.0, 0)
+    assert status.spent == Spent(0, 0.0, 0)
     assert not status.is_complete
 
 
@@ -63,11 +63,11 @@ def test_unknown_cost_is_not_zero(settings):
     run_all(settings)
     for path in settings.data.gens.glob("*/*/attempts/0001.json"):
         write_json(path, read_json(path) | {"cost_usd": None})
-    assert status_of(settings).spent == status_module.Spent(12, None, 12)
+    assert status_of(settings).spent == Spent(12, None, 12)
     _, files = first(settings, "draft")
     path = files.attempts / "0001.json"
     write_json(path, read_json(path) | {"cost_usd": 0.25})
-    assert status_of(settings).spent == status_module.Spent(12, 0.25, 11)
+    assert status_of(settings).spent == Spent(12, 0.25, 11)
 
 
 def test_all_attempts_count_as_spent_and_adopted_ones_do_not(settings):
@@ -77,7 +77,7 @@ def test_all_attempts_count_as_spent_and_adopted_ones_do_not(settings):
     write_json(files.attempts / "0002.json", answer | {"number": 2, "cost_usd": 0.5})
     write_json(files.attempts / "0003.json", answer | {"number": 3, "cost_usd": 9.0, "adopted": True})
     write_json(files.attempts / "0004.json", answer | {"number": 4, "cost_usd": 9.0, "cohort_id": "other"})
-    assert status_of(settings).spent == status_module.Spent(13, 0.5, 0)
+    assert status_of(settings).spent == Spent(13, 0.5, 0)
 
 
 def test_edited_text_makes_drafts_stale(settings):
