@@ -16,6 +16,7 @@ from workflow_lib import settings as settings_module
 from workflow_lib.calls.endpoints import OFFLINE
 from workflow_lib.errors import DayDreamError
 from workflow_lib.generations import failures
+from workflow_lib.stages import FIRST
 
 
 @contextlib.contextmanager
@@ -200,7 +201,7 @@ def template_of(stage):
 
 def concept_texts_of(wildcards):
     """Return the texts of a draft's concepts."""
-    return ancient(run_of.concept_files(entry_of("draft", wildcards)))
+    return ancient(run_of.concept_files(entry_of(FIRST, wildcards)))
 
 
 def parent_of(stage):

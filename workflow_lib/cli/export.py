@@ -7,6 +7,7 @@ from ..errors import ConfigError, nearest
 from ..generations.state import States
 from ..inspect import scope
 from ..settings import Settings
+from ..stages import JUDGING
 from .options import add_cohort, command, names, settings_of
 from .output import counted, warn
 
@@ -49,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     found = export.judgements_of(settings, None if within is None else within.membership, states)
     written = export.write(folder, export.rows(states, found), args.format)
     scored = sum(judgement.score is not None for judgement in found)
-    print(f"{counted(len(found), 'evaluation')}, {scored:,} with a score:")
+    print(f"{counted(len(found), JUDGING)}, {scored:,} with a score:")
     for path in written:
         print(f"  {path}")
     return 0

@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     columns = ("rank", args.baseline, args.target, JUDGED, "draft template", "essay template", "model")
     print_table("Promising essays", columns, rows)
     where = f"; listed in {args.out}" if args.out else ""
-    console().print(f"{counted(len(lacking), 'essay')} without a score by {args.target}{where}.")
+    console().print(f"{counted(len(lacking), JUDGED)} without a score by {args.target}{where}.")
     if args.out and lacking:
         console().print(
             f"Next: snakemake --config cohort=NAME selection={args.out} "

@@ -6,6 +6,7 @@ from pathlib import Path
 from ..errors import DayDreamError
 from ..inspect import candidates
 from ..inspect.candidates import Ranked
+from ..stages import JUDGED
 from . import top
 from .options import add_cohort, add_json, at_least_one, command, names, not_negative, settings_of
 from .output import console, counted, print_json, print_table
@@ -61,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
         print_json({"file": str(path), "essays": essays})
         return 0
     print_table(f"Candidates by {args.template}", top.COLUMNS, top.rows_of(chosen))
-    console().print(f"{counted(len(chosen), 'candidate')} of {counted(len(ranked), 'essay')} in {path}")
+    console().print(f"{counted(len(chosen), 'candidate')} of {counted(len(ranked), JUDGED)} in {path}")
     return 0
 
 

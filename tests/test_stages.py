@@ -1,0 +1,124 @@
+"""Stages are data: a further one is a row in stages.py and what docs/architecture.md lists beside it."""
+
+import ast
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.project import SOURCE, daydream, read_csv, snakemake
+from workflow_lib.stages import STAGES
+
+PAGE = SOURCE / "docs" / "architecture.md"
+REVISION = """    Stage(
+        name="revision",
+        parent="essay",
+        prefix="r_",
+        variables=("essay",),
+        models=PARENTS,
+        task=("parent.task_id", "template_id", "replicate"),
+        task_columns={"revision_task_id": "task_id", "gen_id": "gen_id", "parent_gen_id": "parent_gen_id"},
+        score_columns=ScoreColumns("revision_template", "revision_model", "revision_response_path"),
+        answer_tokens=2000.0,
+        seconds=45.0,
+    ),
+"""
+SPEC = """
+combos: {concepts: [default-mode-network, economic-moat], k: 2, level: sentence}
+axes:
+  draft_template: [analytical-memo-v2]
+  draft_llm: [sim-writer-a]
+  essay_template: [creative-synthesis-v10, copy-v1]
+  revision_template: [tighten]
+  evaluation_template: [novelty]
+  evaluation_llm: [sim-judge-a]
+  evaluation_replicate: [1]
+output: {field_order: [combo_id, draft_template]}
+"""
+
+
+def places(heading: str) -> list[str]:
+    """Return the first column of the table with this heading in the section about stages."""
+    section = PAGE.read_text().partition("## Adding a stage")[2].partition("\n## ")[0]
+    table = section.partition(f"| {heading} |")[2].partition("\n\n")[0]
+    return re.findall(r"^\| `([^`]+)` \|", table, re.MULTILINE)
+
+
+def names_a_stage(path: Path) -> bool:
+    if path.suffix == ".smk":
+        return any(f'"{stage}"' in path.read_text() for stage in STAGES)
+    texts = (node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant))
+    return any(text in STAGES for text in texts)
+
+
+def test_a_further_stage_is_added_in_fewer_than_ten_places():
+    found = places("place")
+    assert 5 <= len(found) < 10
+    for place in found:
+        shown = [place.replace("<stage>", stage) for stage in STAGES]
+        assert all((SOURCE / name).exists() for name in shown), place
+
+
+def test_stages_are_named_only_where_the_page_says():
+    listed = {*places("place"), *places("module")}
+    naming = {
+        str(path.relative_to(SOURCE))
+        for folder, pattern in (("workflow_lib", "*.py"), ("rules", "*.smk"))
+        for path in (SOURCE / folder).rglob(pattern)
+        if names_a_stage(path)
+    }
+    own_rules = {f"rules/{stage}.smk" for stage in STAGES}
+    assert naming - own_rules <= listed, (
+        "name the stage's part (FIRST, JUDGED, JUDGING), or list the module on the page"
+    )
+    assert set(places("module")) <= naming, "listed without need"
+
+
+@pytest.fixture(scope="module")
+def revised(tmp_path_factory) -> Path:
+    """A copy of the project with a fourth stage between essay and evaluation, and a cohort that uses it."""
+    folder = tmp_path_factory.mktemp("revised")
+    for name in ("workflow_lib", "rules", "profiles", "report", "data/1_raw"):
+        shutil.copytree(SOURCE / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / "config").mkdir()
+    (folder / "config" / "config.yaml").write_text("cohort: four\n")
+
+    stages = folder / "workflow_lib" / "stages.py"
+    before, evaluation, after = stages.read_text().partition('    Stage(\n        name="evaluation",\n')
+    stages.write_text(before + REVISION + evaluation + after.replace('parent="essay"', 'parent="revision"', 1))
+    rules = (folder / "rules" / "essay.smk").read_text()
+    (folder / "rules" / "revision.smk").write_text(rules.replace("essay", "revision"))
+    snakefile = (SOURCE / "Snakefile").read_text()
+    include = 'include: "rules/essay.smk"\n'
+    assert include in snakefile
+    (folder / "Snakefile").write_text(snakefile.replace(include, f'{include}include: "rules/revision.smk"\n'))
+    raw = folder / "data" / "1_raw"
+    (raw / "revision_templates.csv").write_text("template_id,parser\ntighten,essay_block\n")
+    (raw / "templates" / "revision").mkdir()
+    (raw / "templates" / "revision" / "tighten.txt").write_text(
+        "Revise this essay, between <essay> and </essay>.\n\n{{ essay }}\n"
+    )
+    (folder / "data" / "cohorts" / "four" / "spec").mkdir(parents=True)
+    (folder / "data" / "cohorts" / "four" / "spec" / "config.yaml").write_text(SPEC)
+    return folder
+
+
+@pytest.mark.slow
+def test_a_further_stage_runs_from_spec_to_page(revised):
+    own = {"PYTHONPATH": str(revised)}
+    use = ("-s", "Snakefile", "--cores", "4")
+    snakemake(revised, *use, env=own)
+    cohort = revised / "data" / "cohorts" / "four"
+    members = {row["gen_id"]: row for row in read_csv(cohort / "membership.csv")}
+    evaluations = [row for row in members.values() if row["stage"] == "evaluation"]
+    lineage = [members[members[row["parent_gen_id"]]["parent_gen_id"]]["stage"] for row in evaluations]
+    assert lineage == ["essay", "essay"]
+    scores = read_csv(cohort / "reports" / "parsing" / "aggregated_scores.csv")
+    assert {row["generation_template"] for row in scores} == {"tighten"}
+    assert all(row["score"] and row["stale_lineage"] == "false" for row in scores)
+    assert len(read_csv(cohort / "tasks" / "revision_tasks.csv")) == 2
+    assert (cohort / "reports" / "html" / "index.html").exists()
+    assert "Nothing to be done" in snakemake(revised, *use, "-n", env=own)
+    assert "Nothing is wrong" in daydream(revised, "check", env=own)
+    assert "revision" in daydream(revised, "status", env=own)
