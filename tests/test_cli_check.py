@@ -93,7 +93,7 @@ def test_answer_that_cannot_be_parsed_is_recorded_as_a_failure(settings, capsys)
     assert cli.main(["check", "--fix"]) == 1
     assert "no_score_last_lines" in capsys.readouterr().err or read_json(evaluation.failure)["step"] == "parse"
     # from now on it is a failure that `status` tells, not an illness of the store
-    assert found(settings) == []
+    assert [kind for kind, _, _ in found(settings)] == ["edited_raw"]
 
 
 def test_lost_answer_is_found_and_not_invented(settings):
@@ -106,6 +106,43 @@ def test_lost_answer_is_found_and_not_invented(settings):
         path.unlink()
     finding = next(one for one in health.check(settings) if one.path == in_root(settings, draft.raw))
     assert f"daydream regenerate --gen-id {draft.gen_id}" in finding.remedy
+
+
+@pytest.mark.parametrize("stage", ["draft", "essay", "evaluation"])
+def test_deleted_text_is_found_and_restored_from_its_attempt(settings, stage):
+    files = files_of(settings, stage)
+    before = snapshot(settings)
+    for path in (files.raw, files.parsed):
+        path.unlink()
+    findings = health.check(settings)
+    assert [(one.kind, one.path, one.fixable) for one in findings] == [
+        ("missing_file", in_root(settings, files.raw), True)
+    ]
+    assert health.fix(findings) == ([], [])
+    assert snapshot(settings) == before
+
+
+def test_deleted_copy_is_found(settings):
+    members = cohorts.load_membership(settings, "mini").stage("essay")
+    copy = next(entry for entry in members if entry.template_id == "copy-v1")
+    files = settings.data.generation("essay", copy.gen_id)
+    for path in (files.raw, files.parsed, files.raw_metadata):
+        path.unlink()
+    [finding] = health.check(settings)
+    assert (finding.kind, finding.path) == ("missing_file", in_root(settings, files.raw))
+    assert f"snakemake {files.raw}" in finding.remedy
+
+
+def test_text_edited_by_hand_is_found(settings):
+    files = files_of(settings, "essay")
+    files.raw.write_text(files.raw.read_text() + " And more.")
+    assert ("edited_raw", in_root(settings, files.raw), False) in found(settings)
+
+
+def test_record_of_a_call_that_cannot_be_read_is_found(settings):
+    path = files_of(settings, "draft").attempts / "0002.request.json"
+    path.write_bytes(b"")
+    assert found(settings) == [("broken_attempt", in_root(settings, path), False)]
 
 
 def test_empty_answer_is_found(settings):
@@ -178,8 +215,11 @@ def test_the_same_text_twice_is_found_once(settings):
     second.raw.write_text(first.raw.read_text())
     findings = health.check(settings)
     one, other = sorted([first, second], key=lambda files: files.gen_id)
-    assert [(finding.kind, finding.path) for finding in findings] == [("duplicate_raw", in_root(settings, one.raw))]
-    assert other.gen_id in findings[0].message
+    assert [(finding.kind, finding.path) for finding in findings] == [
+        ("edited_raw", in_root(settings, second.raw)),
+        ("duplicate_raw", in_root(settings, one.raw)),
+    ]
+    assert other.gen_id in findings[1].message
 
 
 def test_generation_of_no_cohort_is_an_orphan(settings):

@@ -1,10 +1,11 @@
 """What the rules ask of the library: which files a job reads, which work is open [SPEC 6]."""
 
 import contextlib
+import itertools
 import json
 import tempfile
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -12,15 +13,15 @@ from typing import Any
 from . import catalogs as catalogs_module
 from . import cohorts, generations
 from .calls import Caller, Log
-from .calls.journal import Journal
 from .catalogs import combos
 from .cohorts import Source
 from .cohorts.membership import Entry, Membership
 from .errors import ConfigError, DayDreamError, MembershipError, nearest
 from .files import create_exclusively, dump_json, read_json, read_recorded, sha256_text, write_json
-from .generations import batches, failures
+from .generations import batches, failures, parsing, work
 from .generations.state import States
-from .paths import Generation
+from .paths import PARSED, RAW, Generation
+from .results import shown
 from .settings import Settings
 from .stages import FIRST, JUDGING, PARENT_STAGE
 from .tables import read_rows
@@ -97,17 +98,9 @@ class Run:
             hint or "it is in no cohort; membership.csv lists the gen_ids there are",
         )
 
-    def baseline(self, entry: Entry) -> str | None:
-        """Return the parser that a template had at the cohort's first expansion, None if not recorded."""
-        return self._parsers(entry.cohort_id).get(entry.stage, {}).get(entry.template_id)
-
-    def _parsers(self, cohort_id: str) -> Mapping[str, Any]:
-        manifest = read_recorded(self.data.cohort(cohort_id).manifest)
-        return manifest.get("parsers", {})
-
     def needs_parse(self, entry: Entry) -> bool:
         """Tell whether parsed.txt has to be made (again)."""
-        return generations.needs_parse(self.settings, entry, self.baseline(entry))
+        return generations.needs_parse(self.settings, entry, parsing.baseline(self.data, entry))
 
     def template_file(self, entry: Entry) -> list[Path]:
         """Return the template that a generation's prompt is made with; none in copy mode or if it is gone."""
@@ -149,26 +142,20 @@ class Run:
 
         Args:
             cohort_id: one of this run's cohorts.
-            stage: all of this stage; None for what the tables need: of the generations that others are made
-                from only those that have an answer, or one on order. The rest is not bought for its own sake.
+            stage: all of this stage; None for what the tables need, see `work.is_asked_for`.
             everything: finished ones as well, because their jobs shall run once more.
         """
         wanted = self.wanted(cohort_id)
-        asked = wanted.stage(stage) if stage else [entry for entry in wanted if self._is_needed(wanted, entry)]
-        parsers = self._parsers(cohort_id)
+        states = States(self.settings)
+        asked = wanted.stage(stage) if stage else [one for one in wanted if work.is_asked_for(states, wanted, one)]
         found = []
         for entry in asked:
-            baseline = parsers.get(entry.stage, {}).get(entry.template_id)
-            if not everything and not generations.needs_parse(self.settings, entry, baseline):
+            if not everything and not self.needs_parse(entry):
                 continue
-            if self.settings.accept_failures and self.is_accepted(wanted, entry):
+            if self.settings.accept_failures and self.is_accepted(states, wanted, entry):
                 continue
             found.append(entry)
         return found
-
-    def _is_needed(self, within: Membership, entry: Entry) -> bool:
-        files = self.files(entry)
-        return within.is_last(entry) or files.raw.exists() or Journal(files).has_open_order()
 
     def chunks(self, cohort_id: str) -> dict[str, batches.Chunk]:
         """Return gen_id -> the chunk that buys its answer in batch mode; decided once per process and cohort."""
@@ -206,7 +193,7 @@ class Run:
         return list(dict.fromkeys([*catalogs_module.files(self.data), *texts]))
 
     def news(self, cohort_id: str) -> list[Path]:
-        """Return what came since the tables of a cohort were written: scores, failures, another setting."""
+        """Return what came since the tables of a cohort were written: texts, failures, another setting."""
         cohort = self.data.cohort(cohort_id)
         try:
             written = cohort.aggregated_scores.stat().st_mtime_ns
@@ -215,17 +202,15 @@ class Run:
         found = []
         for entry in self.membership(cohort_id):
             files = self.files(entry)
-            found += [path for path in (files.parsed, files.failure) if _is_newer(path, written)]
-        recorded = read_recorded(cohort.completeness)
-        if recorded.get("allowlist") != self.settings.results.allowlist:
+            found += [path for path in (files.raw, files.parsed, files.failure) if _is_newer(path, written)]
+        if read_recorded(cohort.completeness).get("settings") != shown.of(self.settings):
             found.append(newest_file())
         return found
 
-    def is_accepted(self, within: Membership, entry: Entry) -> bool:
-        """Tell whether a generation, or one that it is made from, ended in a recorded parse failure."""
-        return any(
-            read_recorded(self.files(one).failure).get("step") == failures.PARSE for one in within.lineage(entry)
-        )
+    def is_accepted(self, states: States, within: Membership, entry: Entry) -> bool:
+        """Tell whether a generation, or one that it is made from, ended in a parse failure that still stands."""
+        found = (states.of(one).failure for one in within.lineage(entry))
+        return any(failure is not None and failure.step == failures.PARSE for failure in found)
 
 
 def _is_newer(path: Path, than_ns: int) -> bool:
@@ -311,6 +296,7 @@ def cross_selection(run: Run) -> dict[str, Any]:
     return {
         "cross_cohort": run.settings.cross_cohort,
         "evaluations": sum(1 for _ in stored.iterdir()) if stored.is_dir() else 0,
+        "settings": shown.of(run.settings),
     }
 
 
@@ -319,7 +305,9 @@ def cross_news(run: Run) -> list[Path]:
     if read_recorded(run.data.cross_selection) != cross_selection(run):
         return [newest_file()]
     written = run.data.cross_tables[0].stat().st_mtime_ns if run.data.cross_tables[0].exists() else 0
-    return [path for path in run.data.gens.glob(f"{JUDGING}/*/parsed.txt") if _is_newer(path, written)]
+    texts = catalogs_module.texts(run.data)
+    stored = (folder / name for folder in run.data.gens.glob("*/*") for name in (RAW, PARSED))
+    return [path for path in itertools.chain(texts, stored) if _is_newer(path, written)]
 
 
 def after_failure(run: Run, tell: Callable[[str], None]) -> bool:

@@ -20,6 +20,7 @@ from .tables import (
     files,
     load,
     templates_table,
+    texts,
 )
 
 __all__ = [
@@ -37,4 +38,5 @@ __all__ = [
     "files",
     "load",
     "templates_table",
+    "texts",
 ]

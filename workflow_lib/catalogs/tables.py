@@ -96,6 +96,13 @@ def files(data: DataRoot) -> list[Path]:
     return [data.catalog(name) for name in CATALOG_NAMES]
 
 
+def texts(data: DataRoot) -> list[Path]:
+    """Return every file that prompts and requests are made of: tables, templates and concepts."""
+    templates = (data.template(stage, "any").parent for stage in STAGES)
+    concepts = (data.concept(level, "any").parent for level in LEVELS)
+    return [*files(data), *(path for folder in (*templates, *concepts) for path in sorted(folder.glob("*.txt")))]
+
+
 def existing_files(data: DataRoot) -> list[Path]:
     """Return the paths of all catalog tables.
 

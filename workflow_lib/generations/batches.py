@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..calls import Caller, Log
-from ..calls.journal import Journal
 from ..cohorts.membership import Entry, Membership
 from ..errors import DayDreamError
 from ..files import write_json
@@ -15,7 +14,8 @@ from ..paths import DataRoot
 from ..settings import PoolSettings, Settings
 from ..stages import STAGES
 from . import failures, make
-from .mode import is_copy, pool_of
+from .mode import pool_of
+from .state import States
 
 UNLIMITED_WORKERS = 64
 
@@ -70,13 +70,8 @@ def chunks(settings: Settings, within: Membership, open_work: Iterable[Entry], s
 
 def lacks_answer(settings: Settings, entry: Entry) -> bool:
     """Tell whether a call has to be made for a generation."""
-    if is_copy(settings, entry):
-        return False
-    files = settings.data.generation(entry.stage, entry.gen_id)
-    own = Journal(files)
-    if settings.is_fresh(entry.stage) or own.has_open_order():
-        return True
-    return not files.raw.exists() and not own.is_answered()
+    state = States(settings).of(entry)
+    return state.needs_call or (settings.is_fresh(entry.stage) and not state.is_copy)
 
 
 def sources(within: Membership, entry: Entry, lacking: set[str]) -> list[str]:

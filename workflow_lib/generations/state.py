@@ -1,7 +1,7 @@
 """The state of a generation: the one place that says what its folder and its journal mean.
 
-The names of a generation's files are read at once: a listing of its folder, and one of attempts/. Contents are read
-when something asks for them, and what they say is remembered by size and time of the file.
+A generation's folder is listed once, and its attempts/ once. Contents are read when something asks for them, and what
+they say is remembered by size and time of the file.
 """
 
 import os
@@ -115,7 +115,6 @@ class State:
 
     Attributes:
         has_raw, has_parsed: whether raw.txt and parsed.txt are there.
-        attempts: attempt number -> the kinds of files that it has.
     """
 
     def __init__(self, states: States, entry: Entry):
@@ -132,7 +131,12 @@ class State:
         self.has_parsed = PARSED in names
         self._has_failed = FAILURE in names
         self._has_record = RAW_METADATA in names
-        self.attempts: Mapping[int, set[str]] = self.journal.numbers() if ATTEMPTS in names else {}
+        self._has_attempts = ATTEMPTS in names
+
+    @cached_property
+    def attempts(self) -> Mapping[int, set[str]]:
+        """Attempt number -> the kinds of files that it has."""
+        return self.journal.numbers() if self._has_attempts else {}
 
     @cached_property
     def answered(self) -> int | None:
@@ -244,7 +248,8 @@ class State:
             was = self.recorded.get("prompt_sha256")
         else:
             was = self.facts.raw_sha256 if self.facts else None
-        return bool(was) and was != self._states.remembered("text", self.files.raw, _text_sha256)
+        now = self._states.remembered("text", self.files.raw, _text_sha256)
+        return bool(was and now) and was != now
 
     @property
     def truncated(self) -> bool:

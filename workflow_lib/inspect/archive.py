@@ -14,12 +14,9 @@ from pathlib import Path
 from .. import catalogs as catalogs_module
 from .. import cohorts, generations
 from ..calls import removed
-from ..calls.holders import Watch
-from ..calls.journal import Journal
 from ..cohorts import membership
 from ..cohorts.membership import Entry, Membership
-from ..errors import ConfigError, DayDreamError, MembershipError, StoreError, nearest
-from ..files import read_recorded
+from ..errors import ConfigError, MembershipError, StoreError, nearest
 from ..generations.staleness import STALE
 from ..generations.state import States
 from ..settings import Settings
@@ -36,8 +33,8 @@ class Filters:
         cohort_id: only those in the membership of this cohort; None for the whole store.
         template: only this template.
         model: only this model id.
-        stale: only those whose prompt or parent has changed since.
-        failed: only those with a failure on record.
+        stale: only those that are stale themselves.
+        failed: only those with a failure that still stands.
         descendants: and all that is made from them.
     """
 
@@ -77,13 +74,15 @@ def select(settings: Settings, filters: Filters) -> list[Entry]:
         )
     store = _store(settings)
     _check_names(settings, filters, store)
-    chosen = [entry for entry in store.values() if _meets(settings, filters, entry)]
+    chosen = [entry for entry in store.values() if _meets(filters, entry)]
     if filters.cohort_id is not None:
         members = cohorts.load_membership(settings, filters.cohort_id).by_id
         chosen = [entry for entry in chosen if entry.gen_id in members]
+    states = States(settings)
     if filters.stale:
-        states = States(settings)
         chosen = [entry for entry in chosen if states.of(entry).stale == STALE]
+    if filters.failed:
+        chosen = [entry for entry in chosen if states.of(entry).failure]
     if filters.descendants:
         chosen = _with_descendants(store.values(), chosen)
     return sorted(chosen, key=lambda entry: (STAGES.index(entry.stage), entry.gen_id))
@@ -117,6 +116,7 @@ def to_regenerate(settings: Settings, chosen: Iterable[Entry]) -> list[Move]:
     anyway.
     """
     moves = []
+    states = States(settings)
     for entry in chosen:
         files = settings.data.generation(entry.stage, entry.gen_id)
         derived = (
@@ -127,7 +127,8 @@ def to_regenerate(settings: Settings, chosen: Iterable[Entry]) -> list[Move]:
             files.parsed_metadata,
             files.failure,
         )
-        if files.raw.exists() or files.parsed.exists() or Journal(files).is_answered():
+        state = states.of(entry)
+        if state.has_answer or state.has_parsed:
             moves.append(Move(entry, tuple(path for path in derived if path.exists())))
     return moves
 
@@ -166,12 +167,11 @@ def regenerate(settings: Settings, moves: Sequence[Move]) -> Path:
     """
     _refuse_in_flight(settings, moves)
     order_id = f"regenerate-{uuid.uuid4().hex}"
-    for move in moves:
-        if _is_copy(settings, move.entry):
-            continue
-        own = Journal(settings.data.generation(move.entry.stage, move.entry.gen_id))
-        generations.adopt(own.generation, own, move.entry)
-        own.order(order_id)
+    for state in States(settings).each(move.entry for move in moves):
+        # a copy that is gone is made again without an order
+        if not state.is_copy:
+            generations.adopt(state.files, state.journal, state.entry)
+            state.journal.order(order_id)
     return archive(settings, moves)
 
 
@@ -208,13 +208,12 @@ def _check_names(settings: Settings, filters: Filters, store: dict[tuple[str, st
             raise ConfigError(f"unknown {what} '{name}'", nearest(name, names - {""}))
 
 
-def _meets(settings: Settings, filters: Filters, entry: Entry) -> bool:
+def _meets(filters: Filters, entry: Entry) -> bool:
     return (
         filters.stage in (None, entry.stage)
         and (not filters.gen_ids or entry.gen_id in filters.gen_ids)
         and filters.template in (None, entry.template_id)
         and filters.model in (None, entry.llm_model_id)
-        and (not filters.failed or settings.data.generation(entry.stage, entry.gen_id).failure.exists())
     )
 
 
@@ -234,25 +233,13 @@ def _with_descendants(store: Iterable[Entry], chosen: Sequence[Entry]) -> list[E
 
 
 def _refuse_in_flight(settings: Settings, moves: Iterable[Move]) -> None:
-    watch = Watch()
-    for move in moves:
-        files = settings.data.generation(move.entry.stage, move.entry.gen_id)
-        number = Journal(files).state(watch).claimed
-        if number is not None:
+    for state in States(settings).each(move.entry for move in moves):
+        if state.claim is not None:
             raise StoreError(
-                f"{move.entry.stage} {move.entry.gen_id} is being bought at this moment (attempt {number:04d})",
+                f"{state.entry.stage} {state.entry.gen_id} is being bought at this moment "
+                f"(attempt {state.claim.number:04d}, by {state.claim.holder})",
                 "wait for the run to end, or stop it; nothing was changed",
             )
-
-
-def _is_copy(settings: Settings, entry: Entry) -> bool:
-    recorded = read_recorded(settings.data.generation(entry.stage, entry.gen_id).metadata)
-    if recorded.get("mode"):
-        return recorded["mode"] == "copy"
-    try:
-        return generations.is_copy(settings, entry)
-    except DayDreamError:
-        return False
 
 
 def _new_folder(archive_root: Path) -> Path:

@@ -15,6 +15,7 @@ from ..cohorts import membership, tasks
 from ..cohorts.membership import Entry, Membership
 from ..errors import DayDreamError, MembershipError, nearest
 from ..files import encode, read_json, read_recorded, read_text, sha256_file, write_json
+from ..generations.state import States
 from ..paths import DataRoot, Generation, is_safe_id
 from ..settings import Settings
 from ..stages import FIRST, JUDGING, PARENT_STAGE, PARENTS, STAGE, STAGES
@@ -24,6 +25,7 @@ EMPTY_FILE = "empty_file"
 BROKEN_METADATA = "broken_metadata"
 BROKEN_TEXT = "broken_text"
 BROKEN_ATTEMPT = "broken_attempt"
+EDITED_RAW = "edited_raw"
 PARSED_DIFFERS = "parsed_differs"
 BROKEN_PARENT = "broken_parent"
 ID_MISMATCH = "id_mismatch"
@@ -115,6 +117,7 @@ class _Check:
         self.data: DataRoot = settings.data
         self.catalogs: Catalogs = catalogs_module.load(settings.data)
         self.combos = combos.load(settings.data)
+        self.states = States(settings)
         self.members: dict[tuple[str, str], Entry] = {}
         # in a membership that cannot be read as a whole
         self.listed: set[tuple[str, str]] = set()
@@ -188,6 +191,7 @@ class _Check:
                 f"`daydream remove --gen-id {files.gen_id} --apply` archives it; it does no harm",
             )
         yield from self._broken_attempts(files)
+        yield from self._lost_text(files, member)
         has_text = files.raw.exists() or files.parsed.exists()
         if not has_text and not files.metadata.exists():
             # a call that failed, or one that is on its way
@@ -202,6 +206,7 @@ class _Check:
         else:
             entry = self._recorded(files, member)
         yield from self._texts(files, entry)
+        yield from self._edited(entry or Entry(files.stage, files.gen_id, "-", "", "", "", "", 1))
         if entry is not None and not problem:
             yield from self._meaning(files, entry)
 
@@ -287,6 +292,43 @@ class _Check:
                 yield self._finding(BROKEN_TEXT, path, "is not UTF-8 text", f"move it away; then {remedy}")
             except IsADirectoryError:
                 yield self._finding(BROKEN_TEXT, path, "is a folder", f"move it away; then {remedy}")
+
+    def _lost_text(self, files: Generation, member: Entry | None) -> Iterator[Finding]:
+        """Yield what is wrong where neither raw.txt nor parsed.txt is there although there was an answer."""
+        state = self.states.of(member or Entry(files.stage, files.gen_id, "-", "", "", "", "", 1))
+        if state.has_raw or state.has_parsed or state.ordered or state.failure or state.unreadable:
+            return
+        if state.answered is not None:
+            message, remedy = "no such file, though attempts/ keeps the answer", "`daydream check --fix` restores it"
+            yield self._finding(MISSING_FILE, files.raw, message, remedy, self._restored(member) if member else None)
+        elif member is None or not files.metadata.exists():
+            return
+        elif state.is_copy:
+            message = "no such file, though metadata.json shows that a copy was made"
+            remedy = f"`snakemake {files.raw}` copies it again, without a call"
+            yield self._finding(MISSING_FILE, files.raw, message, remedy)
+        else:
+            message = "no such file, and no attempt keeps the answer, but metadata.json shows that one was bought"
+            again = f"`daydream regenerate --gen-id {files.gen_id} --apply` orders another answer"
+            yield self._finding(MISSING_FILE, files.raw, message, f"restore it from a copy; or {again}")
+
+    def _restored(self, entry: Entry) -> Callable[[], None]:
+        def repair() -> None:
+            generations.restore(self.settings, entry)
+            generations.parse(self.settings, entry)
+
+        return repair
+
+    def _edited(self, entry: Entry) -> Iterator[Finding]:
+        state = self.states.of(entry)
+        # an empty raw.txt is a finding of its own
+        if state.edited and state.files.raw.stat().st_size:
+            yield self._finding(
+                EDITED_RAW,
+                state.files.raw,
+                "differs from the answer that it claims to come from; scores with it in their lineage do not count",
+                "move it away and run again: the answer is restored without a call; or set results.accept_edited",
+            )
 
     def _broken_attempts(self, files: Generation) -> Iterator[Finding]:
         for damage in Journal(files).damages():

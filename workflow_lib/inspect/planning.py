@@ -12,13 +12,13 @@ from .. import cohorts, generations
 from .. import spec as spec_module
 from ..calls import costs
 from ..calls.estimates import Estimates
-from ..calls.journal import Journal
 from ..catalogs import Model
-from ..cohorts.membership import Entry, Membership
+from ..cohorts.membership import Entry
 from ..errors import ConfigError
 from ..files import encode, read_recorded
+from ..generations import work
 from ..generations.staleness import STALE
-from ..generations.state import States
+from ..generations.state import State, States
 from ..paths import DataRoot
 from ..settings import PoolSettings, Settings
 from ..stages import PARENT_STAGE, STAGES
@@ -120,6 +120,7 @@ class Planner:
     def __init__(self, settings: Settings, within: Scope):
         self.settings = settings
         self.scope = within
+        self.states = States(settings)
         # kept: asking for the catalogs looks at their files each time, and a plan asks very often
         self.catalogs = catalogs_module.load(settings.data)
         self.models = self.catalogs.models
@@ -135,7 +136,7 @@ class Planner:
         stages: dict[str, dict[str, Line]] = {stage: {} for stage in STAGES}
         busy: dict[str, list[float]] = defaultdict(list)
         estimated = 0
-        open_ids = to_buy(self.settings.data, self.scope.membership)
+        open_ids = work.to_make(self.states, self.scope.membership)
         for entry in self.scope.membership:
             line = stages[entry.stage].setdefault(entry.llm_model_id, Line())
             line.rows += 1
@@ -158,9 +159,7 @@ class Planner:
             line.cost_expected_usd = plus(line.cost_expected_usd, call.expected_usd)
             busy[pool].append(call.seconds)
             estimated += not call.rendered
-        stale = [
-            state.entry.gen_id for state in States(self.settings).each(self.scope.membership) if state.stale == STALE
-        ]
+        stale = [state.entry.gen_id for state in self.states.each(self.scope.membership) if state.stale == STALE]
         return Plan(
             stages={stage: dict(sorted(lines.items())) for stage, lines in stages.items()},
             pools={pool: self._pool_seconds(pool, seconds) for pool, seconds in sorted(busy.items())},
@@ -273,8 +272,8 @@ def compare(settings: Settings, path: Path) -> tuple[Scope, Comparison]:
     before, after = present.membership.by_id, edited.membership.by_id
     added = [entry for gen_id, entry in after.items() if gen_id not in before]
     dropped = [entry for gen_id, entry in before.items() if gen_id not in after]
-    open_ids = to_buy(settings.data, edited.membership)
     planner = Planner(settings, edited)
+    open_ids = work.to_make(planner.states, edited.membership)
     calls = [
         planner.call(entry) for entry in added if entry.gen_id in open_ids and not generations.is_copy(settings, entry)
     ]
@@ -287,7 +286,7 @@ def compare(settings: Settings, path: Path) -> tuple[Scope, Comparison]:
     return edited, Comparison(
         added=added,
         dropped=dropped,
-        reused=[entry for entry in added if has_answer(settings.data, entry)],
+        reused=[entry for entry in added if _is_there(planner.states.of(entry))],
         rules=rules,
         rows=len(rows),
         calls=len(calls),
@@ -296,33 +295,8 @@ def compare(settings: Settings, path: Path) -> tuple[Scope, Comparison]:
     )
 
 
-def to_buy(data: DataRoot, membership: Membership) -> set[str]:
-    """Return the gen_ids that a run would make: without an answer, and asked for.
-
-    The last generations of each lineage are asked for, what such a one without an answer is made from,
-    and whatever a fresh answer was ordered for. An answer that exists asks for nothing: its parents may be gone.
-    """
-    parents = {entry.parent_gen_id for entry in membership}
-    asked: set[str] = set()
-    found: set[str] = set()
-    for entry in reversed(membership.entries):
-        files = data.generation(entry.stage, entry.gen_id)
-        if files.parsed.exists() or has_answer(data, entry):
-            continue
-        if entry.gen_id in parents and entry.gen_id not in asked and not Journal(files).has_open_order():
-            continue
-        found.add(entry.gen_id)
-        asked.add(entry.parent_gen_id)
-    return found
-
-
-def has_answer(data: DataRoot, entry: Entry) -> bool:
-    """Tell whether a generation's raw job would call nobody: raw.txt is there, or an attempt restores it."""
-    generation = data.generation(entry.stage, entry.gen_id)
-    if generation.raw.exists():
-        return True
-    own = Journal(generation)
-    return own.is_answered() and not own.has_open_order()
+def _is_there(state: State) -> bool:
+    return state.has_answer and not state.needs_call
 
 
 def plus(first: float | None, second: float | None) -> float | None:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -17,7 +18,7 @@ from ..generations.state import States
 from ..paths import DataRoot
 from ..settings import Settings
 from ..stages import JUDGING
-from . import analysis, coverage, scores, spending, summary
+from . import analysis, coverage, scores, shown, spending, summary
 from .scores import Judgement
 
 
@@ -33,7 +34,7 @@ class Completeness:
         failed: those that were, or that could not be since what they judge failed.
         by_reason: outcome as in coverage.csv -> evaluations without a score of the judge that was asked.
         stale: generations of any stage that are stale themselves.
-        allowlist: `results.allowlist` of the settings.
+        settings: those that show in the tables.
     """
 
     cohort_id: str
@@ -44,7 +45,7 @@ class Completeness:
     failed: int
     by_reason: dict[str, int]
     stale: int
-    allowlist: list[str]
+    settings: dict[str, Any]
 
 
 def write(settings: Settings, cohort_id: str, membership: Membership) -> Completeness:
@@ -117,7 +118,7 @@ def _completeness(
         sum(counts[name] for name in coverage.FAILED),
         by_reason,
         sum(state.stale == STALE for state in states.each(membership)),
-        list(settings.results.allowlist),
+        shown.of(settings),
     )
 
 
