@@ -77,6 +77,12 @@ def test_numbers_of_a_model_row(tmp_path):
     )
 
 
+def test_checks_that_a_row_waives_and_the_lines_of_rows(tmp_path):
+    table = 'template_id,parser,waive\nfirst,in_last_line,\n\nsecond,in_last_line,"score, response"\n'
+    found = load(tmp_path, evaluation_templates=table).templates["evaluation"]
+    assert [(one.line, one.waived) for one in found.values()] == [(2, set()), (4, {"score", "response"})]
+
+
 @pytest.mark.parametrize(
     ("table", "content", "place", "reason"),
     [
@@ -106,6 +112,8 @@ def test_numbers_of_a_model_row(tmp_path):
             "line 2, column scale_max",
             "above 0",
         ),
+        ("draft_templates", "template_id,waive\nx,konzepts\n", "line 2, column waive", "'konzepts' is no check"),
+        ("essay_templates", "template_id,generator,waive\nx,llm,score\n", "line 2, column waive", "'score' is no"),
         ("llm_models", "id\nm\n", "line 1", "no column 'model'"),
         ("llm_models", "id,model\nm,\n", "line 2, column model", "empty model name"),
         ("llm_models", "id,model,max_tokens\nm,x,1.5\n", "line 2, column max_tokens", "whole number"),

@@ -98,6 +98,29 @@ COMPLEX_EDGES = [
     ("\x00Score: 7 \x00", 7.0),
 ]
 
+SCORE_0_100_EDGES = [
+    ("SCORE: 100", 100.0),
+    ("**SCORE: 87**", 87.0),
+    ("score: 87.5", 87.5),
+    ("SCORE: <87>", 87.0),
+    ("SCORE: 87.", 87.0),
+    ("SCORE: <87.5>.", 87.5),
+    ("Score: 85/100", 85.0),
+    ("Final Score: 64 points", 64.0),
+    ("SCORE: 456", OUT),
+    ("SCORE: 4, 5, 6", NO_SCORE),
+    ("SCORE: 101", OUT),
+    ("SCORE: 1000", OUT),
+    ("SCORE: -3", OUT),
+    ("Score: 8/9", NO_SCORE),
+    ("Score: 85/1000", NO_SCORE),
+    ("SCORE: 40\nSCORE: 60", 60.0),
+    ("SCORE: 50\nTotal score 80 of 100", 50.0),
+    ("SCORE: 70\na\nb\nc\nd", NO_SCORE),
+    ("The score is 70.", NO_SCORE),
+    (" \n", "empty_response"),
+]
+
 
 def outcome(stage: str, parser: str, text: str) -> float | str:
     try:
@@ -126,6 +149,31 @@ def test_in_last_line_edges(text, expected):
 @pytest.mark.parametrize(("text", "expected"), COMPLEX_EDGES)
 def test_complex_edges(text, expected):
     assert outcome("evaluation", "complex", text) == expected
+
+
+@pytest.mark.parametrize(("text", "expected"), SCORE_0_100_EDGES)
+def test_score_0_100_edges(text, expected):
+    assert outcome("evaluation", "score_0_100", text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "asks"),
+    [
+        ("End with one line:\n\nSCORE: <0-9>\n", True),
+        ("**Final score**: a number", True),
+        ("Score 7 means good. Finish with such a line.", True),
+        ("a `SCORE`: and a digit", True),
+        ("Give it a score.", False),
+        ("Scores of experts agree: it matters.", False),
+        ("Say what is new.", False),
+    ],
+)
+def test_templates_that_ask_for_a_score_line(text, asks):
+    for name in ("in_last_line", "complex", "score_0_100"):
+        reading = parsers.reading(name)
+        assert reading is not None
+        assert bool(reading.asked_by.search(text)) is asks
+    assert parsers.reading("identity") is None
 
 
 def test_score_is_written_as_python_prints_a_float():
@@ -245,7 +293,7 @@ def test_identity_changes_nothing_but_refuses_emptiness(stage):
 def test_names_are_sorted_per_stage():
     texts = ["essay_block", "essay_block_lenient", "essay_idea_last", "identity"]
     assert names("draft") == names("essay") == texts
-    assert names("evaluation") == ["complex", "identity", "in_last_line"]
+    assert names("evaluation") == ["complex", "identity", "in_last_line", "score_0_100"]
 
 
 @pytest.mark.parametrize(("stage", "parser"), [("draft", "in_last_line"), ("evaluation", "in_last_lin")])
@@ -326,8 +374,8 @@ def test_any_answer_gives_a_result_or_a_known_reason(text):
                 assert failure.reason in REMEDIES
                 assert failure.detail
                 continue
-            if name in ("in_last_line", "complex"):
-                assert 0 <= float(result) <= (9 if name == "in_last_line" else 10)
+            if (reading := parsers.reading(name)) is not None:
+                assert 0 <= float(result) <= reading.highest
             else:
                 assert result.strip()
 

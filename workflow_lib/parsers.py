@@ -10,6 +10,7 @@ Answers are hostile input of any length, so no pattern here takes more than line
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from decimal import Decimal
 
 from .errors import DayDreamError
@@ -18,7 +19,12 @@ from .stages import JUDGING, STAGES, WRITTEN
 ESSAY_TAG = "essay"
 IN_LAST_LINE_RANGE = (0.0, 9.0)
 COMPLEX_RANGE = (0.0, 10.0)
-RANGES = {"in_last_line": IN_LAST_LINE_RANGE, "complex": COMPLEX_RANGE}
+SCORE_0_100_RANGE = (0.0, 100.0)
+RANGES = {
+    "in_last_line": IN_LAST_LINE_RANGE,
+    "complex": COMPLEX_RANGE,
+    "score_0_100": SCORE_0_100_RANGE,
+}
 """Evaluation parser -> lowest and highest score; one that is not here gives 0 to its template's scale_max."""
 
 REMEDIES = {
@@ -41,7 +47,24 @@ REMEDIES = {
 
 Parser = Callable[[str], str | float]
 
+
+@dataclass(frozen=True)
+class Reading:
+    """What a parser of scores needs of an evaluation template.
+
+    Attributes:
+        highest: the best score that it can give.
+        asked_by: is found in a template that asks for the line that the parser reads.
+        line: that line, as people write it.
+    """
+
+    highest: float
+    asked_by: re.Pattern[str]
+    line: str
+
+
 _PARSERS: dict[str, dict[str, Parser]] = {stage: {} for stage in STAGES}
+_READINGS: dict[str, Reading] = {}
 
 
 class ParseFailure(DayDreamError):
@@ -61,15 +84,25 @@ class ParseFailure(DayDreamError):
         return type(self), (self.reason, self.detail)
 
 
-def register(name: str, *stages: str) -> Callable[[Parser], Parser]:
-    """Register the decorated function as a parser of that name for the stages."""
+def register(name: str, *stages: str, reading: Reading | None = None) -> Callable[[Parser], Parser]:
+    """Register the decorated function as a parser of that name for the stages.
+
+    With `reading`, templates that do not ask for what it reads are refused before a call is made.
+    """
 
     def add(function: Parser) -> Parser:
         for stage in stages:
             _PARSERS[stage][name] = function
+        if reading is not None:
+            _READINGS[name] = reading
         return function
 
     return add
+
+
+def reading(name: str) -> Reading | None:
+    """Return what a parser needs of a template, None where it takes any answer."""
+    return _READINGS.get(name)
 
 
 def names(stage: str) -> list[str]:
@@ -239,11 +272,21 @@ _IN_LINE = re.compile(
     rf"|(?P<number>{_NUMBER})(?:(?=\s|$)|/9(?![0-9]|\.[0-9])))",
     re.IGNORECASE,
 )
+_WHOLE_LINE_0_100 = re.compile(r"^score:\s*([0-9]{1,3}(?:\.[0-9]+)?)$", re.IGNORECASE)
+_IN_LINE_0_100 = re.compile(rf"{_HEADER}({_NUMBER})(?:(?=\s|$)|/100(?![0-9]|\.[0-9]))", re.IGNORECASE)
+_ANGLED = re.compile(rf"<\s*({_NUMBER})\s*>")
 _FRACTION = re.compile(rf"{_HEADER}({_NUMBER})/({_NUMBER})", re.IGNORECASE)
 _PLAIN = re.compile(rf"{_HEADER}({_NUMBER})(?=\s|$)", re.IGNORECASE)
 
+# "SCORE: <0-9>", "**Final score**: N", "Score 7", "Score (0 to 9)"; not the word in a sentence
+_ASKS_FOR_SCORE = re.compile(r"score[\s*_`\"']{0,4}(?::|[<\[({]|[0-9])", re.IGNORECASE)
 
-@register("in_last_line", JUDGING)
+
+def _line_of(highest: float) -> Reading:
+    return Reading(highest, _ASKS_FOR_SCORE, f"SCORE: <0-{highest:g}>")
+
+
+@register("in_last_line", JUDGING, reading=_line_of(IN_LAST_LINE_RANGE[1]))
 def in_last_line(text: str) -> float:
     """Return the score that one of the last three non-empty lines states, 0 to 9.
 
@@ -253,8 +296,7 @@ def in_last_line(text: str) -> float:
     Raises:
         ParseFailure: no score in these lines, or one outside the range.
     """
-    stripped = (line.strip() for line in _split(re.sub(r"[*#`]", "", text)))
-    lines = [line for line in stripped if line][-3:]
+    lines = _last_lines(text)
     for line in reversed(lines):
         if whole := _WHOLE_LINE.fullmatch(line):
             return _in_range(float(whole[1]), whole[1], IN_LAST_LINE_RANGE)
@@ -267,7 +309,25 @@ def in_last_line(text: str) -> float:
     raise _no_score(lines)
 
 
-@register("complex", JUDGING)
+@register("score_0_100", JUDGING, reading=_line_of(SCORE_0_100_RANGE[1]))
+def score_0_100(text: str) -> float:
+    """Return the score that one of the last three non-empty lines states, 0 to 100.
+
+    A line that is nothing but ``score: <number>`` comes first, the last of several; then, from the last line
+    upwards, a number after the word score. A number may stand in angle brackets, and a full stop may end its line.
+
+    Raises:
+        ParseFailure: no score in these lines, or one outside the range.
+    """
+    lines = [_ANGLED.sub(r"\1", line).removesuffix(".") for line in _last_lines(text)]
+    for pattern in (_WHOLE_LINE_0_100, _IN_LINE_0_100):
+        for line in reversed(lines):
+            if hit := pattern.search(line):
+                return _in_range(float(hit[1]), hit[1], SCORE_0_100_RANGE)
+    raise _no_score(lines)
+
+
+@register("complex", JUDGING, reading=_line_of(COMPLEX_RANGE[1]))
 def complex_score(text: str) -> float:
     """Return the last score that the last 30 lines state, 0 to 10; ``a/b`` counts as a tenth part of ten.
 
@@ -286,6 +346,11 @@ def complex_score(text: str) -> float:
         if numbers := _PLAIN.findall(line):
             return _in_range(float(numbers[-1]), numbers[-1], COMPLEX_RANGE)
     raise _no_score(lines)
+
+
+def _last_lines(text: str) -> list[str]:
+    stripped = (line.strip() for line in _split(re.sub(r"[*#`]", "", text)))
+    return [line for line in stripped if line][-3:]
 
 
 def _split(text: str) -> list[str]:

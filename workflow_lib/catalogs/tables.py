@@ -2,17 +2,25 @@
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from ..errors import CatalogError
+from ..errors import CatalogError, nearest
 from ..files import read_text
 from ..paths import DataRoot, is_safe_id
 from ..stages import STAGE, STAGES
 from ..tables import Row, counting_number, read_rows
 
 Entry = TypeVar("Entry")
+
+SCORE_LINE = "score"
+WAIVABLE = {
+    name: (stage.variables[0], SCORE_LINE) if stage.gives_scores else stage.variables[:1]
+    for name, stage in STAGE.items()
+}
+"""Stage -> the checks of a template's text that its row may waive: that it uses what it lives from, named after its
+first variable, and that it asks for a score."""
 
 LEVELS = ("sentence", "paragraph", "article")
 _FALLBACK = {
@@ -36,16 +44,17 @@ CATALOG_NAMES = (CONCEPTS, *(templates_table(stage) for stage in STAGES), MODELS
 
 @dataclass(frozen=True)
 class Concept:
-    """One concept; its texts lie beside the table."""
+    """One concept; its texts lie beside the table. `line` is that of its row."""
 
     concept_id: str
     name: str
     active: bool
+    line: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)
 class Template:
-    """One prompt template's row."""
+    """One prompt template's row, on line `line` of its table; `waived` are checks of its text (`WAIVABLE`)."""
 
     template_id: str
     stage: str
@@ -53,6 +62,8 @@ class Template:
     generator: str
     active: bool
     scale_max: float
+    waived: frozenset[str] = frozenset()
+    line: int = field(default=0, compare=False)
 
     @property
     def copies(self) -> bool:
@@ -62,7 +73,7 @@ class Template:
 
 @dataclass(frozen=True)
 class Model:
-    """One model's row; prices in US dollars per million tokens, None where unknown."""
+    """One model's row, on line `line`; prices in US dollars per million tokens, None where unknown."""
 
     model_id: str
     model: str
@@ -75,6 +86,7 @@ class Model:
     max_tokens: int | None
     temperature: float | None
     display_name: str
+    line: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)
@@ -156,9 +168,14 @@ def _signature(place: str, data: DataRoot) -> list[tuple[int, int]]:
     return [(stat.st_mtime_ns, stat.st_size) for stat in stats]
 
 
+def levels_behind(level: str) -> tuple[str, ...]:
+    """Return the levels at which a concept's text is looked for, in this order."""
+    return _FALLBACK.get(level, ("paragraph", "sentence"))
+
+
 def concept_file(data: DataRoot, level: str, concept_id: str) -> Path | None:
     """Return the file of a concept's text: asked level, else paragraph, else sentence; None if there is none."""
-    for candidate in _FALLBACK.get(level, ("paragraph", "sentence")):
+    for candidate in levels_behind(level):
         path = data.concept(candidate, concept_id)
         if path.exists():
             return path
@@ -198,7 +215,7 @@ def _error(path: Path, row: Row, column: str, reason: str, hint: str | None = No
 def _concept(path: Path, row: Row) -> Concept:
     if not row["name"]:
         raise _error(path, row, "name", "empty name")
-    return Concept(row["concept_id"], row["name"], _flag(path, row, "active"))
+    return Concept(row["concept_id"], row["name"], _flag(path, row, "active"), row.line)
 
 
 def _template(stage: str) -> Callable[[Path, Row], Template]:
@@ -221,9 +238,21 @@ def _template(stage: str) -> Callable[[Path, Row], Template]:
             generator,
             _flag(path, row, "active"),
             9.0 if scale_max is None else scale_max,
+            _waived(path, row, stage),
+            row.line,
         )
 
     return build
+
+
+def _waived(path: Path, row: Row, stage: str) -> frozenset[str]:
+    names = row.get("waive").replace(",", " ").split()
+    for name in names:
+        if name not in WAIVABLE[stage]:
+            raise _error(
+                path, row, "waive", f"'{name}' is no check of {stage} templates", nearest(name, WAIVABLE[stage])
+            )
+    return frozenset(names)
 
 
 def _model(path: Path, row: Row) -> Model:
@@ -246,6 +275,7 @@ def _model(path: Path, row: Row) -> Model:
         None if max_tokens is None else int(max_tokens),
         _number(path, row, "temperature"),
         row.get("display_name", row["id"]),
+        row.line,
     )
 
 
