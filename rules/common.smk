@@ -15,7 +15,7 @@ from workflow_lib import calls, catalogs, cohorts, generations, runs
 from workflow_lib import settings as settings_module
 from workflow_lib.calls.endpoints import OFFLINE
 from workflow_lib.errors import DayDreamError
-from workflow_lib.generations import failures
+from workflow_lib.generations import failures, preflight
 from workflow_lib.stages import FIRST
 
 
@@ -115,8 +115,21 @@ def expanded(cohort):
     if cohort not in READY:
         checkpoints.cohort_membership.get(cohort=cohort)
         READY.add(cohort)
+    warn_of_mistakes(cohort)
     with one_message():
         return run_of.membership(cohort)
+
+
+WARNED = set()
+
+
+def warn_of_mistakes(cohort):
+    """Show once what is wrong with what a cohort uses and stops nothing."""
+    if cohort not in WARNED and workflow.is_main_process:
+        WARNED.add(cohort)
+        with one_message():
+            for text in preflight.warnings(run_of.findings(cohort)):
+                print(f"Warning: {text}", file=sys.stderr)
 
 
 def entry_of(stage, wildcards):
@@ -233,13 +246,15 @@ def batches_before(stage):
 
 
 def ready_to_buy(entry):
-    """Stop before the first call if a model that has to be asked cannot be: no key, no price."""
-    if workflow.dryrun or run_of.files(entry).raw.exists():
-        return
-    if generations.is_copy(settings, entry):
+    """Stop before the first call, and a dry run likewise, if a mistake would spoil it, or if there is no key."""
+    if run_of.files(entry).raw.exists() and not settings.is_fresh(entry.stage):
         return
     with one_message():
-        caller.preflight(entry.llm_model_id)
+        if workflow.is_main_process:
+            for cohort in COHORTS:
+                preflight.refuse(run_of.findings(cohort))
+        if not workflow.dryrun and not generations.is_copy(settings, entry):
+            caller.require_key(entry.llm_model_id)
 
 
 def raw_to_parse(stage):

@@ -101,14 +101,7 @@ def parses(folder: Path) -> Iterator[Provoked]:
 def missing_key(folder: Path) -> str:
     """Return what is said before the first call if no key is set."""
     settings = _settings(folder, {}, {}, llm_models=PRICED)
-    return _message(lambda: Caller(settings).preflight("wa"))
-
-
-def missing_price(folder: Path) -> str:
-    """Return what is said before the first call if a budget is set and a price is not known."""
-    models = PRICED.replace(",1,10", ",,")
-    settings = _settings(folder, {"budget_usd": 1}, {"OPENROUTER_API_KEY": KEY}, llm_models=models)
-    return _message(lambda: Caller(settings).preflight("wa"))
+    return _message(lambda: Caller(settings).require_key("wa"))
 
 
 def _message(action: Any) -> str:

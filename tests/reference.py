@@ -13,7 +13,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from tests import provoked
+from tests import provoked, wrong_inputs
 from tests.project import SOURCE
 from workflow_lib import cli, settings
 from workflow_lib.settings import schema
@@ -125,10 +125,17 @@ def failed_parses() -> str:
 
 
 def before_the_first_call() -> str:
-    """Return what is said when a run cannot buy at all."""
+    """Return every input that can be known to be wrong before a call, and what is said of it."""
     with tempfile.TemporaryDirectory() as folder:
-        texts = provoked.missing_key(Path(folder, "key")), provoked.missing_price(Path(folder, "price"))
-    return "\n\n".join(f"```text\n{text}\n```" for text in texts)
+        rows = [(what, _in_cell(text)) for what, text in wrong_inputs.messages(Path(folder, "wrong"))]
+        rows.append(("no key (only a run looks for it)", _in_cell(provoked.missing_key(Path(folder, "key")))))
+    return _table(("what is wrong", "what is said"), rows)
+
+
+def _in_cell(text: str) -> str:
+    message, hint = text.split("\nHint: ")
+    # messages have single backticks in them
+    return f"`` {message} ``<br>Hint: `` {hint} ``"
 
 
 def _call_row(one: provoked.Provoked) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from .cohorts import Source
 from .cohorts.membership import Entry, Membership
 from .errors import ConfigError, DayDreamError, MembershipError, nearest
 from .files import create_exclusively, dump_json, read_json, read_recorded, sha256_text, write_json
-from .generations import batches, failures, parsing, work
+from .generations import batches, failures, parsing, preflight, work
 from .generations.state import States
 from .paths import PARSED, RAW, Generation
 from .results import shown
@@ -35,6 +35,7 @@ class Run:
         self.data = settings.data
         self._memberships: dict[str, tuple[int, Membership]] = {}
         self._chunks: dict[str, dict[str, batches.Chunk]] = {}
+        self._findings: dict[str, list[preflight.Finding]] = {}
 
     @cached_property
     def sources(self) -> dict[str, Source]:
@@ -156,6 +157,14 @@ class Run:
                 continue
             found.append(entry)
         return found
+
+    def findings(self, cohort_id: str) -> list[preflight.Finding]:
+        """Return what is wrong with what a cohort uses; looked for once per process."""
+        if cohort_id not in self._findings:
+            known = combos.load(self.data)
+            whole, wanted = self.membership(cohort_id), self.wanted(cohort_id)
+            self._findings[cohort_id] = preflight.findings(self.settings, whole, known, wanted)
+        return self._findings[cohort_id]
 
     def chunks(self, cohort_id: str) -> dict[str, batches.Chunk]:
         """Return gen_id -> the chunk that buys its answer in batch mode; decided once per process and cohort."""

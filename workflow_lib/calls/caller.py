@@ -36,25 +36,13 @@ class Caller:
         self.watch = holders.Watch()
         self._budgets: dict[str, Budget] = {}
 
-    def preflight(self, model_id: str) -> None:
-        """Raise ConfigError if a model could not be asked at all: no endpoint, key, pool or price.
+    def require_key(self, model_id: str) -> None:
+        """Raise ConfigError if a model cannot be asked because its endpoint is not there, or no key is set.
 
         Args:
             model_id: id of llm_models.csv.
         """
-        model = self.model(model_id)
-        endpoints.find(self.settings, model.endpoint)
-        if model.pool not in self.settings.pools:
-            raise ConfigError(
-                f"llm_models.csv: model {model_id} is in pool '{model.pool}', which is not configured",
-                "add it under `pools:` in config.yaml, or clear the column `pool`",
-            )
-        limited = self.settings.budget_usd is not None or model_id in self.settings.budget_per_model
-        if limited and model.pool == "paid" and costs.ceiling_usd(model, 0, 0) is None:
-            raise ConfigError(
-                f"a budget is set, but the price of model {model_id} is not known",
-                "fill in input_usd_per_mtok and output_usd_per_mtok of its row in llm_models.csv",
-            )
+        endpoints.find(self.settings, self.model(model_id).endpoint)
 
     def model(self, model_id: str) -> Model:
         """Return a model's row.
@@ -185,7 +173,7 @@ class Caller:
         budget = self.budget(entry.cohort_id)
         if not budget.limits(model.model_id):
             return nullcontext()
-        # only outside the paid pool may a model have no price; it can cost something all the same
+        # a model without a price was refused before the first call, unless its row was edited since
         return budget.reserve(model.model_id, request_ceiling_usd(model, request) or 0.0)
 
     def budget(self, cohort_id: str) -> Budget:

@@ -1,5 +1,6 @@
 """Prompt templates: Jinja2, strict, in a sandbox; a model's text is only ever a value [SPEC 2]."""
 
+import traceback
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -11,7 +12,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from ..errors import TemplateError
 from ..files import read_text
-from ..stages import STAGE
+from ..stages import FIRST, STAGE
 
 _HINT = "correct the template and run again"
 
@@ -43,11 +44,22 @@ def render(path: Path, stage: str, variables: Mapping[str, Any]) -> str:
     except UndefinedError as error:
         if unknown:
             raise _unknown(path, stage, unknown) from None
-        raise TemplateError(path, "", f"undefined value: {error.message}", _HINT) from None
+        raise TemplateError(path, _line(error), f"undefined value: {error.message}", _offer(stage)) from None
     except SecurityError as error:
-        raise TemplateError(path, "", f"not allowed in a template: {error}", _HINT) from None
+        raise TemplateError(path, _line(error), f"not allowed in a template: {error}", _HINT) from None
     except (TypeError, ValueError, ArithmeticError, LookupError) as error:
-        raise TemplateError(path, "", f"cannot be rendered: {error}", _HINT) from None
+        raise TemplateError(path, _line(error), f"cannot be rendered: {error}", _HINT) from None
+
+
+def _line(error: Exception) -> str:
+    """Return the line of a template at which it failed; Jinja puts its own frames into the traceback."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == "<template>"]
+    return f"line {lines[-1]}" if lines else ""
+
+
+def _offer(stage: str) -> str:
+    own = f"a template of stage {stage} has {', '.join(STAGE[stage].variables)}"
+    return f"{own}, a list; each concept has name and content" if stage == FIRST else own
 
 
 def _unknown(path: Path, stage: str, unknown: tuple[str, ...]) -> TemplateError:
@@ -55,7 +67,7 @@ def _unknown(path: Path, stage: str, unknown: tuple[str, ...]) -> TemplateError:
         path,
         "",
         f"undefined variable{'s' if len(unknown) > 1 else ''} {', '.join(unknown)}",
-        f"a template of stage {stage} has {', '.join(STAGE[stage].variables)}",
+        _offer(stage),
     )
 
 

@@ -2,14 +2,15 @@
 
 import argparse
 
-from ..inspect import health
+from ..inspect import health, mistakes
 from .options import add_json, command, settings_of
 from .output import console, counted, print_json, print_table, warn
 
 DETAILS = (
-    "Looks at all of the store and all cohorts. --fix writes metadata.json from membership.csv and parsed.txt from "
-    "raw.txt, where these are missing or empty; nothing that cannot be derived is touched. Exit code 1 if anything "
-    "is found, or remains after --fix."
+    "Looks at all of the store and all cohorts, and at the catalogs, texts and settings that they use: what would "
+    "stop a run before its first call is found here; where no call of that kind is open it is a warning. --fix writes "
+    "metadata.json from membership.csv and parsed.txt from raw.txt, where these are missing or empty; nothing that "
+    "cannot be derived is touched. Exit code 1 if anything is found, or remains after --fix."
 )
 MAX_SHOWN = 50
 
@@ -24,17 +25,19 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 def run(args: argparse.Namespace) -> int:
     """Print the findings; 0 if there are none (left)."""
     settings = settings_of(args)
-    findings = health.check(settings)
+    wrong, warnings = mistakes.of_all(settings)
+    findings = [*wrong, *health.check(settings)]
     fixed = 0
     if args.fix:
         remaining, troubles = health.fix(findings)
         fixed = len(findings) - len(remaining)
         # what was put right may show, or settle, something else
-        findings = health.check(settings) if fixed else remaining
+        findings = [*wrong, *health.check(settings)] if fixed else remaining
         warn(troubles)
     if args.json:
-        print_json({**health.as_json(findings), "fixed": fixed})
+        print_json({**health.as_json(findings), "warnings": warnings, "fixed": fixed})
         return 1 if findings else 0
+    warn(warnings)
     out = console()
     if fixed:
         out.print(f"{counted(fixed, 'finding')} put right.")

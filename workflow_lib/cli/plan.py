@@ -4,14 +4,16 @@ import argparse
 from pathlib import Path
 
 from ..cohorts.membership import Entry
-from ..inspect import planning, scope
+from ..generations import preflight
+from ..inspect import mistakes, planning, scope
 from ..inspect.planning import Comparison, Plan
 from ..stages import STAGES
 from .options import add_cohort, add_json, command, settings_of
 from .output import console, counted, duration, print_json, print_table, usd, warn
 
 DETAILS = (
-    "The cohort is expanded in memory; nothing is written and nobody is called. Tokens are estimated from "
+    "The cohort is expanded in memory; nothing is written and nobody is called. What would stop a run before its "
+    "first call is an error here, too. Tokens are estimated from "
     "characters and what was recorded; costs are a ceiling (every prompt byte a token, every answer at full "
     "length) and an expectation. Times hold if --cores allows as many calls at a time as the pool does."
 )
@@ -32,7 +34,11 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the plan; always 0."""
+    """Print the plan; always 0.
+
+    Raises:
+        PreflightError: a run would stop before its first call.
+    """
     settings = settings_of(args)
     comparison = None
     if args.spec:
@@ -41,8 +47,10 @@ def run(args: argparse.Namespace) -> int:
         within, comparison = planning.compare(settings, args.spec)
     else:
         within = scope.declared(settings)
+    findings = mistakes.of_scope(settings, within)
+    warn([*within.warnings, *preflight.warnings(findings)])
+    preflight.refuse(findings)
     plan = planning.Planner(settings, within).plan()
-    warn(within.warnings)
     if args.json:
         content = {"cohort": within.name, **planning.as_json(plan)}
         if comparison:

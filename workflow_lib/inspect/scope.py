@@ -56,6 +56,14 @@ def of_source(settings: Settings, source: Source) -> Scope:
     return _merged(settings, [source], keep_written=False)
 
 
+def of_folder(settings: Settings, cohort_id: str) -> Scope:
+    """Return a cohort as its membership.csv says, or else as its spec declares it."""
+    cohort = settings.data.cohort(cohort_id)
+    if cohort.membership.exists():
+        return Scope((cohort_id,), cohorts.load_membership(settings, cohort_id), {}, ())
+    return of_source(settings, cohorts.spec_source(settings, cohort_id, cohort.spec))
+
+
 def _merged(settings: Settings, sources: list[Source], *, keep_written: bool) -> Scope:
     entries: dict[str, Entry] = {}
     combos: dict[str, Combo] = {}
