@@ -45,7 +45,7 @@ def test_finished_store_is_healthy(settings, capsys):
     assert cli.main(["check"]) == 0
     assert "Nothing is wrong" in capsys.readouterr().out
     assert cli.main(["check", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {"findings": [], "counts": {}, "fixed": 0}
+    assert json.loads(capsys.readouterr().out) == {"findings": [], "counts": {}, "warnings": [], "fixed": 0}
     assert snapshot(settings) == before
 
 

@@ -156,16 +156,14 @@ def _of_model(settings: Settings, table: str, model: Model) -> Iterator[Mistake]
             f"endpoint '{model.endpoint}' is not configured",
             f"{nearest(model.endpoint, known)} (or add it under `endpoints:` in config.yaml, with its base_url)",
         )
-    elif not (
-        model.endpoint == OFFLINE or known[model.endpoint].base_url or settings.environment.get(ALL_VARIABLE)
-    ):
+    elif not (model.endpoint == OFFLINE or known[model.endpoint].base_url or settings.environment.get(ALL_VARIABLE)):
         yield Mistake(f"setting endpoints.{model.endpoint}", "", "no base_url", "set it in config.yaml")
     if model.pool not in settings.pools:
         yield Mistake(
             table,
             f"line {model.line}, column pool",
             f"pool '{model.pool}' is not configured",
-            f"{nearest(model.pool, settings['pools'])} (or add it under `pools:` in config.yaml, or clear the cell)",
+            f"{nearest(model.pool, settings.pools)} (or add it under `pools:` in config.yaml, or clear the cell)",
         )
     limited = settings.budget_usd is not None or model.model_id in settings.budget_per_model
     if limited and costs.ceiling_usd(model, 0, 0) is None:
