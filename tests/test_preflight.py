@@ -46,7 +46,10 @@ def test_nothing_is_wrong_with_the_cohort_that_the_others_spoil(tmp_path):
         ("a description file is empty", ["descriptions-paragraph/moat.txt", "is empty", "remove the file"]),
         ("a description file has the name of no concept", ["lopo.txt", "no concept has the id 'lopo'", "'loop'?"]),
         ("an attribute that concepts do not have", ["titled.txt: line 2", "'title'", "name and content"]),
-        ("an evaluation template does not use `response`", ["unseen.txt", "waive of line 3"]),
+        (
+            "an evaluation template does not use `response`",
+            ["unseen.txt: does not use `response`: the model would not see the essay", "waive of line 3"],
+        ),
         ("an evaluation template asks for no score line", ["silent.txt", "SCORE: <0-9>", "line 4"]),
         ("a `scale_max` that the parser cannot give", ["line 5, column scale_max", "at most 9", "score_0_100"]),
         ("a mistyped parser", ["evaluation_templates.csv: line 6, column parser", "'in_last_line'?"]),

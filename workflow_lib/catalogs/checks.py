@@ -64,13 +64,13 @@ def of_template(data: DataRoot, template: Template, sizes: Collection[int]) -> I
     stage = STAGE[template.stage]
     source = stage.variables[0]
     if source not in template.waived and any(_MARK not in text.casefold() for text in texts):
-        names = " nor ".join(f"`{name}`" for name in stage.variables)
+        names = " or ".join(f"`{name}`" for name in stage.variables)
         unseen = f"the {stage.parent}" if stage.parent else "what to write about"
         usage = f"{{{{ {source} }}}}" if stage.parent else _CONCEPTS
         yield Mistake(
             str(path),
             "",
-            f"uses {'not' if len(stage.variables) == 1 else 'neither'} {names}: the model would not see {unseen}",
+            f"does not use {names}: the model would not see {unseen}",
             f"put it in, such as {usage}; if that is meant so, write {source} into the column waive of {row}",
         )
     reading = parsers.reading(template.parser)
@@ -79,8 +79,8 @@ def of_template(data: DataRoot, template: Template, sizes: Collection[int]) -> I
             str(path),
             "",
             f"never asks for the line that parser {template.parser} reads",
-            f"let it end with a line such as {reading.line}; if it asks in other words, write {SCORE_LINE} into the column "
-            f"waive of {row}",
+            f"let it end with a line such as {reading.line}; if it asks in other words, write {SCORE_LINE} into the "
+            f"column waive of {row}",
         )
 
 

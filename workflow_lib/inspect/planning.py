@@ -14,7 +14,7 @@ from ..calls import costs
 from ..calls.estimates import Estimates
 from ..catalogs import Model
 from ..cohorts.membership import Entry
-from ..errors import ConfigError
+from ..errors import ConfigError, DayDreamError
 from ..files import encode, read_recorded
 from ..generations import work
 from ..generations.staleness import STALE
@@ -164,7 +164,7 @@ class Planner:
             stages={stage: dict(sorted(lines.items())) for stage, lines in stages.items()},
             pools={pool: self._pool_seconds(pool, seconds) for pool, seconds in sorted(busy.items())},
             stale=stale,
-            stale_usd=total(self.call(self.scope.membership.by_id[gen_id]).expected_usd for gen_id in stale),
+            stale_usd=total(self._usd_if_redone(self.scope.membership.by_id[gen_id]) for gen_id in stale),
             estimated=estimated,
         )
 
@@ -187,6 +187,13 @@ class Planner:
             self.estimates.seconds(entry.stage, model_id),
             rendered,
         )
+
+    def _usd_if_redone(self, entry: Entry) -> float | None:
+        try:
+            return self.call(entry).expected_usd
+        except DayDreamError:
+            # a finished cohort has a plan although its prompts can no longer be rendered
+            return None
 
     def _max_tokens(self, entry: Entry, model: Model | None) -> int:
         if model is None:
