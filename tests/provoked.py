@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from tests import tiny_root
+from tests.faults.attacks import ATTACKS
+from tests.faults.server import FaultServer
 from workflow_lib import generations
 from workflow_lib import settings as settings_module
 from workflow_lib.calls import Caller
@@ -23,6 +25,9 @@ from workflow_lib.settings import Settings
 
 TRIES = 6
 READ_TIMEOUT_S = 0.2
+ANSWER_TIMEOUT_S = 0.5
+# what only a server on raw sockets does
+RAW = ("504", "body drip", "3 GB body", "broken gzip", "event stream")
 KEY = "sk-provoked"
 PRICED = (
     "id,model,endpoint,for_generation,for_evaluation,input_usd_per_mtok,output_usd_per_mtok\n"
@@ -37,13 +42,18 @@ CALLS: dict[str, str] = {
     "425 too early": "425",
     "429 rate limit": "429",
     "500, 502, 503 ... server error": "500",
-    "no answer within `llm.read_timeout_s`": "hang",
+    "504, 524 gateway time-out": "504",
+    "silence for `llm.read_timeout_s`": "hang",
+    "no whole answer within `llm.answer_timeout_s`": "body drip",
     "connection dropped before an answer": "drop",
     "connection dropped inside an answer": "late_drop",
     "no connection within `llm.connect_timeout_s`, or refused": "closed",
     "200 that is not JSON": "html",
     "200 without choices": "nochoices",
     "200 with an error object": "error200",
+    "200 with an answer of more than `llm.max_answer_mb`": "3 GB body",
+    "200 with a body that cannot be unpacked": "broken gzip",
+    "200 with a stream of events": "event stream",
     "400 bad request, such as context length": "400",
     "401 wrong key": "401",
     "402 no credits": "402",
@@ -114,9 +124,12 @@ def _message(action: Any) -> str:
 
 def _call(folder: Path, what: str, fault: str) -> Provoked:
     with ExitStack() as stack:
-        script = [] if fault in ("closed", "budget") else [("", [fault] * (TRIES + 1))]
-        url = stack.enter_context(OfflineServer(script=script, retry_after=0)).url
         overrides: dict[str, Any] = {}
+        if fault in RAW:
+            url = stack.enter_context(FaultServer(ATTACKS, lambda prompt: [fault])).url
+        else:
+            script = [] if fault in ("closed", "budget") else [("", [fault] * (TRIES + 1))]
+            url = stack.enter_context(OfflineServer(script=script, retry_after=0)).url
         if fault == "closed":
             url = stack.enter_context(_closed_port())
         if fault == "budget":
@@ -148,7 +161,8 @@ def _parse(folder: Path, reason: str, parser: str, answer: str) -> Provoked:
 
 def _settings(folder: Path, overrides: dict[str, Any], environment: dict[str, str], **tables: str) -> Settings:
     tiny_root.make(folder, **tables)
-    limits = {"llm": {"max_tries": TRIES, "backoff_s": 0, "read_timeout_s": READ_TIMEOUT_S}}
+    llm = {"read_timeout_s": READ_TIMEOUT_S, "answer_timeout_s": ANSWER_TIMEOUT_S, "max_answer_mb": 0.1}
+    limits = {"llm": {"max_tries": TRIES, "backoff_s": 0, **llm}}
     limits["pools"] = {"paid": {"max_concurrent": 4}}
     settings = settings_module.load({"data_root": str(folder / "data"), **limits, **overrides}, folder, environment)
     tiny_root.declare(settings)
@@ -190,7 +204,8 @@ def _seen(settings: Settings, entry: Entry, what: str) -> Provoked:
 def masked(text: str) -> str:
     """Return a message with what differs from run to run put in general terms."""
     text = re.sub(r"http://127\.0\.0\.1:\d+/v1", "BASE_URL", text)
-    text = text.replace(f"{READ_TIMEOUT_S:g} s", "600 s")
+    text = text.replace(f"{READ_TIMEOUT_S:g} s", "600 s").replace(f"{ANSWER_TIMEOUT_S:g} s", "1800 s")
+    text = text.replace("0.1 MB", "64 MB")
     text = re.sub(r"\d+ (bytes read|more expected)", r"N \1", text)
     text = re.sub(r"(without an answer in it: ).*", r"\1{...}", text)
     return re.sub(r"(/?[\w.-]+)*/data/", "data/", text)

@@ -2,20 +2,23 @@
 
 import email.utils
 import json
+import re
 import socket
 import time
+from dataclasses import replace
 
 import pytest
 
 from tests import tiny_root
 from tests.scripted_server import ScriptedServer, completion
-from workflow_lib import settings
+from workflow_lib import redaction
 from workflow_lib.calls import endpoints
-from workflow_lib.calls.endpoints import CallError, Endpoint, send
+from workflow_lib.calls.endpoints import CallError, Endpoint, Limits, send
 from workflow_lib.errors import ConfigError
 from workflow_lib.offline.server import STATUSES, OfflineServer
 
 REQUEST = {"model": "sim-writer-a", "messages": [{"role": "user", "content": "### Moat\n\nWrite."}], "max_tokens": 50}
+LIMITS = Limits(connect_s=5, read_s=5, answer_s=60, max_bytes=1_000_000)
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 
 
@@ -35,7 +38,7 @@ def endpoint(url: str, key: str | None = None, headers: tuple = (), key_env: str
 
 def failure(url: str, read_s: float = 5, **others) -> CallError:
     with pytest.raises(CallError) as caught:
-        send(endpoint(url, **others), REQUEST, 5, read_s)
+        send(endpoint(url, **others), REQUEST, replace(LIMITS, read_s=read_s))
     error = caught.value
     assert error.remedy and error.hint == error.remedy
     assert url in error.message
@@ -54,7 +57,7 @@ def failure_of(*replies, **others) -> CallError:
 def test_a_good_answer_is_read_in_full():
     usage = {"prompt_tokens": 3, "completion_tokens": 4, "cost": 0.01}
     with ScriptedServer(completion(" Hé \n", usage=usage)) as server:
-        reply = send(endpoint(server.url + "/"), REQUEST, 5, 5)
+        reply = send(endpoint(server.url + "/"), REQUEST, LIMITS)
     assert reply.answer == " Hé \n"
     assert reply.usage == {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}
     assert (reply.cost_usd, reply.finish_reason, reply.reasoning) == (0.01, "stop", None)
@@ -67,8 +70,8 @@ def test_a_good_answer_is_read_in_full():
 def test_http_and_in_process_give_the_same_answer():
     request = {**REQUEST, "seed": 7, "max_tokens": 400}
     with OfflineServer() as server:
-        over_http = send(endpoint(server.url), request, 5, 5)
-    inside = send(Endpoint("offline", None, None, ""), request, 5, 5)
+        over_http = send(endpoint(server.url), request, LIMITS)
+    inside = send(Endpoint("offline", None, None, "", provider="offline"), request, LIMITS)
     assert over_http.answer == inside.answer and inside.answer
     assert (over_http.usage, over_http.finish_reason) == (inside.usage, inside.finish_reason)
 
@@ -89,30 +92,30 @@ def test_http_and_in_process_give_the_same_answer():
 )
 def test_strange_usage_is_unknown_usage(usage, read):
     with ScriptedServer(completion(usage=usage)) as server:
-        assert send(endpoint(server.url), REQUEST, 5, 5).usage == read
+        assert send(endpoint(server.url), REQUEST, LIMITS).usage == read
 
 
 @pytest.mark.parametrize("cost", [None, "0.1", -1, True, float("nan"), float("inf")])
 def test_a_strange_cost_is_an_unknown_cost(cost):
     with ScriptedServer(completion(usage={"prompt_tokens": 1, "cost": cost})) as server:
-        assert send(endpoint(server.url), REQUEST, 5, 5).cost_usd is None
+        assert send(endpoint(server.url), REQUEST, LIMITS).cost_usd is None
 
 
 def test_an_empty_answer_is_an_answer():
     with OfflineServer(faults="empty:1") as server:
-        assert send(endpoint(server.url), REQUEST, 5, 5).answer == ""
+        assert send(endpoint(server.url), REQUEST, LIMITS).answer == ""
 
 
 def test_a_cut_answer_says_so():
     with OfflineServer(faults="length:1") as server:
-        assert send(endpoint(server.url), REQUEST, 5, 5).finish_reason == "length"
+        assert send(endpoint(server.url), REQUEST, LIMITS).finish_reason == "length"
 
 
 @pytest.mark.parametrize("name", ["reasoning", "reasoning_content"])
 def test_reasoning_is_read_under_either_name(name):
     content = {"choices": [{"message": {"content": "A", name: "hm"}}]}
     with ScriptedServer((200, {}, json.dumps(content).encode())) as server:
-        assert send(endpoint(server.url), REQUEST, 5, 5).reasoning == "hm"
+        assert send(endpoint(server.url), REQUEST, LIMITS).reasoning == "hm"
 
 
 # statuses
@@ -132,13 +135,13 @@ def test_a_status_is_retried_or_not_and_told_in_the_endpoints_words(status):
         error = failure(server.url)
     assert error.reason == (RETRIED | FINAL)[status]
     assert error.retry is (status in RETRIED)
-    assert error.answered
+    assert not error.maybe_billed
     assert str(status) in error.message and STATUSES[status].split(",")[0] in error.message
 
 
 @pytest.mark.parametrize(
     ("status", "retried"),
-    [(501, True), (504, True), (529, True), (599, True), (413, False), (422, False), (418, False), (204, False)],
+    [(501, True), (502, True), (529, True), (599, True), (413, False), (422, False), (418, False), (204, False)],
 )
 def test_other_statuses(status, retried):
     error = failure_of((status, {}, b"" if status == 204 else b"words"))
@@ -194,7 +197,7 @@ def test_the_servers_own_retry_after_is_read():
 def test_a_200_that_is_no_answer_is_retried(fault, reason):
     with OfflineServer(faults=f"{fault}:1") as server:
         error = failure(server.url)
-    assert (error.reason, error.retry, error.answered) == (reason, True, True)
+    assert (error.reason, error.retry, error.maybe_billed) == (reason, True, True)
 
 
 @pytest.mark.parametrize(
@@ -234,7 +237,7 @@ def test_words_of_an_endpoint_are_cut_and_cleaned():
 def test_a_dropped_connection_may_have_been_billed(fault):
     with OfflineServer(faults=f"{fault}:1") as server:
         error = failure(server.url)
-    assert (error.reason, error.retry, error.answered) == ("connection_lost", True, False)
+    assert (error.reason, error.retry, error.maybe_billed) == ("connection_lost", True, True)
 
 
 def test_a_body_that_is_shorter_than_announced_is_no_answer():
@@ -242,13 +245,13 @@ def test_a_body_that_is_shorter_than_announced_is_no_answer():
     error = failure_of(
         (status, headers | {"Content-Length": str(len(body) + 9), "Connection": "close"}, body), read_s=1
     )
-    assert (error.reason, error.answered) == ("connection_lost", False)
+    assert (error.reason, error.maybe_billed) == ("connection_lost", True)
 
 
 def test_no_answer_in_time_may_have_been_billed():
     with OfflineServer(faults="hang:1") as server:
         error = failure(server.url, read_s=0.3)
-    assert (error.reason, error.retry, error.answered) == ("timeout", True, False)
+    assert (error.reason, error.retry, error.maybe_billed) == ("timeout", True, True)
     assert "0.3 s" in error.message
 
 
@@ -256,7 +259,7 @@ def test_a_port_where_nobody_listens_was_not_billed():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         error = failure(f"http://127.0.0.1:{taken.getsockname()[1]}/v1")
-    assert (error.reason, error.retry, error.answered) == ("unreachable", True, True)
+    assert (error.reason, error.retry, error.maybe_billed) == ("unreachable", True, False)
 
 
 @pytest.mark.parametrize(
@@ -269,7 +272,7 @@ def test_a_url_that_is_none_is_told_and_not_tried_again(url):
 
 def test_a_name_that_does_not_exist_is_unreachable():
     error = failure("http://no-such-host.invalid/v1")
-    assert (error.reason, error.answered) == ("unreachable", True)
+    assert (error.reason, error.maybe_billed) == ("unreachable", False)
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
@@ -283,7 +286,7 @@ def test_a_redirect_is_not_followed(status):
 def test_connections_are_kept_between_calls():
     with OfflineServer() as server:
         for _ in range(3):
-            send(endpoint(server.url), REQUEST, 5, 5)
+            send(endpoint(server.url), REQUEST, LIMITS)
     assert len({request["client_port"] for request in server.requests}) == 1
 
 
@@ -292,7 +295,7 @@ def test_connections_are_kept_between_calls():
 
 def test_a_key_goes_into_the_authorization_header_and_nowhere_else():
     with ScriptedServer(completion()) as server:
-        send(endpoint(server.url, "sk-secret", (("X-Title", "T"),)), REQUEST, 5, 5)
+        send(endpoint(server.url, "sk-secret", (("X-Title", "T"),)), REQUEST, LIMITS)
     path, headers, body = server.requests[0]
     assert headers["Authorization"] == "Bearer sk-secret"
     assert headers["X-Title"] == "T"
@@ -302,7 +305,7 @@ def test_a_key_goes_into_the_authorization_header_and_nowhere_else():
 
 def test_without_a_key_there_is_no_such_header():
     with ScriptedServer(completion()) as server:
-        send(endpoint(server.url), REQUEST, 5, 5)
+        send(endpoint(server.url), REQUEST, LIMITS)
     assert "Authorization" not in server.requests[0][1]
 
 
@@ -313,14 +316,14 @@ def test_a_netrc_does_not_replace_the_key(tmp_path, monkeypatch, key):
     netrc.chmod(0o600)
     monkeypatch.setenv("NETRC", str(netrc))
     with ScriptedServer(completion()) as server:
-        send(endpoint(server.url, key), REQUEST, 5, 5)
+        send(endpoint(server.url, key), REQUEST, LIMITS)
     assert server.requests[0][1].get("Authorization") == (f"Bearer {key}" if key else None)
 
 
 def test_a_wrong_key_is_refused_and_the_variable_named():
     with OfflineServer(require_key="right") as server:
         error = failure(server.url, key="wrong-key-value")
-        send(endpoint(server.url, "right"), REQUEST, 5, 5)
+        send(endpoint(server.url, "right"), REQUEST, LIMITS)
     assert (error.reason, error.retry) == ("unauthorized", False)
     assert "MY_KEY" in error.remedy
     assert "wrong-key-value" not in str(error)
@@ -351,14 +354,14 @@ def test_a_key_that_cannot_be_sent_is_refused_by_name_and_not_shown(tmp_path, ke
 def test_a_proxy_of_the_environment_is_used(monkeypatch):
     with ScriptedServer(completion("by proxy")) as proxy:
         monkeypatch.setenv("http_proxy", proxy.url.removesuffix("/v1"))
-        assert send(endpoint("http://models.invalid/v1"), REQUEST, 5, 5).answer == "by proxy"
+        assert send(endpoint("http://models.invalid/v1"), REQUEST, LIMITS).answer == "by proxy"
     assert proxy.requests[0][0] == "http://models.invalid/v1/chat/completions"
 
 
 def test_a_proxy_that_is_not_there_is_unreachable_and_its_password_is_not_told(monkeypatch):
     monkeypatch.setenv("http_proxy", "http://user:pa55word@127.0.0.1:9")
     error = failure("http://models.invalid/v1")
-    assert (error.reason, error.answered) == ("unreachable", True)
+    assert (error.reason, error.maybe_billed) == ("unreachable", False)
     assert "pa55word" not in str(error)
 
 
@@ -366,7 +369,7 @@ def test_no_proxy_is_respected(monkeypatch):
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     monkeypatch.setenv("no_proxy", "127.0.0.1,localhost")
     with ScriptedServer(completion("direct")) as server:
-        assert send(endpoint(server.url), REQUEST, 5, 5).answer == "direct"
+        assert send(endpoint(server.url), REQUEST, LIMITS).answer == "direct"
 
 
 # finding an endpoint
@@ -428,19 +431,77 @@ def test_an_endpoint_without_a_url_is_told(tmp_path):
         found(tmp_path, "home", endpoints={"home": {"headers": {"A": "b"}}})
 
 
-@pytest.mark.parametrize("asks", [True, False])
-def test_the_cost_is_asked_for_only_where_it_is_told(asks):
+@pytest.mark.parametrize(("provider", "asked"), [("openrouter", {"include": True}), ("openai-compatible", None)])
+def test_the_cost_is_asked_for_only_where_it_is_known(provider, asked):
     with ScriptedServer(completion(usage={"prompt_tokens": 1, "completion_tokens": 2, "cost": 0.25})) as server:
-        endpoint = endpoints.Endpoint("openrouter", server.url, None, "", asks_for_cost=asks)
-        reply = endpoints.send(endpoint, {"model": "m", "messages": []}, 5, 5)
+        reply = send(Endpoint("home", server.url, None, "", provider=provider), {"model": "m", "messages": []}, LIMITS)
     assert reply.cost_usd == 0.25
-    assert server.requests[0][2].get("usage") == ({"include": True} if asks else None)
+    assert server.requests[0][2].get("usage") == asked
 
 
-def test_the_cost_is_asked_of_openrouter_alone(tmp_path):
-    def asked(environment):
-        loaded = settings.load({}, workdir=tmp_path, environment={"OPENROUTER_API_KEY": "k"} | environment)
-        return endpoints.find(loaded, "openrouter").asks_for_cost
+def test_a_provider_is_chosen_by_the_host(tmp_path):
+    def chosen(environment=(), **config):
+        return found(tmp_path, "openrouter", {"OPENROUTER_API_KEY": "sk"} | dict(environment), **config).provider
 
-    assert asked({})
-    assert not asked({"DD_LLM_BASE_URL": "http://127.0.0.1:1/v1"})
+    assert chosen() == "openrouter"
+    assert chosen({"DD_LLM_BASE_URL": "http://127.0.0.1:1/v1"}) == "openai-compatible"
+    assert found(tmp_path, "offline").provider == "offline"
+    assert found(tmp_path, "offline", {"DD_OFFLINE_BASE_URL": "http://s/v1"}).provider == "openai-compatible"
+    hosts = {"https://eu.openrouter.ai/api/v1": "openrouter", "https://notopenrouter.ai/v1": "openai-compatible"}
+    for url, provider in hosts.items():
+        assert found(tmp_path, "x", endpoints={"x": {"base_url": url}}).provider == provider
+
+
+# limits
+
+
+@pytest.mark.parametrize("status", [200, 400])
+def test_a_body_without_end_is_cut_at_the_limit(status):
+    def endless(handler):
+        handler.send_response(status)
+        handler.end_headers()
+        handler.close_connection = True
+        try:
+            while True:
+                handler.wfile.write(b" " * 65536)
+        except OSError:
+            handler.server.left = True
+
+    with ScriptedServer(endless) as server:
+        error = failure(server.url)
+    assert error.reason == ("too_large" if status == 200 else "bad_request")
+    assert status == 400 or (error.maybe_billed and "more than 1 MB" in error.message)
+
+
+def test_an_answer_of_just_the_limit_is_read():
+    status, headers, body = completion("x" * 100)
+    with ScriptedServer((status, headers, body)) as server:
+        limits = replace(LIMITS, max_bytes=len(body))
+        assert len(send(endpoint(server.url), REQUEST, limits).answer) == 100
+        with pytest.raises(CallError, match="llm.max_answer_mb"):
+            send(endpoint(server.url), REQUEST, replace(limits, max_bytes=len(body) - 1))
+
+
+def test_a_deadline_cuts_only_its_own_try():
+    with OfflineServer(latency=0.5) as server:
+        with pytest.raises(CallError) as caught:
+            send(endpoint(server.url), REQUEST, replace(LIMITS, answer_s=0.1))
+        assert (caught.value.reason, caught.value.maybe_billed) == ("timeout", True)
+        assert "0.1 s (llm.answer_timeout_s)" in caught.value.message
+        assert send(endpoint(server.url), REQUEST, LIMITS).answer
+
+
+# addresses
+
+
+def test_an_addresss_user_and_query_are_sent_and_not_shown():
+    with ScriptedServer((500, {}, b"at http://me:pa55word@gateway/v1?token=s3cr3t1 and s3cr3t1")) as server:
+        base = server.url.replace("//", "//me:pa55word@") + "?token=s3cr3t1"
+        redaction.learn_address(base)
+        with pytest.raises(CallError) as caught:
+            send(endpoint(base), REQUEST, LIMITS)
+    path, headers, _ = server.requests[0]
+    assert path == "/v1/chat/completions?token=s3cr3t1"
+    assert headers["Authorization"] == "Basic bWU6cGE1NXdvcmQ="
+    assert not {"pa55word", "s3cr3t1", "bWU6"} & set(re.findall(r"\w+", str(caught.value) + repr(endpoint(base))))
+    assert "500: at http://gateway/v1 and [key]" in caught.value.message

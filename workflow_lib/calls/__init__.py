@@ -5,7 +5,8 @@ Goes out: an attempt in the generation's journal; what was paid for is on disk b
 Never: knows what a prompt means, or writes a file of a generation outside attempts/.
 """
 
-from .caller import Caller, Log
+from .call import Log
+from .caller import Caller
 from .committed import Spent, answers, attempt_key, spent, sum_of
 
 __all__ = ["Caller", "Log", "Spent", "answers", "attempt_key", "spent", "sum_of"]

@@ -58,11 +58,6 @@ class Claim:
         """When the first request was sent."""
         return self._content["tries"][0]["started_at"]
 
-    @property
-    def started_at_last(self) -> str:
-        """When the last request was sent."""
-        return self._content["tries"][-1]["started_at"]
-
     def answer(self, result: Mapping[str, Any], *, durable: bool) -> dict[str, Any]:
         """Keep the answer; returns the attempt as written.
 

@@ -49,9 +49,9 @@ def attempt_key(attempt: Mapping[str, Any]) -> str:
     return str(attempt.get("removed") or f"{attempt['stage']}/{attempt['gen_id']}/{attempt['number']}")
 
 
-def try_key(about: Mapping[str, Any], number: int, started_at: str) -> str:
-    """Return the name of one try of an attempt."""
-    return f"{about['stage']}/{about['gen_id']}/{number}/{started_at}"
+def try_key(about: Mapping[str, Any], number: int, try_number: int) -> str:
+    """Return the name of one try of an attempt; both are counted from 1."""
+    return f"{about['stage']}/{about['gen_id']}/{number}/{try_number}"
 
 
 def request_ceiling_usd(model: Model, request: Mapping[str, Any]) -> float | None:
@@ -72,7 +72,8 @@ def committed(
 ) -> Iterator[tuple[str, str, float]]:
     """Yield (what, model id, US dollars) of what was bought in a cohort's name, or may have been.
 
-    A cost that nobody told, and a try that was sent and never answered, count at their ceiling.
+    A try that may have been billed counts what the endpoint said that it cost; where it said nothing, and for an
+    answer whose cost is not known, the ceiling counts.
     """
     for own in _journals(data):
         for number in (number for number, kinds in own.numbers().items() if ANSWER in kinds):
@@ -82,7 +83,8 @@ def committed(
         for lost in own.maybe_billed(watch):
             asked = attempts.read_request(own.path(lost.attempt, REQUEST))
             if asked.get("cohort_id") == cohort_id:
-                yield try_key(asked, lost.attempt, lost.started_at), lost.model, _ceiling(models, asked)
+                usd = _usd(models, {**asked, "cost_usd": lost.cost_usd})
+                yield try_key(asked, lost.attempt, lost.try_number), lost.model, usd
     for line in removed.of(data, cohort_id):
         yield attempt_key(line), str(line.get("llm_model_id")), _usd(models, line)
 
@@ -93,11 +95,9 @@ def _journals(data: DataRoot) -> Iterator[Journal]:
 
 
 def _usd(models: Mapping[str, Model], attempt: Mapping[str, Any]) -> float:
-    cost = attempt.get("cost_usd")
-    return _ceiling(models, attempt) if cost is None else float(cost)
-
-
-def _ceiling(models: Mapping[str, Model], about: Mapping[str, Any]) -> float:
-    model = models.get(str(about.get("llm_model_id")))
-    request = about.get("request")
+    known = costs.plausible_usd(attempt.get("cost_usd"))
+    if known is not None:
+        return known
+    model = models.get(str(attempt.get("llm_model_id")))
+    request = attempt.get("request")
     return (request_ceiling_usd(model, request) if model and request else None) or 0.0

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from .. import parsers
 from ..calls.budget import BudgetExhausted
-from ..calls.endpoints import CallError
 from ..calls.journal import Journal, UnreadableAnswer, now
+from ..calls.replies import CallError
 from ..cohorts.membership import Entry
 from ..errors import DayDreamError, StoreError
 from ..files import read_recorded, write_json
