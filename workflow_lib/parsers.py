@@ -39,6 +39,7 @@ REMEDIES = {
     "out_of_range": "The score is outside the parser's range: state the range in the evaluation template, choose "
     "the parser that fits its scale, or regenerate.",
     "unknown_parser": "The template's parser does not exist: correct the parser column of the template's catalog.",
+    "refused": "The model declined: read raw.txt; then change the template, or take another model, or regenerate.",
     "truncated": "The answer was cut off: raise max_tokens for the stage or the model and regenerate, or set "
     "allow_truncated.",
     "min_lines_not_met": "The answer is too short: regenerate, or lower min_lines of the stage.",

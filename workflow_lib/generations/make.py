@@ -256,7 +256,7 @@ def _raw_metadata(entry: Entry, attempt: Mapping[str, Any], raw: str, prompt: st
         "endpoint": attempt.get("endpoint"),
         "input_mode": "prompt",
         "finish_reason": attempt.get("finish_reason"),
-        "truncated": attempt.get("finish_reason") == "length" or bool(limit and told and told >= limit),
+        "truncated": parsing.was_cut_off(attempt.get("finish_reason")) or bool(limit and told and told >= limit),
         "usage": usage,
         "cost_usd": attempt.get("cost_usd"),
         "duration_s": attempt.get("duration_s"),
@@ -266,6 +266,7 @@ def _raw_metadata(entry: Entry, attempt: Mapping[str, Any], raw: str, prompt: st
         "parent_attempt": attempt.get("parent_attempt"),
         "parent_sha256": attempt.get("parent_sha256"),
         "started_at": attempt.get("started_at"),
+        **({"refusal": attempt["refusal"]} if attempt.get("refusal") else {}),
     }
 
 

@@ -1,5 +1,6 @@
 """From raw.txt to parsed.txt: the part of an answer that counts, and whether it has to be taken out again."""
 
+import contextlib
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -17,6 +18,8 @@ from ..settings import Settings, StageSettings
 from ..stages import STAGE
 from . import failures
 from .mode import input_mode, template_of
+
+MAX_REFUSAL_CHARS = 200
 
 
 def parse(settings: Settings, entry: Entry) -> None:
@@ -133,14 +136,37 @@ def text_of(settings: Settings, entry: Entry, template: Template, raw: str, reco
         recorded: raw_metadata.json.
 
     Raises:
-        ParseFailure: the answer is truncated, too short, empty, or not in the parser's form.
+        ParseFailure: the answer is a refusal, truncated, too short, empty, or not in the parser's form.
     """
+    refusal = _refusal(recorded)
+    if refusal:
+        # a judge may be filtered, or add a warning, after its score: the score counts
+        with contextlib.suppress(ParseFailure):
+            if entry.stage == "evaluation":
+                return parsers.parse(entry.stage, template.parser, raw)
+        raise ParseFailure("refused", refusal)
     _refuse_incomplete(settings.stage(entry.stage), raw, recorded)
     return parsers.parse(entry.stage, template.parser, raw)
 
 
+def was_cut_off(finish_reason: object) -> bool:
+    """Tell whether an endpoint's word for the end of an answer says that its tokens were used up."""
+    return isinstance(finish_reason, str) and finish_reason.lower() in ("length", "max_tokens")
+
+
+def _refusal(recorded: Mapping[str, Any]) -> str | None:
+    """Return how an endpoint said that the model declined, None if it did not."""
+    words = recorded.get("refusal")
+    if isinstance(words, str) and words:
+        return f"the model declined: {words[:MAX_REFUSAL_CHARS]}"
+    finish_reason = recorded.get("finish_reason")
+    if isinstance(finish_reason, str) and finish_reason.lower() == "content_filter":
+        return "the endpoint's filter ended the answer (finish_reason content_filter)"
+    return None
+
+
 def _refuse_incomplete(stage: StageSettings, raw: str, recorded: Mapping[str, Any]) -> None:
-    truncated = recorded.get("truncated") or recorded.get("finish_reason") == "length"
+    truncated = recorded.get("truncated") or was_cut_off(recorded.get("finish_reason"))
     if truncated and not stage.allow_truncated:
         usage = recorded.get("usage") or {}
         raise ParseFailure(
