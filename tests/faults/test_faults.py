@@ -1,0 +1,63 @@
+"""Whatever an endpoint does: what it billed is kept or listed, and nothing else suffers."""
+
+import pytest
+
+from tests.faults import trial
+from tests.faults.attacks import ANSWER, ATTACKS, TEXT
+from tests.faults.server import GOOD
+
+pytestmark = pytest.mark.slow
+
+# one of each kind of end, and odd figures, with a cost that is told and without
+BILLED = (
+    "dropped after the request",
+    "half a body",
+    "event stream",
+    "broken gzip",
+    "gzip bomb",
+    "no choices, with a cost",
+    "no choices, cost is NaN",
+    "error object in a 200",
+    "negative usage",
+    "negative cost",
+    "400 digits in cost",
+    "504",
+)
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_what_was_billed_is_kept_or_listed_and_other_generations_are_made(tmp_path, name):
+    attack = ATTACKS[name]
+    seen = trial.alone(tmp_path, name)
+    assert seen.key_in == []
+    assert trial.KEY not in seen.output
+    assert "Traceback" not in seen.output
+    always, first = seen.outcomes["always"], seen.outcomes["first"]
+    assert (always.ends, always.requests, always.parse) == (attack.ends, attack.tries, attack.parse)
+    assert {outcome.template: outcome.lost for outcome in seen.outcomes.values() if outcome.lost} == {}
+    if attack.ends == ANSWER:
+        assert always.answer == (TEXT if attack.answer is None else attack.answer)
+    elif attack.tries > 1:
+        assert (first.ends, first.answer, first.requests) == (ANSWER, TEXT, 2)
+    for peaceful in ("peace-a", "peace-b"):
+        outcome = seen.outcomes[peaceful]
+        assert (outcome.answer, outcome.requests, outcome.listed) == (TEXT, 1, 0)
+    # what the budget counts is never less than the bill
+    assert seen.counted_usd >= seen.bill_usd - 1e-9
+
+
+@pytest.mark.parametrize("name", BILLED)
+def test_no_attack_spends_more_than_the_budget(tmp_path, name):
+    seen = trial.everywhere(tmp_path, name)
+    assert 0 < seen.bill_usd <= 4.5 * seen.ceiling_usd
+    assert seen.total("billed") >= 3
+    assert seen.total("lost") == 0
+    assert seen.counted_usd >= seen.bill_usd - 1e-9
+    assert "Traceback" not in seen.output
+    assert "budget_usd of" in seen.output
+
+
+def test_a_good_answer_is_what_the_others_are_compared_with(tmp_path):
+    seen = trial.alone(tmp_path, GOOD)
+    assert {outcome.files for outcome in seen.outcomes.values()} == {("0001.json", "0001.request.json")}
+    assert seen.bill_usd == pytest.approx(seen.counted_usd)
