@@ -16,6 +16,7 @@ from typing import Any
 from ..errors import DayDreamError
 from ..locks import locked
 from .leases import Lease
+from .pools import RETRY_SECONDS
 
 POLL_SECONDS = 0.1
 _REREAD = "reread"
@@ -121,8 +122,8 @@ class Budget:
 
         Raises:
             BudgetExhausted: it does not fit, and no call is in flight whose end could make room.
-            OSError: the budget's files cannot be used. If that happens when the block is left, the room is free
-                and the cost counted in this process all the same; others see it with the next write.
+            OSError: the budget's files cannot be used. Where that happens when the block is left, the room is free
+                and the cost counted in this process all the same, and other processes see it later.
         """
         token = uuid.uuid4().hex
         while not self._try_reserve(token, model_id, ceiling_usd):
@@ -185,9 +186,18 @@ class Budget:
                 self._unwritten.append((what, model_id, usd))
                 self._count([(what, model_id, usd)])
             self._changed.notify_all()
-        with locked(self._lock):
-            self._write_what_is_due()
-            self._publish()
+        self._tell_others()
+
+    def _tell_others(self) -> None:
+        """Let other processes see what changed; what prevents that never reaches the call."""
+        try:
+            with locked(self._lock):
+                self._write_what_is_due()
+                self._publish()
+        except OSError:
+            again = threading.Timer(RETRY_SECONDS, self._tell_others)
+            again.daemon = True
+            again.start()
 
     def _publish(self) -> None:
         with self._changed:
