@@ -379,14 +379,14 @@ def test_money_keeps_small_amounts(value, shown):
 def test_agreement_matrix_turns_the_bias_round():
     columns = ("measure", "evaluation_template", "judge_a", "judge_b", "n", "value")
     found = [
-        ("krippendorff_alpha", "all", "", "", "4", "0.5"),
+        ("krippendorff_alpha_of_replicate_means", "all", "", "", "4", "0.5"),
         ("spearman", "all", "j1", "j2", "4", "0.9"),
         ("bias", "all", "j1", "j2", "4", "-1.25"),
     ]
     rows = [dict(zip(columns, row, strict=True)) for row in found]
     matrix = charts.agreement_matrices(rows)[0]
     assert matrix.alpha == ("0.5", "4")
-    assert matrix.cells == [[None, ("0.9", "-1.25", "4")], [("0.9", "1.25", "4"), None]]
+    assert matrix.cells == [[None, ("0.9", "-1.25", "4")], [("0.9", "1.250", "4"), None]]
 
 
 def test_plots_are_files_without_scripts_or_addresses(ordinary_store):

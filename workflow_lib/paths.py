@@ -29,7 +29,18 @@ CROSS_TABLES = (
     "evaluation_scores_by_template_model",
     "template_version_comparison_pivot",
 )
-ANALYSIS_TABLES = ("variance_analysis", "comparisons", "judge_agreement")
+ANALYSIS_TABLES = (
+    "variance_analysis",
+    "comparisons",
+    "adjusted_scores",
+    "judges",
+    "judge_agreement",
+    "variance_components",
+    "decision_study",
+    "detectable_differences",
+    "next_steps",
+    "biases",
+)
 FIGURES = ("score_distributions", "comparisons", "replicate_spread", "cost_and_score")
 
 

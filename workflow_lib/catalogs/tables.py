@@ -86,6 +86,7 @@ class Model:
     max_tokens: int | None
     temperature: float | None
     display_name: str
+    provider: str
     line: int = field(default=0, compare=False)
 
 
@@ -275,6 +276,7 @@ def _model(path: Path, row: Row) -> Model:
         None if max_tokens is None else int(max_tokens),
         _number(path, row, "temperature"),
         row.get("display_name", row["id"]),
+        row.get("provider", ""),
         row.line,
     )
 

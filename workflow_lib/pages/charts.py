@@ -1,6 +1,7 @@
 """Charts of a cohort as SVG: part of the page, and files of their own in html/plots/."""
 
 import math
+import statistics
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,7 +9,7 @@ from dataclasses import dataclass, field
 from markupsafe import Markup, escape
 
 from .documents import Document
-from .numbers import mean_of, usd
+from .numbers import usd
 from .reports import Reports, Rows
 
 STANDALONE_STYLE = """
@@ -71,26 +72,32 @@ def standalone(drawing: Svg) -> str:
     return drawing._document(f"<style>{STANDALONE_STYLE}</style>") + "\n"
 
 
-def of(tables: Reports, documents: Sequence[Document]) -> dict[str, Svg | None]:
-    """Return the charts by name; None where there is nothing to draw."""
+def of(tables: Reports, documents: Sequence[Document], top: float) -> dict[str, Svg | None]:
+    """Return the charts by name; None where there is nothing to draw.
+
+    Args:
+        tables: of the cohort.
+        documents: with their scores.
+        top: end of the scale of their points.
+    """
     return {
-        "score_distributions": distributions(documents),
+        "score_distributions": distributions(documents, top),
         "comparisons": forest(tables.comparisons),
-        "replicate_spread": replicate_spread(documents),
+        "replicate_spread": replicate_spread(documents, top),
         "cost_and_score": cost_and_score(documents),
     }
 
 
-def distributions(documents: Iterable[Document]) -> Svg | None:
-    """Return a histogram of the scores per judge, bins of one point, with the mean as a line."""
+def distributions(documents: Iterable[Document], top: float) -> Svg | None:
+    """Return a histogram of the scores per judge, with the mean as a line."""
     by_judge: dict[str, list[float]] = defaultdict(list)
     for document in documents:
         for score in document.scores:
-            if score.score is not None:
-                by_judge[score.judge].append(score.score)
+            if score.points is not None:
+                by_judge[score.judge].append(score.points)
     if not by_judge:
         return None
-    top = max(9, math.ceil(max(max(values) for values in by_judge.values())))
+    bins = Bins.of([value for values in by_judge.values() for value in values], top)
     columns = min(3, len(by_judge))
     panel, height, gap = 300, 150, 28
     lines = -(-len(by_judge) // columns)
@@ -98,49 +105,101 @@ def distributions(documents: Iterable[Document]) -> Svg | None:
     for number, judge in enumerate(sorted(by_judge)):
         left, above = number % columns * (panel + gap), number // columns * (height + 58) + 22
         values = by_judge[judge]
-        counts = Counter(min(top, math.floor(value + 0.5)) for value in values)
+        counts = Counter(map(bins.place, values))
         tallest = max(counts.values())
-        width = panel / (top + 1)
-        mean = mean_of(values)
+        width = panel / bins.count
+        mean = statistics.fmean(values)
         drawing.text(left, above - 6, judge, class_="c-strong")
-        drawing.text(left + panel, above - 6, f"mean {mean.mean:.2f}, n {mean.n:,}", "end", "c-small")
-        for points in range(top + 1):
-            tall = counts[points] / tallest * (height - 14)
-            x = left + points * width
-            share = counts[points] / len(values)
+        drawing.text(left + panel, above - 6, f"mean {mean:.2f}, n {len(values):,}", "end", "c-small")
+        for place in range(bins.count):
+            tall = counts[place] / tallest * (height - 14)
+            x = left + place * width
+            share = counts[place] / len(values)
             drawing.add(
                 "rect",
-                x=x + 2,
+                x=x + width * 0.07,
                 y=above + height - tall,
-                width=width - 4,
+                width=width * 0.86,
                 height=tall,
-                rx=2,
+                rx=min(2, width / 4),
                 class_="c-bar",
-                title=f"{judge}: {counts[points]:,} of {len(values):,} scores ({share:.0%}) are about {points}",
+                title=f"{judge}: {counts[place]:,} of {len(values):,} scores ({share:.0%}) are {bins.name(place)}",
             )
-            drawing.text(x + width / 2, above + height + 15, str(points), "middle", "c-small")
+        for value, offset in bins.labels():
+            drawing.text(left + offset * width, above + height + 15, f"{value:g}", "middle", "c-small")
         drawing.line(left, above + height, left + panel, above + height, "c-axis")
-        at = left + ((mean.mean or 0) + 0.5) * width
+        at = left + bins.offset(mean) * width
         drawing.line(at, above + 4, at, above + height, "c-mean")
     return drawing
+
+
+@dataclass(frozen=True)
+class Bins:
+    """Bins of a histogram over a scale from 0.
+
+    Attributes:
+        step: width of a bin; bin k holds scores from k * step to below the next one.
+        count: how many; the last one holds the end of the scale, too.
+        whole: whether each bin is one whole score and stands under its own number.
+    """
+
+    step: float
+    count: int
+    whole: bool
+
+    @classmethod
+    def of(cls, values: Iterable[float], top: float) -> "Bins":
+        """Return bins for these scores: one per score where all are whole, else ten per scale or half points."""
+        values = list(values)
+        highest = max(top, *values) if values else top
+        if highest > MOST_BARS:
+            return cls(highest / 10, 10, False)
+        if all(value == int(value) for value in values):
+            return cls(1.0, math.ceil(highest) + 1, True)
+        return cls(0.5, math.ceil(highest / 0.5), False)
+
+    def place(self, value: float) -> int:
+        return max(0, min(self.count - 1, math.floor(value / self.step)))
+
+    def offset(self, value: float) -> float:
+        """Return where a value stands, in bins from the left."""
+        return value / self.step + (0.5 if self.whole else 0.0)
+
+    def name(self, place: int) -> str:
+        low, high = place * self.step, (place + 1) * self.step
+        if self.whole:
+            return f"{low:g}"
+        return f"from {low:g} to {'' if place == self.count - 1 else 'below '}{high:g}"
+
+    def labels(self) -> Iterable[tuple[float, float]]:
+        """Yield the numbers under the axis and where they stand, in bins from the left."""
+        each = 1 if self.whole else max(1, round(1 / self.step) if self.step < 1 else 2)
+        for place in range(0, self.count + (not self.whole), each):
+            yield place * self.step, self.offset(place * self.step)
 
 
 FACTOR_NAMES = {
     "draft_template": "Draft templates",
     "generation_template": "Essay templates",
-    "generation_model": "Writers",
+    "draft_model": "Draft models",
+    "generation_model": "Essay models",
 }
+MIN_UNITS = 3
+"""Combos from which on the page shows an interval."""
+MOST_BARS = 20
+"""Longest scale that has a bar per point."""
 
 
 def forest(comparisons: Rows) -> Svg | None:
-    """Return the paired differences of comparisons.csv with their intervals, a row each, by factor."""
-    rows = [row for row in comparisons if row["difference"]]
+    """Return the paired differences of templates and models with their intervals for new combos, a row each."""
+    rows = [row for row in comparisons if row["difference"] and row["factor"] in FACTOR_NAMES]
     if not rows:
         return None
     groups: dict[str, Rows] = defaultdict(list)
     for row in rows:
         groups[row["factor"]].append(row)
-    ends = [abs(float(row[name] or 0)) for row in rows for name in ("difference", "ci_low", "ci_high")]
+    names = {True: ("difference", "ci_low", "ci_high"), False: ("difference",)}
+    ends = [abs(float(row[name])) for row in rows for name in names[_has_interval(row)]]
     reach = _nice(max([*ends, 0.5]))
     label_width = min(430, max(len(_versus(row)) for row in rows) * TEXT_WIDTH + 16)
     plot, right, step = 380, 190, 26
@@ -168,31 +227,36 @@ def forest(comparisons: Rows) -> Svg | None:
 
 def _forest_row(drawing: Svg, row: Mapping[str, str], y: float, right: float, at: Callable[[float], float]) -> None:
     value = float(row["difference"])
-    has_interval = bool(row["ci_low"] and row["ci_high"])
+    has_interval = _has_interval(row)
     low, high = (float(row["ci_low"]), float(row["ci_high"])) if has_interval else (value, value)
-    is_clear = has_interval and (low > 0 or high < 0)
+    is_clear = has_interval and row["clear"] == "true"
     interval = f"[{_signed(low)}, {_signed(high)}]" if has_interval else "no interval"
-    told = f"{_versus(row)}: {_signed(value)} {interval}, {row['n_cells']} shared cells"
+    told = f"{_versus(row)}: {_signed(value)} {interval}, {row['n_combos']} combos, {row['n_cells']} paired units"
     drawing.text(0, y + 4, _versus(row))
     if has_interval:
         drawing.line(at(low), y, at(high), y, "c-line" if is_clear else "c-faint")
     drawing.add("circle", cx=at(value), cy=y, r=5, class_="c-dot" if is_clear else "c-hollow", title=told)
     drawing.text(right, y + 4, _signed(value), class_="c-strong" if is_clear else "")
-    drawing.text(right + 44, y + 4, f"{interval}  n {row['n_cells']}", class_="c-small")
+    drawing.text(right + 44, y + 4, f"{interval}  n {row['n_combos']}", class_="c-small")
+
+
+def _has_interval(row: Mapping[str, str]) -> bool:
+    return bool(row["ci_low"]) and int(row["n_combos"]) >= MIN_UNITS
 
 
 def _versus(row: Mapping[str, str]) -> str:
-    return f"{row['level_a']} − {row['level_b']}"
+    whole = " (drafts, too)" if row["pairing"] == "pipeline" else ""
+    return f"{row['level_a']} − {row['level_b']}{whole}"
 
 
-def replicate_spread(documents: Iterable[Document]) -> Svg | None:
-    """Return, per judge, how far its replicates on the same essay and template lie apart (max - min)."""
+def replicate_spread(documents: Iterable[Document], top: float) -> Svg | None:
+    """Return, per judge, how far its replicates on the same essay and template lie apart: max - min, points of 9."""
     spreads: dict[str, list[float]] = defaultdict(list)
     for document in documents:
         groups: dict[tuple[str, str], list[float]] = defaultdict(list)
         for score in document.scores:
-            if score.score is not None:
-                groups[score.judge, score.template].append(score.score)
+            if score.points is not None:
+                groups[score.judge, score.template].append(score.points * 9 / top)
         for (judge, _), values in groups.items():
             if len(values) > 1:
                 spreads[judge].append(max(values) - min(values))
@@ -287,7 +351,7 @@ def agreement_matrices(rows: Rows) -> list[Agreement]:
         for row in part:
             pairs[row["judge_a"], row["judge_b"]][row["measure"]] = (row["value"], row["n"])
         judges = sorted({row[name] for row in part for name in ("judge_a", "judge_b")} - {""})
-        alpha = pairs["", ""].get("krippendorff_alpha", ("", ""))
+        alpha = pairs["", ""].get("krippendorff_alpha_of_replicate_means", ("", ""))
         cells = [[None if a == b else _pair(pairs, a, b) for b in judges] for a in judges]
         replicates = [
             (judge, *pairs[judge, ""]["evaluation_replicate_sd"])
@@ -303,7 +367,7 @@ def _pair(pairs: Mapping[tuple[str, str], Mapping[str, tuple[str, str]]], a: str
     rho, n = stored.get("spearman", ("", ""))
     bias, bias_n = stored.get("bias", ("", ""))
     if bias and (a, b) not in pairs:
-        bias = f"{-float(bias) + 0.0:.2f}"
+        bias = f"{-float(bias) + 0.0:.3f}"
     return rho, bias, n or bias_n
 
 

@@ -32,8 +32,8 @@ def write(settings: Settings, cohort_id: str, membership: Membership) -> Path:
     documents = collect(store, membership, tables.scores, scales)
     state = overview.state_of(settings, membership, catalogs)
     concepts = concept_names(settings, catalogs, {document.entry.combo_id for document in documents})
-    plots = charts.of(tables, documents)
     unit = " %" if is_mixed(scales) else ""
+    plots = charts.of(tables, documents, 100.0 if unit else max(scales.values(), default=9.0))
 
     written = set(EssayPages(settings, cohort_id, store, documents, concepts, state.offline_models, unit).write(folder))
     drawn = {f"{name}.svg": charts.standalone(plot) for name, plot in plots.items() if plot is not None}

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from .. import catalogs, tables
+from ..catalogs import Catalogs
 from ..cohorts.membership import Membership
 from ..errors import DayDreamError
 from ..files import write_json, write_text
@@ -18,7 +19,7 @@ from ..generations.state import States
 from ..paths import DataRoot
 from ..settings import Settings
 from ..stages import JUDGING
-from . import analysis, coverage, scores, shown, spending, summary
+from . import analysis, claims, coverage, scores, shown, spending, summary
 from .scores import Judgement
 
 
@@ -60,8 +61,10 @@ def write(settings: Settings, cohort_id: str, membership: Membership) -> Complet
     states = States(settings)
     judgements = scores.of_cohort(settings, membership, states)
     outcomes = coverage.outcomes(states, judgements)
-    whole, scales = scores.frame(judgements), template_scales(data)
+    whole, known = scores.frame(judgements), _catalogs(data)
+    scales = template_scales(data)
     table = coverage.counted(whole, outcomes)
+    spent = spending.rows(data, membership)
     allowlist = list(settings.results.allowlist)
 
     write_frame(cohort.aggregated_scores, whole)
@@ -71,11 +74,12 @@ def write(settings: Settings, cohort_id: str, membership: Membership) -> Complet
     pivot = summary.evaluation_model_template_pivot(table)
     write_frame(cohort.summary("evaluation_model_template_pivot"), pivot)
     write_frame(cohort.summary("evaluation_scores"), summary.evaluation_scores(table, scales))
-    tables.write(cohort.summary("costs"), spending.COLUMNS, spending.rows(data, membership))
+    tables.write(cohort.summary("costs"), spending.COLUMNS, spent)
     tables.write(cohort.summary("coverage"), coverage.COLUMNS, coverage.rows(judgements, outcomes))
     write_frame(cohort.analysis("variance_analysis"), analysis.variance_analysis(table))
-    write_frame(cohort.analysis("comparisons"), analysis.comparisons(table))
-    write_frame(cohort.analysis("judge_agreement"), analysis.judge_agreement(table))
+    background = claims.background(data, known, scales, membership, spent)
+    for name, claim in claims.tables(table, background).items():
+        write_frame(cohort.analysis(name), claim)
     tables.write(cohort.failures, failures.COLUMNS, map(_failure_row, states.failures(membership)))
 
     found = _completeness(settings, cohort_id, membership, judgements, outcomes, states)
@@ -85,11 +89,15 @@ def write(settings: Settings, cohort_id: str, membership: Membership) -> Complet
 
 def template_scales(data: DataRoot) -> dict[str, float]:
     """Return evaluation template -> the best score it gives; {} without readable catalogs."""
+    known = _catalogs(data)
+    return {name: template.scale_max for name, template in known.templates[JUDGING].items()} if known else {}
+
+
+def _catalogs(data: DataRoot) -> Catalogs | None:
     try:
-        known = catalogs.load(data).templates[JUDGING]
+        return catalogs.load(data)
     except DayDreamError:
-        return {}
-    return {template_id: template.scale_max for template_id, template in known.items()}
+        return None
 
 
 def write_frame(path: Path, frame: pd.DataFrame) -> None:

@@ -1,0 +1,188 @@
+"""Whether judges agree with each other and with themselves; see `ratings` for each measure's model.
+
+Judges and rubrics are fixed, essays random: every interval resamples essays with all their ratings (percentile
+bootstrap, 1,000 samples, fixed seed), is given from 20 essays on, and holds for essays like these under these
+judges and rubrics. Differences between combos are part of what varies from essay to essay; an interval says
+nothing of other judges.
+"""
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pandas as pd
+
+from . import ratings as ratings_module
+from .frame import CELL, DRAFT, ESSAY, JUDGE, POINTS, RUBRIC, averaged, levels, numbered
+from .intervals import resampled
+from .ratings import POOLED, Measured, Ratings, alpha, between_judges, between_replicates, centred
+
+COLUMNS = ("measure", "evaluation_template", "judge_a", "judge_b", "n", "value", "ci_low", "ci_high")
+
+ALPHA_OF_MEANS = "krippendorff_alpha_of_replicate_means"
+ALPHA_OF_SINGLE = "krippendorff_alpha_of_single_replicates"
+ONE_JUDGE, ALL_JUDGES = "reliability_of_one_judge", "reliability_of_all_judges"
+SPEARMAN, BIAS = "spearman", "bias"
+REPLICATE_ALPHA, REPLICATE_SD = "evaluation_replicate_alpha", "evaluation_replicate_sd"
+ESSAY_SD, DRAFT_SD = "essay_replicate_sd", "draft_replicate_sd"
+MEASURES = (
+    ALPHA_OF_MEANS,
+    ALPHA_OF_SINGLE,
+    ONE_JUDGE,
+    ALL_JUDGES,
+    SPEARMAN,
+    BIAS,
+    REPLICATE_ALPHA,
+    REPLICATE_SD,
+    ESSAY_SD,
+    DRAFT_SD,
+)
+IN_POINTS = (BIAS, REPLICATE_SD, ESSAY_SD, DRAFT_SD)
+
+Row = tuple[str, str, str, Measured]
+"""Measure, judge_a, judge_b, and what was found."""
+
+
+def judge_agreement(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per measure, rubric and judge or pair of judges (`COLUMNS`).
+
+    Args:
+        frame: scores as `frame.tidy` gives them.
+
+    Returns:
+        Rows in the order of `MEASURES`, then by rubric and judges. evaluation_template ``all`` pools the
+        rubrics, each (essay, rubric) being one unit, after the mean of each rubric is taken off.
+
+        ======================================= ================================================================
+        krippendorff_alpha_of_replicate_means   over all judges, a judge's replicates averaged (`ratings.alpha`)
+        krippendorff_alpha_of_single_replicates likewise between single scores: the judges' replicates with the
+                                                same number make a unit
+        reliability_of_one_judge                of a judge with its replicates, per rubric (`ratings.reliability`)
+        reliability_of_all_judges               of the mean of the rubric's k judges
+        spearman, bias                          rank correlation, and mean of judge_a - judge_b in points of 9
+        evaluation_replicate_alpha              alpha between the replicates of judge_a
+        evaluation_replicate_sd                 standard deviation between them, pooled over units: the judge's
+                                                own noise, points of 9
+        essay_replicate_sd                      between essays of one draft, template and writer, points of 9
+        draft_replicate_sd                      between drafts of one cell (means of their essays), points of 9
+        ======================================= ================================================================
+
+        The last two have the judge's own noise subtracted: variance between means of n_i replicates less
+        noise x mean(1 / n_i), not below 0; empty where the judge has no replicates, for then its noise is
+        unknown. They have no interval: their units are drafts and cells, not essays.
+    """
+    judges, rubrics = levels(frame, JUDGE), levels(frame, RUBRIC)
+    rows = []
+    for rubric in [*rubrics, *([POOLED] if len(rubrics) > 1 else [])]:
+        part = frame if rubric == POOLED else frame[frame[RUBRIC] == rubric]
+        for measure, judge_a, judge_b, found in [*_between_judges(part, judges), *_replicates(part, judges)]:
+            unit = POINTS if measure in IN_POINTS else 1.0
+            shown = (found.n, unit * found.value, unit * found.low, unit * found.high)
+            rows.append((measure, rubric, judge_a, judge_b, *shown))
+    order = {measure: place for place, measure in enumerate(MEASURES)}
+    rows.sort(key=lambda row: (order[row[0]], *row[1:4]))
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def pooled_ratings(frame: pd.DataFrame, judges: Sequence[str], by: Sequence[str] = ()) -> Ratings:
+    """Return the ratings of judges, with the mean of each rubric taken off (in one rubric nothing changes by it)."""
+    found = between_judges(frame, judges, by)
+    return centred(found, _rubric_of_units(frame, by))
+
+
+def replicate_noise(own: pd.DataFrame) -> Measured:
+    """Return the standard deviation between a judge's replicates, pooled over its units, on the scale 0-1.
+
+    sqrt(sum (y - mean of unit)^2 / sum (n - 1)); n counts units with two or more. Essays are resampled.
+    """
+    units, count = numbered(own, (ESSAY, RUBRIC))
+    sizes = np.bincount(units, minlength=count)
+    if not (sizes >= 2).any():
+        return Measured(0, math.nan)
+    centre = ratings_module.means(own["score"].to_numpy(), units, count)
+    essay, essays = numbered(own, (ESSAY,))
+    twice = sizes[units] >= 2
+    squares = np.bincount(essay, weights=(own["score"].to_numpy() - centre[units]) ** 2, minlength=essays)
+    # a unit of n scores has n - 1 degrees of freedom: 1 - 1/n for each of them
+    freedom = np.bincount(essay, weights=np.where(twice, 1 - 1 / sizes[units], 0.0), minlength=essays)
+    used = freedom > 0
+    sums = np.column_stack([squares[used], freedom[used]])
+
+    def statistic(weights: np.ndarray) -> np.ndarray:
+        total, degrees = (weights @ sums).T
+        return np.sqrt(total / degrees)[:, None]
+
+    value = float(statistic(np.ones((1, len(sums))))[0, 0])
+    low, high = resampled(len(sums), statistic)
+    return Measured(int((sizes >= 2).sum()), value, float(low[0]), float(high[0]))
+
+
+def replicate_alpha(own: pd.DataFrame, with_interval: bool = True) -> Measured:
+    """Return Krippendorff's alpha between a judge's replicates, the mean of each rubric taken off."""
+    return alpha(centred(between_replicates(own), _rubric_of_units(own, ())), with_interval)
+
+
+def _rubric_of_units(frame: pd.DataFrame, by: Sequence[str]) -> np.ndarray:
+    unit = (ESSAY, RUBRIC, *by)
+    units, count = numbered(frame, unit)
+    rubric, _ = numbered(frame, (RUBRIC,))
+    found = np.zeros(count, dtype="int64")
+    found[units] = rubric
+    return found
+
+
+def _between_judges(part: pd.DataFrame, judges: Sequence[str]) -> Iterator[Row]:
+    if len(judges) < 2:
+        return
+    found = pooled_ratings(part, judges)
+    yield ALPHA_OF_MEANS, "", "", alpha(found)
+    yield ALPHA_OF_SINGLE, "", "", alpha(pooled_ratings(part, judges, ("evaluation_replicate",)))
+    if part[RUBRIC].nunique() == 1:
+        present = [number for number, judge in enumerate(judges) if judge in levels(part, JUDGE)]
+        one, all_ = ratings_module.reliability(found.of(present))
+        yield ONE_JUDGE, "", "", one
+        yield ALL_JUDGES, "", "", all_
+    for first, second in itertools.combinations(range(len(judges)), 2):
+        yield SPEARMAN, judges[first], judges[second], ratings_module.spearman(found, first, second)
+        yield BIAS, judges[first], judges[second], ratings_module.bias(found, first, second)
+
+
+def _replicates(part: pd.DataFrame, judges: Sequence[str]) -> Iterator[Row]:
+    for judge in judges:
+        own = part[part[JUDGE] == judge]
+        noise = replicate_noise(own)
+        if noise.n:
+            yield REPLICATE_ALPHA, judge, "", replicate_alpha(own)
+            yield REPLICATE_SD, judge, "", noise
+        essays = _with_counts(own, [*CELL, DRAFT, ESSAY, RUBRIC])
+        yield from _between(ESSAY_SD, judge, essays, [*CELL, DRAFT, RUBRIC], noise.value)
+        drafts = _mean_with_noise(essays, [*CELL, DRAFT, RUBRIC])
+        yield from _between(DRAFT_SD, judge, drafts, [*CELL, RUBRIC], noise.value)
+
+
+def _with_counts(own: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    """Return mean scores per group; noise: what part of the judge's variance is left in the mean."""
+    groups, count = numbered(own, keys)
+    return averaged(own, keys).assign(noise=1 / np.bincount(groups, minlength=count))
+
+
+def _mean_with_noise(table: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    groups, count = numbered(table, keys)
+    sizes = np.bincount(groups, minlength=count)
+    left = np.bincount(groups, weights=table["noise"].to_numpy(), minlength=count) / sizes**2
+    return averaged(table, keys).assign(noise=left)
+
+
+def _between(measure: str, judge: str, table: pd.DataFrame, keys: list[str], noise: float) -> Iterator[Row]:
+    """Yield the standard deviation between the rows of a group, without the judge's noise; pooled over groups."""
+    groups, count = numbered(table, keys)
+    sizes = np.bincount(groups, minlength=count)
+    twice = sizes >= 2
+    if not twice.any():
+        return
+    away = table["score"].to_numpy() - ratings_module.means(table["score"].to_numpy(), groups, count)[groups]
+    freedom = np.where(twice, sizes - 1, 0)
+    of_judge = ratings_module.means(table["noise"].to_numpy(), groups, count)
+    within = (away**2).sum() / freedom.sum() - noise**2 * (freedom * of_judge).sum() / freedom.sum()
+    yield measure, judge, "", Measured(int(twice.sum()), math.sqrt(max(0.0, within)) if within == within else math.nan)

@@ -1,0 +1,105 @@
+"""Intervals, p values and resampling that several tables share."""
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from scipy import stats
+
+from .frame import NOTHING
+
+LEVEL = 0.05
+"""Intervals hold 1 - LEVEL; a Holm-corrected p below it is a claim."""
+
+SEED = 20250101
+RESAMPLES = 1000
+MIN_RESAMPLED = 20
+"""Essays from which on an interval by resampling them is given."""
+
+CHUNK = 4_000_000
+"""Weights that are drawn or multiplied at a time, so that memory stays bounded."""
+
+
+Statistic = Callable[[np.ndarray], np.ndarray]
+"""Takes weights, one row per sample and one column per unit: how often it was drawn. Returns one row per sample
+and one column per statistic, NaN where a sample cannot answer."""
+
+
+class Mean(NamedTuple):
+    """A mean with its interval and the p value of "it is 0"; NaN where there is none."""
+
+    value: float
+    low: float = np.nan
+    high: float = np.nan
+    p: float = np.nan
+    n: int = 0
+    sd: float = np.nan
+
+
+def mean_of(values: np.ndarray) -> Mean:
+    """Return the mean of independent values with Student's t interval (scipy.stats.ttest_1samp).
+
+    Model: value_i = mu + e_i, e_i independent and normal with one variance. Holds for the population that
+    the values are a sample of. Fewer than two values, or values that are all the same, give no interval.
+    """
+    n = len(values)
+    if n == 0:
+        return Mean(np.nan)
+    value = float(values.mean())
+    sd = float(values.std(ddof=1)) if n > 1 else np.nan
+    if not sd > NOTHING:
+        return Mean(value, n=n, sd=0.0 if n > 1 else np.nan)
+    return Mean(value, *around(value, sd / n**0.5, n - 1), n, sd)
+
+
+def around(value: float, error: float, freedom: float) -> tuple[float, float, float]:
+    """Return (low, high, p) of an estimate with its standard error, by Student's t."""
+    half = float(stats.t.ppf(1 - LEVEL / 2, freedom)) * error
+    return value - half, value + half, float(2 * stats.t.sf(abs(value / error), freedom))
+
+
+def holm(p_values: Sequence[float]) -> np.ndarray:
+    """Return p values corrected for how many there are (Holm 1979, Scand. J. Statist. 6, 65-70); NaN stays NaN."""
+    given = np.asarray(p_values, dtype=float)
+    found = np.full(len(given), np.nan)
+    tested = np.flatnonzero(~np.isnan(given))
+    order = tested[np.argsort(given[tested], kind="stable")]
+    steps = given[order] * np.arange(len(order), 0, -1)
+    found[order] = np.minimum(1.0, np.maximum.accumulate(steps)) if len(order) else steps
+    return found
+
+
+def resampled(units: int, statistic: Statistic) -> tuple[np.ndarray, np.ndarray]:
+    """Return the 2.5 % and 97.5 % points of statistics over samples of the units with replacement.
+
+    Args:
+        units: how many units there are; fewer than `MIN_RESAMPLED` give NaN.
+        statistic: what is resampled.
+
+    Percentile bootstrap, `RESAMPLES` samples, fixed seed (Efron and Tibshirani 1993, chapter 13).
+    """
+    step = max(1, CHUNK // max(1, units))
+    if units < MIN_RESAMPLED:
+        shape = statistic(np.ones((1, units))).shape[1]
+        return np.full(shape, np.nan), np.full(shape, np.nan)
+    weights = _weights(units)
+    found = np.concatenate(
+        [statistic(weights[start : start + step].astype(float)) for start in range(0, RESAMPLES, step)]
+    )
+    answered = ~np.isnan(found).all(axis=0)
+    low, high = np.full(found.shape[1], np.nan), np.full(found.shape[1], np.nan)
+    if answered.any():
+        tails = [100 * LEVEL / 2, 100 - 100 * LEVEL / 2]
+        low[answered], high[answered] = np.nanpercentile(found[:, answered], tails, axis=0)
+    return low, high
+
+
+@lru_cache(maxsize=2)
+def _weights(units: int) -> np.ndarray:
+    """Return how often each sample drew each unit; the same for all measures of as many units."""
+    rng = np.random.default_rng(SEED)
+    found = np.empty((RESAMPLES, units), dtype="uint16")
+    for row in found:
+        row[:] = np.bincount(rng.integers(0, units, units), minlength=units)
+    return found
