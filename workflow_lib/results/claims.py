@@ -14,7 +14,8 @@ from ..catalogs import Catalogs
 from ..cohorts.membership import Membership
 from ..errors import DayDreamError
 from ..files import read_text
-from ..paths import STAGES, DataRoot
+from ..paths import DataRoot
+from ..stages import JUDGED, STAGES
 from ..statistics import (
     agreement,
     biases,
@@ -101,13 +102,13 @@ def background(
         spent: rows of costs.csv.
     """
     copies = frozenset(
-        name for name, template in (catalogs.templates["essay"].items() if catalogs else ()) if template.copies
+        name for name, template in (catalogs.templates[JUDGED].items() if catalogs else ()) if template.copies
     )
     families = {
         model_id: (model.model, model.provider or model.model.partition("/")[0])
         for model_id, model in (catalogs.models.items() if catalogs else ())
     }
-    words = _words(data, (entry.gen_id for entry in membership.stage("essay")))
+    words = _words(data, (entry.gen_id for entry in membership.stage(JUDGED)))
     return Background(scales, copies, families, words, _usd_per_combo(membership, copies, spent))
 
 
@@ -115,7 +116,7 @@ def _words(data: DataRoot, essays: Iterable[str]) -> dict[str, int]:
     found = {}
     for gen_id in essays:
         try:
-            found[gen_id] = len(read_text(data.generation("essay", gen_id).parsed).split())
+            found[gen_id] = len(read_text(data.generation(JUDGED, gen_id).parsed).split())
         except (OSError, DayDreamError):
             continue
     return found
@@ -125,14 +126,14 @@ def _usd_per_combo(membership: Membership, copies: frozenset[str], spent: Sequen
     """Return the price of a combo: rows of each stage that are bought, times the stage's mean price of a call."""
     total = 0.0
     for stage in STAGES:
-        bought = sum(not (stage == "essay" and entry.template_id in copies) for entry in membership.stage(stage))
+        bought = sum(not (stage == JUDGED and entry.template_id in copies) for entry in membership.stage(stage))
         own = [row for row in spent if row["stage"] == stage]
         calls = sum(int(str(row["calls"])) - int(str(row["calls_cost_unknown"])) for row in own)
         if bought and not calls:
             return float("nan")
         if bought:
             total += bought * sum(float(str(row["cost_usd"] or 0)) for row in own) / calls
-    combos = {entry.combo_id for entry in membership.stage("draft")}
+    combos = {entry.combo_id for entry in membership}
     return total / len(combos) if combos else float("nan")
 
 
