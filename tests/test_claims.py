@@ -82,7 +82,7 @@ def test_next_to_no_evaluations_give_tables_without_numbers(count):
     found = made([{"score": 7.0}] * count)
     assert len(found["comparisons"]) == 0 and len(found["adjusted_scores"]) == len(found["judges"]) == count
     assert list(found["adjusted_scores"]["raw_mean"]) == ["7.000"] * count
-    assert set(found["variance_components"]["variance"]) == {""}
+    assert len(found["variance_components"]) == 0 and len(found["decision_study"]) == 125 * count
 
 
 def test_a_template_of_100_points_weighs_as_much_as_one_of_9():
@@ -143,7 +143,7 @@ def test_words_prices_and_copies_come_from_the_store(store):
     for combo in range(3):
         draft = store.draft(combo=combo)
         for template in ("e-plain", "e-copy"):
-            essay = store.essay(draft, template, raw="word " * (10 + 10 * combo))
+            essay = store.essay(draft, template, raw="word" + " word" * (9 + 10 * combo))
             for judge in ("j1", "j2"):
                 store.evaluation(essay, judge=judge, score=4 + combo + (template == "e-plain"))
     store.write_membership()

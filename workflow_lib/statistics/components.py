@@ -119,8 +119,10 @@ def variance_components(found: Components) -> pd.DataFrame:
 
     `variance` is in squared points of 9, `sd` in points, `share` of the sum of all that is identified. A
     component that the design does not have or cannot identify is empty; what it can identify of several
-    together has a row of its own, their names joined by " + ".
+    together has a row of its own, their names joined by " + ". No rows without two scores.
     """
+    if not found.merged:
+        return pd.DataFrame(columns=list(COLUMNS))
     sums = {names: variance for names, variance in found.merged.items() if not np.isnan(variance)}
     total = sum(sums.values())
     rows = []

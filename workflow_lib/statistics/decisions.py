@@ -118,9 +118,11 @@ def decision_study(found: Components, design: Design) -> pd.DataFrame:
 
     `present` is ``true`` for the design that the cohort has. `usd_per_essay` is the price of the evaluations
     of one essay, `usd_cohort` of all essays of the cohort, at the mean price of the cohort's evaluations;
-    empty where no cost is known.
+    empty where no cost is known. No rows without scores.
     """
-    rows = []
+    rows: list[tuple] = []
+    if not design.essays:
+        return pd.DataFrame(rows, columns=list(STUDY_COLUMNS))
     for judges, rubrics, replicates in itertools.product(range(1, MOST + 1), repeat=3):
         number = judges * rubrics * replicates
         fixed, random = reliability(found, design, judges, rubrics, replicates)
