@@ -5,6 +5,7 @@ Everything that treats all stages alike reads it from here; docs/architecture.md
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NamedTuple
 
 WRITERS = "generation"
@@ -67,20 +68,31 @@ class Stage:
     model_aliases: tuple[str, ...] = ()
     replicate_aliases: tuple[str, ...] = ()
 
-    @property
+    # asked for every row of a cohort: worked out once
+    @cached_property
     def template_column(self) -> str:
         """The column of its templates in a spec."""
         return f"{self.name}_template"
 
-    @property
+    @cached_property
     def model_column(self) -> str:
         """The column of its models in a spec."""
         return f"{self.name}_llm"
 
-    @property
+    @cached_property
     def replicate_column(self) -> str:
         """The column of its replicates in a spec."""
         return f"{self.name}_replicate"
+
+    @cached_property
+    def task_names_parent(self) -> bool:
+        """Whether its readable key has a part of its parent's."""
+        return any(name.startswith("parent.") for name in self.task)
+
+    @property
+    def may_copy(self) -> bool:
+        """Whether it can be its parent's text again."""
+        return COPY in self.generators
 
     @property
     def columns(self) -> tuple[str, str, str]:

@@ -8,7 +8,7 @@ from ..catalogs import Catalogs
 from ..errors import DayDreamError, StoreError, nearest
 from ..files import read_json
 from ..paths import METADATA, DataRoot
-from ..stages import COPY, FIRST, PARENT_STAGE, PARENTS, STAGE, STAGES, Stage
+from ..stages import FIRST, PARENT_STAGE, PARENTS, STAGE, STAGES, Stage
 from ..tables import counting_number
 from . import tasks
 from .membership import Entry
@@ -171,19 +171,21 @@ class Maker:
         self._check_level("combo_id", combo_id)
         parents: list[Entry | None] = [None]
         for stage in STAGE.values():
-            if stage.template_column not in row:
+            template = row.get(stage.template_column)
+            if template is None:
                 return
-            model = self._checked_model(stage, row)
+            model = self._checked_model(stage, template, row)
             replicates = self._replicates(stage.name, row.get(stage.replicate_column))
-            template = row[stage.template_column]
-            made = [
+            made: list[Entry | None] = [
                 self.take(stage.name, parent or combo_id, template, model, replicate)
                 for parent in parents
                 for replicate in replicates
             ]
-            self.collapsed += any(self._names_more_than_a_copy(stage, parent, row) for parent in parents[:1])
-            # replicates of a copy are one generation
-            parents = list(dict.fromkeys(made))
+            if stage.may_copy and self._copies(stage.name, template):
+                self.collapsed += self._names_more_than_a_copy(stage, parents[0], row)
+                # replicates of a copy are one generation
+                made = list(dict.fromkeys(made))
+            parents = made
 
     def take(self, stage: str, source: Entry | str, template: str, model: str, replicate: int) -> Entry:
         """Take up a generation and return it.
@@ -204,12 +206,10 @@ class Maker:
                 model, replicate, counted = parent.llm_model_id, 1, None
             elif self.rules.essay_model == "never" or model.lower() == parent.llm_model_id.lower():
                 counted = None
-            else:
-                counted = model
         return self._entry(stage, source, template, model, replicate, counted)
 
-    def _checked_model(self, stage: Stage, row: Mapping[str, str]) -> str:
-        self._check_level(stage.template_column, row[stage.template_column])
+    def _checked_model(self, stage: Stage, template: str, row: Mapping[str, str]) -> str:
+        self._check_level(stage.template_column, template)
         model = row.get(stage.model_column, "")
         if stage.models == PARENTS and model.lower() in _NO_MODEL:
             return ""
@@ -217,13 +217,11 @@ class Maker:
         return model
 
     def _copies(self, stage: str, template: str) -> bool:
-        return COPY in STAGE[stage].generators and self.catalogs.template(stage, template).copies
+        return STAGE[stage].may_copy and self.catalogs.template(stage, template).copies
 
     def _names_more_than_a_copy(self, stage: Stage, parent: Entry | None, row: Mapping[str, str]) -> bool:
-        if parent is None or not self._copies(stage.name, row[stage.template_column]):
-            return False
         model = row.get(stage.model_column, "")
-        if model.lower() not in _NO_MODEL and model != parent.llm_model_id:
+        if model.lower() not in _NO_MODEL and parent and model != parent.llm_model_id:
             return True
         level = row.get(stage.replicate_column)
         return level is not None and self._replicates(stage.name, level) != [1]

@@ -36,9 +36,8 @@ def scoped_task_id(entry: Entry, parent_of: ParentOf) -> str:
 
 def _fields(entry: Entry, parent_of: ParentOf) -> dict[str, object]:
     known: dict[str, object] = entry._asdict()
-    parts = STAGE[entry.stage].task
-    parent = parent_of(entry)
-    if parent is not None and any(name.startswith("parent.") for name in parts):
+    stage = STAGE[entry.stage]
+    if stage.task_names_parent and (parent := parent_of(entry)) is not None:
         known |= {f"parent.{name}": value for name, value in _fields(parent, parent_of).items()}
-    known["task_id"] = "__".join(str(known[name]) for name in parts)
+    known["task_id"] = "__".join(str(known[name]) for name in stage.task)
     return known

@@ -25,7 +25,7 @@ from ..generations import staleness
 from ..generations.state import States
 from ..paths import DataRoot, Generation
 from ..settings import Settings
-from ..stages import COPY, FIRST, JUDGED, JUDGING, PARENTS, STAGE, STAGES
+from ..stages import FIRST, JUDGED, JUDGING, PARENTS, STAGE, STAGES
 from . import coverage, scores
 from .scores import LIST_SEPARATOR, Judgement
 from .summary import DEFAULT_SCALE
@@ -413,7 +413,7 @@ def _of_combo(find: Callable[[Combo], Cell]) -> Callable[[_Row], Cell]:
 
 def _cell(stage: str) -> Iterable[Column]:
     own = STAGE[stage]
-    copied = f"; in copy mode the {own.parent}'s" if COPY in own.generators else ""
+    copied = f"; in copy mode the {own.parent}'s" if own.may_copy else ""
     model = own.score_columns.model
     yield Column(
         own.score_columns.template,
