@@ -19,6 +19,7 @@ report: "report/workflow.rst"
 
 include: "rules/messages.smk"
 include: "rules/common.smk"
+include: "rules/times.smk"
 include: "rules/cohort.smk"
 include: "rules/draft.smk"
 include: "rules/essay.smk"

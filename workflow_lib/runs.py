@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import json
 import tempfile
+import time
 import uuid
 from collections.abc import Callable, Iterable
 from functools import cache, cached_property
@@ -246,6 +247,15 @@ def newest_file() -> Path:
     It lies outside the data root and goes with the process.
     """
     return Path(_file_of_now().name)
+
+
+def ahead_of_the_clock(run: Run) -> list[Path]:
+    """Return the specs, catalogs and texts whose times lie more than a minute in the future, sorted."""
+    folders = {run.data.catalogs, run.data.templates_root or run.data.catalogs}
+    found = {path for source in run.sources.values() for path in source.files}
+    found |= {path for folder in folders for path in folder.rglob("*") if path.is_file()}
+    limit = time.time_ns() + 60 * 10**9
+    return sorted(path for path in found if _is_newer(path, limit))
 
 
 def expand(run: Run, cohort_id: str) -> tuple[str, ...]:
