@@ -200,6 +200,24 @@ def test_levels_that_share_nothing_are_listed_without_a_figure():
     assert np.isnan(row["difference"])
 
 
+def test_essays_of_one_draft_are_one_unit_of_a_pipeline():
+    rows = [
+        essay(
+            f"k{combo}",
+            score + (template == "g2"),
+            draft_model=model,
+            generation_model=model,
+            generation_template=template,
+        )
+        for combo in (1, 2)
+        for model, score in (("w1", 5), ("w2", 3 + combo))
+        for template in ("g1", "g2")
+    ]
+    [row] = compare(tidy(*rows), "generation_model")
+    assert (row["pairing"], row["n_cells"], row["n_combos"], row["these_df"]) == ("pipeline", 2, 2, 0)
+    assert np.isnan(row["these_low"]) and row["difference"] == pytest.approx(0.5)
+
+
 def test_unknown_combo_is_no_unit():
     frame = tidy(essay("", 5, draft_template="a"), essay("", 5, draft_template="b"))
     assert len(comparisons.comparisons(frame)) == 0

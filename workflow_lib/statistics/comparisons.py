@@ -125,8 +125,9 @@ PAIRINGS = (
     Pairing(
         "generation_model",
         PIPELINE,
-        ("draft_template", "generation_template"),
-        (JUDGE, RUBRIC),
+        # not the essay template: the essays of one draft share it, and would pass for independent units
+        ("draft_template",),
+        ("generation_template", JUDGE, RUBRIC),
         "combo_id draft_template generation_template",
     ),
     Pairing(JUDGE, CROSSED, (ESSAY,), (RUBRIC,), "parent_gen_id evaluation_template"),
