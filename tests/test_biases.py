@@ -12,7 +12,7 @@ def rows_of(frame, bias, families=None):
     return [row for row in biases.biases(frame, families).to_dict("records") if row["bias"] == bias]
 
 
-def test_own_model_preference_is_relative_to_the_other_judges():
+def test_own_model_preference_is_relative_to_neutral_judges():
     rows = drawn(seed=1, combos=6, judges=("w1", "j2", "j3"), essay=1.0, judge=1.0, error=0.2)
     for row in rows:
         # essays of w1 are better, which is no preference; its judge gives them 0.8 more, which is
@@ -32,6 +32,30 @@ def test_own_model_preference_is_relative_to_the_other_judges():
     assert row["value"] == pytest.approx(np.mean(by_combo)) and row["p"] == pytest.approx(expected.pvalue)
 
 
+def test_what_others_add_to_their_own_is_no_preference_of_a_judge():
+    # both writers judge and add 1 to their own; the mean of the other two would say 1.5
+    rows = drawn(seed=3, combos=8, judges=("w1", "w2", "j3"), essay=1.0, judge=1.0, error=0.2)
+    for row in rows:
+        row["score"] += row["generation_model"] == row["evaluation_llm_model"]
+    for row in rows_of(tidy(*rows), "own_model"):
+        assert row["value"] == pytest.approx(1.0, abs=0.15) and row["ci_low"] < 1.0 < row["ci_high"]
+    # nobody is left to compare with: the sum of two preferences is not split
+    between = [row for row in rows if row["evaluation_llm_model"] != "j3"]
+    for row in rows_of(tidy(*between), "own_model"):
+        assert math.isnan(row["value"]) and (row["n_own"], row["n_other"]) == (0, 0)
+
+
+def test_strict_neutral_judge_that_is_missing_changes_no_preference():
+    rows = drawn(seed=4, combos=8, judges=("w1", "j2", "j3"), essay=0.5, error=0.2)
+    for place, row in enumerate(rows):
+        row["score"] -= 3.0 * (row["evaluation_llm_model"] == "j3")
+        # the strict one judges few of the essays that w1 wrote
+        if row["evaluation_llm_model"] == "j3" and row["generation_model"] == "w1" and place % 4:
+            row["score"] = math.nan
+    [row] = rows_of(tidy(*rows), "own_model")
+    assert row["value"] == pytest.approx(0.0, abs=0.15)
+
+
 def test_family_is_that_of_the_catalog():
     rows = drawn(seed=2, combos=3, judges=("j1", "j2"))
     families = {
@@ -43,6 +67,9 @@ def test_family_is_that_of_the_catalog():
     assert rows_of(tidy(*rows), "own_model", families) == []
     [row] = rows_of(tidy(*rows), "own_family", families)
     assert (row["judge"], row["n_combos"]) == ("j1", 3)
+    # a judge of a writer's family is not neutral
+    [row] = rows_of(tidy(*rows), "own_family", families | {"j2": ("third/z", "third")})[:1]
+    assert math.isnan(row["value"])
 
 
 def test_judge_of_one_family_only_has_no_preference_to_measure():

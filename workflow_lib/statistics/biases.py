@@ -1,10 +1,13 @@
 """Whether judges prefer essays of their own model, of its family, or long ones.
 
-Own model and family. Per essay and rubric: gap = the judge's score - mean of the other judges' scores
-(replicates averaged first). Per combo: mean gap on its own essays - mean gap on others' essays. The table
-gives the mean over the combos that have both, with Student's t over them: combos are random, judges, writers
-and rubrics fixed; it holds for new combos. An essay's writer is the model of its last step. A preference is
-relative: other judges' preferences are part of the gap.
+Own model and family. Judges are compared with neutral ones: those whose family wrote none of the essays. On an
+essay and rubric that both scored, lead = the judge's score - the neutral judge's (replicates averaged first). Per
+combo and column (a neutral judge with a rubric): mean lead on the judge's own essays - mean lead on others'
+essays; averaged over the columns that have both. The table gives the mean over combos, with Student's t over
+them: combos are random, judges, writers and rubrics fixed; it holds for new combos. An essay's writer is the
+model of its last step. Without a neutral judge it is empty: what a judge adds to its own essays cannot be told
+from what the others add to theirs (beside one neutral judge and one that prefers its own by as much, the mean of
+the others makes 0.5 points look like 0.75).
 
 Length. Per judge: score_i = group_g(i) + slope ln(words_i) + error, least squares within groups of rubric x
 essay template x writer. Interval: jackknife over combos, slope +- t sqrt((C - 1) / C sum (slope_-c - slope)^2)
@@ -24,7 +27,7 @@ import numpy as np
 import pandas as pd
 
 from .comparisons import comparisons
-from .frame import COMBO, ESSAY, JUDGE, NOTHING, POINTS, RUBRIC, averaged, dense, known_combos, levels, numbered
+from .frame import COMBO, ESSAY, JUDGE, NOTHING, POINTS, RUBRIC, averaged, dense, known_combos, levels, means, numbered
 from .intervals import Mean, around, mean_of
 
 COLUMNS = (
@@ -69,26 +72,31 @@ def _own(frame: pd.DataFrame, families: Mapping[str, tuple[str, str]]) -> Iterat
     cells = averaged(frame, [ESSAY, RUBRIC, JUDGE, COMBO, WRITER])
     if cells.empty:
         return
-    unit, units = numbered(cells, [ESSAY, RUBRIC])
-    score = cells["score"].to_numpy()
-    count = np.bincount(unit, minlength=units)[unit]
-    total = np.bincount(unit, weights=score, minlength=units)[unit]
-    cells = cells[count > 1].assign(gap=(score - (total - score) / np.maximum(1, count - 1))[count > 1])
-    for bias, part in ((OWN_MODEL, 0), (OWN_FAMILY, 1)):
-        known = {
-            name: families.get(name, (name, name))[part] for name in {*levels(frame, JUDGE), *levels(frame, WRITER)}
-        }
-        for judge in levels(frame, JUDGE):
+    judges, writers = levels(frame, JUDGE), levels(frame, WRITER)
+    model, family = ({name: families.get(name, (name, name))[part] for name in {*judges, *writers}} for part in (0, 1))
+    of_writers = {family[writer] for writer in writers}
+    neutral = cells[cells[JUDGE].isin([judge for judge in judges if family[judge] not in of_writers])]
+    for bias, known in ((OWN_MODEL, model), (OWN_FAMILY, family)):
+        for judge in judges:
             given = cells[cells[JUDGE] == judge]
             own = (given[WRITER].map(known) == known[judge]).to_numpy()
             if own.any():
-                yield _row(bias, judge, _preference(given, own), n_own=int(own.sum()), n_other=int((~own).sum()))
+                found, counts = _preference(given.assign(own=own), neutral)
+                yield _row(bias, judge, found, **counts)
 
 
-def _preference(given: pd.DataFrame, own: np.ndarray) -> Mean:
-    by_side = [given[side].groupby(COMBO, observed=True)["gap"].mean() for side in (own, ~own)]
-    both = pd.concat(by_side, axis=1, join="inner", keys=["own", "other"])
-    return mean_of((both["own"] - both["other"]).to_numpy(dtype=float))
+def _preference(given: pd.DataFrame, neutral: pd.DataFrame) -> tuple[Mean, dict[str, int]]:
+    """Return a judge's preference, and how many (essay, rubric) units it rests on; `given` says which are its own."""
+    both = given.merge(neutral, on=[ESSAY, RUBRIC], suffixes=("", "_neutral"))
+    units = both.drop_duplicates([ESSAY, RUBRIC])["own"]
+    counts = {"n_own": int(units.sum()), "n_other": int((~units).sum())}
+    lead = both.assign(lead=both["score"] - both["score_neutral"])
+    columns = [COMBO, f"{JUDGE}_neutral", RUBRIC]
+    sides = [lead[lead["own"] == side].groupby(columns, observed=True)["lead"].mean() for side in (True, False)]
+    shared = pd.concat(sides, axis=1, join="inner")
+    combos, combo = np.unique(shared.index.get_level_values(COMBO), return_inverse=True)
+    own, other = shared.to_numpy(dtype=float).T
+    return mean_of(means(own - other, combo, len(combos))), counts
 
 
 def _length(frame: pd.DataFrame) -> Iterator[dict[str, object]]:
