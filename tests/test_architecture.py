@@ -1,11 +1,13 @@
-"""The map of docs/architecture.md holds: imports go down only, and never in a circle."""
+"""The map of docs/architecture.md holds: imports go down only, and never in a circle; stages are data."""
 
 import ast
+import re
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 from tests.project import SOURCE
+from workflow_lib.stages import STAGES
 
 PACKAGE = SOURCE / "workflow_lib"
 
@@ -60,6 +62,43 @@ def test_nothing_in_the_library_imports_snakemake():
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
             assert not any(name.split(".")[0].startswith("snakemake") for name in names), path
+
+
+def places(heading: str) -> list[str]:
+    """Return the first column of the table with this heading in the section about stages."""
+    section = (SOURCE / "docs" / "architecture.md").read_text().partition("## Adding a stage")[2].partition("\n## ")[0]
+    table = section.partition(f"| {heading} |")[2].partition("\n\n")[0]
+    return re.findall(r"^\| `([^`]+)` \|", table, re.MULTILINE)
+
+
+def names_a_stage(path: Path) -> bool:
+    if path.suffix == ".smk":
+        return any(f'"{stage}"' in path.read_text() for stage in STAGES)
+    texts = (node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant))
+    return any(text in STAGES for text in texts)
+
+
+def test_a_further_stage_is_added_in_fewer_than_ten_places():
+    found = places("place")
+    assert 5 <= len(found) < 10
+    for place in found:
+        shown = [place.replace("<stage>", stage) for stage in STAGES]
+        assert all((SOURCE / name).exists() for name in shown), place
+
+
+def test_stages_are_named_only_where_the_page_says():
+    listed = {*places("place"), *places("module")}
+    naming = {
+        str(path.relative_to(SOURCE))
+        for folder, pattern in (("workflow_lib", "*.py"), ("rules", "*.smk"))
+        for path in (SOURCE / folder).rglob(pattern)
+        if names_a_stage(path)
+    }
+    own_rules = {f"rules/{stage}.smk" for stage in STAGES}
+    assert naming - own_rules <= listed, (
+        "name the stage's part (FIRST, JUDGED, JUDGING), or list the module on the page"
+    )
+    assert set(places("module")) <= naming, "listed without need"
 
 
 def imports(*, only_at_load: bool = False) -> Iterator[tuple[str, str]]:

@@ -264,7 +264,10 @@ def test_numbers_and_truth_values_of_the_command_line_may_be_text(tmp_path):
         "k_max": "3",
         "budget_usd": "1.5",
         "budget_per_model": {"m": "2"},
-        "stages": {"draft": {"max_tokens": "9", "temperature": "0.2", "allow_truncated": "true"}},
+        "stages": {
+            "draft": {"max_tokens": "9", "temperature": "0.2", "allow_truncated": "true"},
+            "essay": {"extra": {"top_p": "0.9", "seed": "3", "stop": ["END"], "reasoning": {"exclude": "true"}}},
+        },
         "pools": {"paid": {"max_concurrent": "8"}},
     }
     found = load(tmp_path, given)
@@ -273,6 +276,11 @@ def test_numbers_and_truth_values_of_the_command_line_may_be_text(tmp_path):
     draft = found.stage("draft")
     assert (draft.max_tokens, draft.temperature, draft.allow_truncated) == (9, 0.2, True)
     assert found.pools["paid"].max_concurrent == 8
+    # nothing says which types the fields of a request have: they are read as YAML would read them
+    extra = {"top_p": 0.9, "seed": 3, "stop": ["END"], "reasoning": {"exclude": True}}
+    assert found.stage("essay").extra == extra
+    quoted = load(tmp_path, {"batch": 1}, config="stages: {essay: {extra: {user: '7'}}}\n")
+    assert quoted.stage("essay").extra == {"user": "7"}
 
 
 @pytest.mark.parametrize("config", ["k_max: '3'\n", "partial: 'true'\n", "batch: true\n", "cohort: 7\n", "k: 2.5\n"])

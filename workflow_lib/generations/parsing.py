@@ -15,7 +15,7 @@ from ..files import read_recorded, read_text, sha256_file, write_json, write_tex
 from ..parsers import ParseFailure
 from ..paths import DataRoot, Generation
 from ..settings import Settings, StageSettings
-from ..stages import STAGE
+from ..stages import JUDGING, STAGE
 from . import failures
 from .mode import input_mode, template_of
 
@@ -142,7 +142,7 @@ def text_of(settings: Settings, entry: Entry, template: Template, raw: str, reco
     if refusal:
         # a judge may be filtered, or add a warning, after its score: the score counts
         with contextlib.suppress(ParseFailure):
-            if entry.stage == "evaluation":
+            if entry.stage == JUDGING:
                 return parsers.parse(entry.stage, template.parser, raw)
         raise ParseFailure("refused", refusal)
     _refuse_incomplete(settings.stage(entry.stage), raw, recorded)

@@ -90,7 +90,8 @@ def _from_text(read: Callable[[str], Any]) -> BeforeValidator:
     return BeforeValidator(as_typed)
 
 
-def _truth(text: str) -> bool:
+def truth(text: str) -> bool:
+    """Return the truth value that a text names; ValueError if it names none."""
     try:
         return {"true": True, "false": False}[text.lower()]
     except KeyError:
@@ -131,7 +132,7 @@ def _existing_slice(shard: str) -> str:
     return shard
 
 
-Flag = Annotated[bool, _from_text(_truth)]
+Flag = Annotated[bool, _from_text(truth)]
 Whole = Annotated[int, _from_text(int)]
 Number = Annotated[float, _from_text(float)]
 Positive = Annotated[int, Field(ge=1), _from_text(int)]
@@ -318,7 +319,7 @@ class Settings(_Section):
     budget_per_model: dict[str, Dollars] = Field(
         default={}, description="The same by model id of llm_models.csv, US dollars."
     )
-    fresh: Annotated[bool | str, _from_text(_truth), AfterValidator(_stages_or_all)] = Field(
+    fresh: Annotated[bool | str, _from_text(truth), AfterValidator(_stages_or_all)] = Field(
         default=False,
         description="Buy a new answer for each raw job that runs: `true`, or stages such as `essay,draft`. Older "
         "answers are kept.",

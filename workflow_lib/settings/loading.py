@@ -1,5 +1,6 @@
 """Settings from where people write them: `--config` over environment over `.env` over config.yaml over defaults."""
 
+import contextlib
 import inspect
 import io
 import os
@@ -12,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from .. import documents
 from ..errors import ConfigError, DayDreamError, PlacedError, nearest
 from ..files import read_text
-from .keys import AS_TEXT, REFUSED, UNKNOWN_KEY, Settings, merge
+from .keys import AS_TEXT, REFUSED, UNKNOWN_KEY, Settings, merge, truth
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 CONFIG_FILE = Path("config") / "config.yaml"
@@ -55,6 +56,7 @@ def load(
             values[key] = env[variable]
             _checked({key: env[variable]}, f"environment variable {variable}")
     given = _plain(overrides or {})
+    _read_extra(given)
     _checked(given, COMMAND_LINE, AS_TEXT)
     settings = _checked(merge(values, given), COMMAND_LINE, AS_TEXT)
     settings._environment = env
@@ -96,6 +98,26 @@ def _plain(value: Any) -> Any:
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
+    return value
+
+
+def _read_extra(given: Mapping[str, Any]) -> None:
+    """Read the fields of requests that `--config` gave as YAML would: no model knows their types."""
+    stages = given.get("stages")
+    for own in stages.values() if isinstance(stages, dict) else ():
+        if isinstance(own, dict) and isinstance(own.get("extra"), dict):
+            own["extra"] = _read_scalars(own["extra"])
+
+
+def _read_scalars(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _read_scalars(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_read_scalars(item) for item in value]
+    if isinstance(value, str):
+        for read in (truth, int, float):
+            with contextlib.suppress(ValueError):
+                return read(value)
     return value
 
 
