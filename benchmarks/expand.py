@@ -43,7 +43,7 @@ def main() -> None:
 
 def write_project(folder: Path, combos: int) -> Settings:
     """Write catalogs, a registry with so many combos and a spec that crosses all of them; returns its settings."""
-    settings = settings_module.load({"data_root": str(folder / "data")}, folder, {})
+    settings = settings_module.load({"data_root": str(folder / "data"), "max_generations": 10**6}, folder, {})
     data = settings.data
     names = [f"t{number}" for number in range(TEMPLATES)]
     models = [f"w{number}" for number in range(WRITERS)] + [f"j{number}" for number in range(JUDGES)]

@@ -124,11 +124,12 @@ WARNED = set()
 
 
 def warn_of_mistakes(cohort):
-    """Show once what is wrong with what a cohort uses and stops nothing."""
+    """Show once what is wrong with what a cohort uses, or differs from what it keeps, and stops nothing."""
     if cohort not in WARNED and workflow.is_main_process:
         WARNED.add(cohort)
         with one_message():
-            for text in preflight.warnings(run_of.findings(cohort)):
+            texts = cohorts.differing_counts(settings, run_of.sources[cohort])
+            for text in texts + preflight.warnings(run_of.findings(cohort)):
                 print(f"Warning: {text}", file=sys.stderr)
 
 

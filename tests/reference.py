@@ -128,6 +128,7 @@ def before_the_first_call() -> str:
     """Return every input that can be known to be wrong before a call, and what is said of it."""
     with tempfile.TemporaryDirectory() as folder:
         rows = [(what, _in_cell(text)) for what, text in wrong_inputs.messages(Path(folder, "wrong"))]
+        rows.append(("more generations than `max_generations`", _in_cell(wrong_inputs.explosion(Path(folder, "many")))))
         rows.append(("no key (only a run looks for it)", _in_cell(provoked.missing_key(Path(folder, "key")))))
     return _table(("what is wrong", "what is said"), rows)
 

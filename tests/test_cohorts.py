@@ -264,8 +264,6 @@ def test_templates_are_checked_before_anything_is_written(settings):
     [
         ("ids: {scope: cohort}", "ids"),
         ("ids: {essay_model: never}", "ids"),
-        ("notes: changed", "notes"),
-        ("experiment_id: other", "experiment_id"),
     ],
 )
 def test_a_frozen_setting_cannot_change_and_the_error_says_what_to_do(settings, line, key):
@@ -283,7 +281,16 @@ def test_a_frozen_setting_cannot_change_and_the_error_says_what_to_do(settings, 
 def test_a_frozen_setting_of_the_config_cannot_change_either(tmp_path, settings):
     declare(settings)
     expand(settings)
-    assert "experiment_id" in refusal(load(tmp_path, experiment_id="x"), ConfigError).message
+    assert "ids of this cohort" in refusal(load(tmp_path, ids={"scope": "cohort"}), ConfigError).message
+
+
+def test_notes_and_experiment_id_are_labels_that_may_change(tmp_path, settings):
+    declare(settings)
+    before = expand(settings).membership.entries
+    labelled = load(tmp_path, experiment_id="x", notes="second thoughts")
+    assert cohorts.differs_from_manifest(labelled, cohorts.resolve(labelled, "one"))
+    assert expand(labelled).membership.entries == before
+    assert (manifest(settings)["experiment_id"], manifest(settings)["notes"]) == ("x", "second thoughts")
 
 
 def test_the_spec_wins_over_the_config(tmp_path, settings):

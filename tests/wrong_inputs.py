@@ -9,6 +9,7 @@ import yaml
 
 from tests import tiny_root
 from tests.project import Project
+from workflow_lib.errors import DayDreamError
 from workflow_lib.inspect import mistakes, scope
 from workflow_lib.settings import Settings
 
@@ -141,3 +142,13 @@ def messages(folder: Path) -> Iterator[tuple[str, str]]:
         found = mistakes.of_scope(settings, scope.declared(settings))
         (stopping,) = (finding for finding in found if finding.blocks)
         yield what, str(stopping).replace(f"{own}/", "")
+
+
+def explosion(folder: Path) -> str:
+    """Return what is said of a cohort with more generations than allowed."""
+    make(folder, [])
+    try:
+        tiny_root.expand(tiny_root.load(folder, max_generations=20), COHORT, write=False)
+    except DayDreamError as error:
+        return str(error)
+    raise AssertionError("nothing was said")

@@ -6,6 +6,7 @@ import json
 import tempfile
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import cache, cached_property
 from pathlib import Path
@@ -14,6 +15,8 @@ from typing import Any
 from . import catalogs as catalogs_module
 from . import cohorts, generations
 from .calls import Caller, Log
+from .calls.committed import sum_of
+from .calls.journal import Journal
 from .catalogs import combos
 from .cohorts import Source
 from .cohorts.membership import Entry, Membership
@@ -24,7 +27,7 @@ from .generations.state import States
 from .paths import PARSED, RAW, Generation
 from .results import shown
 from .settings import Settings
-from .stages import FIRST, JUDGING, PARENT_STAGE
+from .stages import FIRST, JUDGING, PARENT_STAGE, STAGES
 from .tables import read_rows
 
 
@@ -261,8 +264,34 @@ def ahead_of_the_clock(run: Run) -> list[Path]:
 def expand(run: Run, cohort_id: str) -> tuple[str, ...]:
     """Expand a cohort and write it down; returns what the user should be warned of."""
     expansion = cohorts.expand_source(run.settings, run.sources[cohort_id])
+    told = changes(run.settings, expansion)
     cohorts.write(run.settings, expansion)
-    return expansion.warnings
+    return (*expansion.warnings, *told)
+
+
+def changes(settings: Settings, expansion: cohorts.Expansion) -> list[str]:
+    """Return the report of the rows that an expansion adds to a cohort's membership.csv and drops from it.
+
+    No or one line; the first expansion adds nothing. To be asked for before the expansion is written.
+    """
+    cohort = settings.data.cohort(expansion.source.cohort_id)
+    if expansion.source.mode == "given" or not cohort.membership.exists():
+        return []
+    before, after = cohorts.read_ids(cohort.membership), {(one.stage, one.gen_id) for one in expansion.membership}
+    added, dropped = after - before, before - after
+    parts = [f"adds {_by_stage(added)}"] if added else []
+    if dropped:
+        journals = (Journal(settings.data.generation(stage, gen_id)) for stage, gen_id in dropped)
+        bought = [answer for own in journals for answer in own.readable_answers() if not answer.get("adopted")]
+        cost = sum_of(answer.get("cost_usd") for answer in bought)
+        usd = "an unknown amount" if cost.usd is None else f"{cost.usd:.4f} USD"
+        parts.append(f"drops {_by_stage(dropped)}, which cost {usd} and stay in the store")
+    return [f"the expansion of cohort {cohort.cohort_id} {' and '.join(parts)}"] if parts else []
+
+
+def _by_stage(rows: Iterable[tuple[str, str]]) -> str:
+    counts = Counter(stage for stage, _ in rows)
+    return ", ".join(f"{counts[name]:,} {name}{'s' * (counts[name] > 1)}" for name in STAGES if counts[name])
 
 
 def buy(run: Run, caller: Caller, entry: Entry, say: Log) -> None:

@@ -17,6 +17,7 @@ from ..generations.failures import disk_error
 from . import (
     check,
     cohort_from_list,
+    cohort_update,
     export,
     new_cohort,
     plan,
@@ -46,6 +47,7 @@ COMMANDS: tuple[ModuleType, ...] = (
     new_cohort,
     select,
     cohort_from_list,
+    cohort_update,
     promising,
     check,
     upkeep,

@@ -52,9 +52,6 @@ def run(args: argparse.Namespace) -> int:
     expansion = authoring.write(settings, catalogs, args.name, choice)
     warn(expansion.warnings)
     counts = {stage: len(expansion.membership.stage(stage)) for stage in STAGES}
-    total = sum(counts.values())
-    if total > settings.max_generations:
-        warn([f"this makes {total:,} generations; to narrow it, remove levels in the spec, or add rules"])
     out = console()
     out.print(f"{settings.data.cohort(args.name).spec / 'config.yaml'}: " + _told(counts))
     out.print(f"Next: daydream plan --cohort {args.name}, then snakemake --config cohort={args.name}")

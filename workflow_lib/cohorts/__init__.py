@@ -5,8 +5,9 @@ Goes out: membership.csv, tasks/, manifest.json.
 Never: looks at an answer, beyond what the store's metadata.json says of its origin.
 """
 
-from .expansion import Expansion, expand_source, load_membership, write
+from .expansion import Expansion, differing_counts, expand_source, load_membership, write
 from .manifest import changed_freeze, differs_from_manifest, read_manifest
+from .membership import read_ids
 from .sources import AUTO, Source, existing, resolve, spec_source
 
 __all__ = [
@@ -14,10 +15,12 @@ __all__ = [
     "Expansion",
     "Source",
     "changed_freeze",
+    "differing_counts",
     "differs_from_manifest",
     "existing",
     "expand_source",
     "load_membership",
+    "read_ids",
     "read_manifest",
     "resolve",
     "spec_source",

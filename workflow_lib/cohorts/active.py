@@ -3,7 +3,7 @@
 import hashlib
 import itertools
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from math import comb
@@ -16,7 +16,12 @@ from ..catalogs.combos import Combo
 from ..errors import ConfigError
 from ..settings import Settings
 from ..stages import FIRST, JUDGES, PARENTS, STAGE, STAGES, WRITERS
+from .counts import refuse_more_than
+from .membership import read_ids
 from .rows import Expanded, IdRules, expand
+
+# more are not listed, whatever max_generations is
+MAX_COMBOS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -48,48 +53,46 @@ def active_catalog(settings: Settings, catalogs: Catalogs) -> ActiveCatalog:
     """Return what is active.
 
     Raises:
-        ConfigError: it makes no draft, or more generations than `max_generations`.
+        ConfigError: it makes no draft, or more combos than can be listed.
     """
     concepts = [concept.concept_id for concept in catalogs.concepts.values() if concept.active]
     sizes = [settings.k] if settings.k else list(range(2, settings.k_max + 1))
     chosen = {stage: active_templates(settings, catalogs, stage) for stage in STAGES}
     writers = [model.model_id for model in catalogs.models.values() if model.for_generation]
     jury = judges(catalogs)
-    _refuse_explosion(settings, catalogs, len(concepts), sizes, chosen, writers, jury)
+    number = sum(comb(len(concepts), size) for size in sizes)
+    counts = _counts(catalogs, number, chosen, writers, jury)
+    if number > MAX_COMBOS:
+        refuse_more_than(settings, "the active catalog makes", counts)
+    if not counts[FIRST]:
+        raise ConfigError(
+            f"the active catalog makes no {FIRST}: {len(concepts)} concepts, {len(chosen[FIRST])} {FIRST} templates, "
+            f"{len(writers)} models for generation are active",
+            "activate some in the catalogs, or loosen template_filter or k",
+        )
     combos = combos_module.enumerate_combos(catalogs, concepts, sizes, settings.description_level)
     return ActiveCatalog(combos, chosen, writers, jury)
 
 
-def _refuse_explosion(
-    settings: Settings,
-    catalogs: Catalogs,
-    concepts: int,
-    sizes: Sequence[int],
-    chosen: Mapping[str, list[str]],
-    writers: list[str],
-    jury: list[str],
-) -> None:
+def _counts(
+    catalogs: Catalogs, combos: int, chosen: Mapping[str, list[str]], writers: list[str], jury: list[str]
+) -> dict[str, int]:
+    """Return how many generations a number of combos makes, by stage."""
     models = {WRITERS: len(writers), JUDGES: len(jury), PARENTS: 1}
     counts: dict[str, int] = {}
     for name, stage in STAGE.items():
-        parents = counts[stage.parent] if stage.parent else sum(comb(concepts, size) for size in sizes)
+        parents = counts[stage.parent] if stage.parent else combos
         copies = sum(catalogs.template(name, template_id).copies for template_id in chosen[name])
         written = (len(chosen[name]) - copies) * models[stage.models] * catalogs.replicates.get(name, 1)
         counts[name] = parents * (written + copies)
-    total = sum(counts.values())
-    if total > settings.max_generations:
-        raise ConfigError(
-            f"the active catalog makes {total:,} generations "
-            f"({', '.join(f'{count:,} {name}s' for name, count in counts.items())}), "
-            f"more than max_generations = {settings.max_generations:,}",
-            "narrow it with template_filter, k or active=false in the catalogs; or raise max_generations",
-        )
-    if not counts[FIRST]:
-        raise ConfigError(
-            f"the active catalog makes no {FIRST}: {concepts} concepts, {len(chosen[FIRST])} {FIRST} templates, "
-            f"{len(writers)} models for generation are active",
-            "activate some in the catalogs, or loosen template_filter or k",
-        )
+    return counts
+
+
+def _refuse_explosion(settings: Settings, catalogs: Catalogs, active: ActiveCatalog, cohort_id: str) -> None:
+    """Raise ConfigError before a cohort is expanded that adds far more than `max_generations`."""
+    counts = _counts(catalogs, len(active.combos), active.templates, active.writers, active.judges)
+    present = len(read_ids(settings.data.cohort(cohort_id).membership))
+    refuse_more_than(settings, "the active catalog makes", counts, present)
 
 
 def expand_active(
@@ -98,9 +101,10 @@ def expand_active(
     """Return the generations of the active catalog, and its combos.
 
     Raises:
-        ConfigError: see `active_catalog`.
+        ConfigError: see `active_catalog`; or it adds more than `max_generations`.
     """
     active = active_catalog(settings, catalogs)
+    _refuse_explosion(settings, catalogs, active, cohort_id)
     registered = {combo.combo_id for combo in active.combos}
     models = {WRITERS: active.writers, JUDGES: active.judges}
     axes = {"combo_id": [combo.combo_id for combo in active.combos]}
@@ -135,4 +139,6 @@ def cohort_id_of(settings: Settings) -> str:
         "replicates": {stage: catalogs.replicates.get(stage, 1) for stage in STAGES},
     }
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
-    return "cohort-" + hashlib.sha256(text.encode()).hexdigest()[:12]
+    cohort_id = "cohort-" + hashlib.sha256(text.encode()).hexdigest()[:12]
+    _refuse_explosion(settings, catalogs, active, cohort_id)
+    return cohort_id

@@ -200,9 +200,13 @@ class Curator:
         catalogs: templates, models and replicate counts.
         axes: what new generations run over.
         maker: makes ids and collects entries.
+        adopt: give further replicates to cells that have fewer than the table says now.
     """
 
-    def __init__(self, data: DataRoot, cohort_id: str, catalogs: Catalogs, axes: Axes, maker: Maker):
+    def __init__(
+        self, data: DataRoot, cohort_id: str, catalogs: Catalogs, axes: Axes, maker: Maker, *, adopt: bool = False
+    ):
+        self.adopt = adopt
         self.data = data
         self.cohort_id = cohort_id
         self.catalogs = catalogs
@@ -304,13 +308,13 @@ class Curator:
 
     def _new(self, stage: str, cell: Cell, given: dict[str, list[int]]) -> list[int]:
         """Return the replicates of a cell: those given before, else as many as configured above the highest."""
-        key = _key(stage, cell)
-        if key not in given:
+        key, count = _key(stage, cell), self.maker.count(stage)
+        own = given.get(key, [])
+        if key not in given or (self.adopt and len(own) < count):
             highest = max(self.taken.numbers(stage, cell), default=0)
-            count = self.catalogs.replicates.get(stage, 1)
-            given[key] = [highest + index + 1 for index in range(count)]
+            given[key] = [*own, *(highest + index + 1 for index in range(count - len(own)))]
             self.taken.add(stage, cell, given[key])
-        return given[key]
+        return given[key][:count]
 
     def _missing(self, cell: Cell, given: dict[str, list[int]]) -> list[int]:
         """Return the replicates given before, and the lowest free ones up to the configured count."""
@@ -318,7 +322,7 @@ class Curator:
         own = given.setdefault(key, [])
         present = self.taken.bought("evaluation", cell) | set(own)
         number = 1
-        while len(present) < self.catalogs.replicates.get("evaluation", 1):
+        while len(present) < self.maker.count("evaluation"):
             if number not in present:
                 own.append(number)
                 present.add(number)

@@ -17,7 +17,7 @@ from ..paths import Cohort
 from ..settings import Settings
 from ..stages import FIRST, STAGES
 from ..tables import render
-from . import active, curated, manifest, tasks
+from . import active, counts, curated, manifest, tasks
 from . import membership as membership_module
 from .membership import Entry, Membership
 from .rows import Expanded, IdRules, Maker, RowError, expand
@@ -36,29 +36,38 @@ class Expansion:
     allocation: Mapping[str, Any] | None = None
 
 
-def expand_source(settings: Settings, source: Source, seed: int | None = None) -> Expansion:
+def expand_source(settings: Settings, source: Source, seed: int | None = None, *, adopt: bool = False) -> Expansion:
     """Return what a cohort expands to now, checked against the catalogs; writes nothing.
+
+    Args:
+        settings: settings of the run.
+        source: the cohort's declaration.
+        seed: shuffles the rows of a spec.
+        adopt: take the replicate counts of replication_config.csv in place of those that the cohort keeps.
 
     Raises:
         SpecError, ConfigError, CatalogError, TemplateError, MembershipError, StoreError: see the message.
     """
     if source.mode == "given":
         return Expansion(source, load_membership(settings, source.cohort_id), (), {})
+    cohort = settings.data.cohort(source.cohort_id)
     catalogs = catalogs_module.load(settings.data)
+    if not adopt:
+        catalogs = counts.with_kept(catalogs, cohort, _as_written(settings, cohort))
     rules = IdRules(**source.frozen["ids"])
     allocation = None
     if source.mode == "spec":
         expanded, combos = _expand_spec(settings, source, catalogs, rules, seed)
     elif source.mode == CURATED:
-        expanded, allocation = _expand_curated(settings, source, catalogs, rules)
+        expanded, allocation = _expand_curated(settings, source, catalogs, rules, adopt)
         combos = []
     else:
         expanded, combos = active.expand_active(settings, source.cohort_id, catalogs, rules)
     membership = Membership(expanded.entries)
+    counts.refuse_explosion(settings, cohort, membership)
     known = {**combos_module.load(settings.data), **{combo.combo_id: combo for combo in combos}}
     check_against_catalogs(settings, membership, catalogs, known)
-    path = settings.data.cohort(source.cohort_id).membership
-    membership_module.check(membership.entries, path)
+    membership_module.check(membership.entries, cohort.membership)
     warnings = []
     if source.spec is not None:
         warnings += spec_module.unused_levels(spec_module.with_combos(spec_module.load(source.spec), catalogs)[0])
@@ -67,8 +76,28 @@ def expand_source(settings: Settings, source: Source, seed: int | None = None) -
             f"{expanded.collapsed} rows name a model or replicate for an essay that only copies its draft; "
             "there is one such essay per draft and template"
         )
-    content = manifest.of_expansion(settings, source, membership, catalogs)
+    content = manifest.of_expansion(settings, source, membership, catalogs, expanded.counted)
     return Expansion(source, membership, tuple(combos), content, tuple(warnings), allocation)
+
+
+def differing_counts(settings: Settings, source: Source) -> list[str]:
+    """Return the report of replicate counts that the table has otherwise than a cohort keeps, as no or one line."""
+    previous = manifest.read_manifest(settings.data.cohort(source.cohort_id))
+    if previous is None or source.mode == "given":
+        return []
+    kept = previous.get(manifest.KEPT)
+    if kept is None:
+        if not manifest.has_other_counts_table(settings, previous):
+            return []
+        kept = expand_source(settings, source).manifest[manifest.KEPT]
+    return counts.warning(source.cohort_id, counts.differing(kept, catalogs_module.load(settings.data)))
+
+
+def _as_written(settings: Settings, cohort: Cohort) -> Membership | None:
+    """Return a cohort's membership where it has to tell the replicate counts; None where the manifest does."""
+    if not cohort.membership.exists() or manifest.KEPT in (manifest.read_manifest(cohort) or {}):
+        return None
+    return membership_module.read(settings.data, cohort.cohort_id)
 
 
 def write(settings: Settings, expansion: Expansion) -> None:
@@ -178,7 +207,7 @@ def _expand_spec(
 
 
 def _expand_curated(
-    settings: Settings, source: Source, catalogs: Catalogs, rules: IdRules
+    settings: Settings, source: Source, catalogs: Catalogs, rules: IdRules, adopt: bool
 ) -> tuple[Expanded, Mapping[str, Any]]:
     data = settings.data
     settings = settings.model_copy(update=dict(source.settings))
@@ -190,7 +219,7 @@ def _expand_curated(
     maker = Maker(source.cohort_id, catalogs, combos_module.load(data).__contains__, rules, data)
     allocation = curated.read_allocation(data.cohort(source.cohort_id).allocation, selection.mode)
     try:
-        curated.Curator(data, source.cohort_id, catalogs, axes, maker).expand(selection, allocation)
+        curated.Curator(data, source.cohort_id, catalogs, axes, maker, adopt=adopt).expand(selection, allocation)
     except RowError as error:
         raise ConfigError(f"{selection.path}: {error.message}", error.hint) from None
     return maker.expanded(), allocation.content()

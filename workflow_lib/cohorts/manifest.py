@@ -21,6 +21,12 @@ if TYPE_CHECKING:
     from .sources import Source
 
 
+KEPT = "replicate_counts"
+"""Key of the replicate counts that a cohort keeps: stage -> count, where replication_config.csv decided."""
+FROZEN = ("ids",)
+"""What hangs on a cohort's generations; notes and experiment_id are labels and may change."""
+
+
 def read_manifest(cohort: Cohort) -> Mapping[str, Any] | None:
     """Return a cohort's manifest.json, None if there is none."""
     try:
@@ -50,10 +56,16 @@ def differs_from_manifest(settings: Settings, source: "Source") -> bool:
     return any(manifest.get(key) != json.loads(json.dumps(value)) for key, value in now.items())
 
 
+def has_other_counts_table(settings: Settings, manifest: Mapping[str, Any]) -> bool:
+    """Tell whether replication_config.csv was edited since a cohort was expanded."""
+    path = settings.data.catalog(catalogs_module.REPLICATION)
+    return manifest.get("catalogs", {}).get(path.stem) != sha256_file(path)
+
+
 def changed_freeze(manifest: Mapping[str, Any] | None, source: "Source") -> list[str]:
-    """Return the frozen settings that a declaration has otherwise than a cohort's manifest."""
+    """Return the settings that may never change and differ between a declaration and a cohort's manifest."""
     before = manifest or {}
-    return [key for key, value in source.frozen.items() if key in before and before[key] != value]
+    return [key for key in FROZEN if key in before and before[key] != source.frozen[key]]
 
 
 def declared(settings: Settings, source: "Source") -> dict[str, Any]:
@@ -69,7 +81,11 @@ def declared(settings: Settings, source: "Source") -> dict[str, Any]:
     }
 
 
-def of_expansion(settings: Settings, source: "Source", membership: Membership, catalogs: Catalogs) -> dict[str, Any]:
+def of_expansion(
+    settings: Settings, source: "Source", membership: Membership, catalogs: Catalogs, counted: Mapping[str, int]
+) -> dict[str, Any]:
+    """Return the manifest of an expansion; `counted` are the replicate counts that the cohort keeps, by stage."""
+
     def distinct(column: Callable[[Entry], object], stage: str) -> list:
         return sorted({column(entry) for entry in membership.stage(stage)})
 
@@ -83,6 +99,7 @@ def of_expansion(settings: Settings, source: "Source", membership: Membership, c
         "replicates": {
             stage: max((entry.replicate for entry in membership.stage(stage)), default=0) for stage in STAGES
         },
+        KEPT: dict(counted),
         "counts": {stage: len(membership.stage(stage)) for stage in STAGES},
         # what a generation without a record of its parser was parsed with
         "parsers": {

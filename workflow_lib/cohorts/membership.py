@@ -188,6 +188,13 @@ def read(data: DataRoot, cohort_id: str, exists: Callable[[Entry], str | None] |
     return Membership(entries)
 
 
+def read_ids(path: Path) -> set[tuple[str, str]]:
+    """Return (stage, gen_id) of the rows of a membership.csv; none if there is no such file."""
+    if not path.exists():
+        return set()
+    return {(row["stage"], row["gen_id"]) for row in read_rows(path, _MINIMAL, MembershipError)}
+
+
 def _entry(path: Path, row: Row, cohort_id: str) -> Entry:
     stage = _stage(path, row)
     replicate = counting_number(row["replicate"])

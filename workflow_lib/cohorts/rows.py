@@ -68,10 +68,12 @@ class Expanded:
     Attributes:
         entries: distinct, in order of first appearance within each stage.
         collapsed: rows whose copy-mode essay named a model or replicate that copying has no use for.
+        counted: stage -> the replicate count of the table, where it decided.
     """
 
     entries: list[Entry] = field(default_factory=list)
     collapsed: int = 0
+    counted: Mapping[str, int] = field(default_factory=dict)
 
 
 def expand(
@@ -149,6 +151,7 @@ class Maker:
         self._gens = str(data.gens)
         self.written_as = written_as or {}
         self.collapsed = 0
+        self.counted: dict[str, int] = {}
         self.entries: dict[str, dict[str, Entry]] = {stage: {} for stage in STAGES}
         self._ids: dict[tuple, str] = {}
         self._known: set[tuple[str, str]] = set()
@@ -156,7 +159,11 @@ class Maker:
     def expanded(self) -> Expanded:
         """Return what was collected."""
         entries = [entry for stage in STAGES for entry in self.entries[stage].values()]
-        return Expanded(entries, self.collapsed)
+        return Expanded(entries, self.collapsed, self.counted)
+
+    def count(self, stage: str) -> int:
+        """Return how many replicates a stage has where nothing else says it."""
+        return self.counted.setdefault(stage, self.catalogs.replicates.get(stage, 1))
 
     def keep(self, entry: Entry) -> Entry:
         """Take up a generation that has its id already."""
@@ -274,7 +281,7 @@ class Maker:
 
     def _replicates(self, stage: str, level: str | None) -> list[int]:
         if level is None:
-            return list(range(1, self.catalogs.replicates.get(stage, 1) + 1))
+            return list(range(1, self.count(stage) + 1))
         replicate = counting_number(level)
         if replicate is None:
             column = self.written_as[f"{stage}_replicate"]

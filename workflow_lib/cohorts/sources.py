@@ -27,7 +27,7 @@ class Source:
         cohort_id: its name, also of its folder.
         mode: ``spec``, ``curated``, ``auto``, or ``given`` (a membership.csv of an older tool, never expanded again).
         files: what an expansion reads; an edit of one of them asks for another.
-        frozen: settings that may not change once the cohort exists.
+        frozen: settings that may not change once the cohort exists (`manifest.FROZEN`), and its labels.
         settings: settings that matter to an expansion besides.
         spec: folder or config file of the spec; None in the other modes.
     """

@@ -7,7 +7,7 @@ from .. import cohorts
 from ..catalogs.combos import Combo
 from ..cohorts import Source
 from ..cohorts.membership import Entry, Membership
-from ..runs import Run
+from ..runs import Run, changes
 from ..settings import Settings
 
 
@@ -39,7 +39,7 @@ def declared(settings: Settings) -> Scope:
     Raises:
         DayDreamError: no such cohort, or what its expansion finds.
     """
-    return _merged(settings, list(Run(settings).sources.values()), keep_written=False)
+    return _merged(settings, list(Run(settings).sources.values()), keep_written=False, report_changes=True)
 
 
 def as_written(settings: Settings) -> Scope:
@@ -64,7 +64,7 @@ def of_folder(settings: Settings, cohort_id: str) -> Scope:
     return of_source(settings, cohorts.spec_source(settings, cohort_id, cohort.spec))
 
 
-def _merged(settings: Settings, sources: list[Source], *, keep_written: bool) -> Scope:
+def _merged(settings: Settings, sources: list[Source], *, keep_written: bool, report_changes: bool = False) -> Scope:
     entries: dict[str, Entry] = {}
     combos: dict[str, Combo] = {}
     warnings: list[str] = []
@@ -76,6 +76,8 @@ def _merged(settings: Settings, sources: list[Source], *, keep_written: bool) ->
             membership = expansion.membership
             combos.update({combo.combo_id: combo for combo in expansion.combos})
             warnings += expansion.warnings
+            warnings += changes(settings, expansion) if report_changes else []
+        warnings += cohorts.differing_counts(settings, source)
         for entry in membership:
             entries.setdefault(entry.gen_id, entry)
     cohort_ids = tuple(source.cohort_id for source in sources)

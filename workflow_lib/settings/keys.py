@@ -282,7 +282,9 @@ class Settings(_Section):
         "`{draft: [memo-*]}`.",
     )
     max_generations: Whole = Field(
-        default=20000, ge=1, description="An `auto` cohort with more generations than this is refused, with its counts."
+        default=20000,
+        ge=1,
+        description="An expansion that adds more generations than this to a cohort is refused, with its counts.",
     )
     ids: IdSettings = Field(
         default=IdSettings(), description="How generations get their ids; frozen at a cohort's first expansion."

@@ -1,0 +1,43 @@
+"""``daydream cohort-update``."""
+
+import argparse
+
+from .. import cohorts, runs
+from ..errors import ConfigError
+from ..stages import STAGES
+from .options import command, settings_of
+from .output import console, warn
+
+DETAILS = (
+    "A cohort keeps the replicate counts of its first expansion; this expands it with the counts of "
+    "replication_config.csv as they are now and keeps those. Nobody is called; answers of rows that are dropped stay "
+    "in the store."
+)
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command."""
+    parser = command(commands, "cohort-update", run, "Adopt the replicate counts of replication_config.csv.", DETAILS)
+    parser.add_argument("name", metavar="NAME", help="the cohort")
+    parser.add_argument("--selection", metavar="FILE", help="list of essays or drafts that makes a curated cohort")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Expand and write the cohort; always 0."""
+    settings = settings_of(args)
+    source = cohorts.resolve(settings, args.name)
+    if source.mode == "given":
+        raise ConfigError(
+            f"cohort {args.name} has no spec: its membership.csv is used as it is",
+            "edit its rows, or make a cohort with a spec: `daydream cohort-from-list`",
+        )
+    expansion = cohorts.expand_source(settings, source, adopt=True)
+    changes = runs.changes(settings, expansion)
+    cohorts.write(settings, expansion)
+    warn(expansion.warnings)
+    out = console()
+    counts = ", ".join(f"{len(expansion.membership.stage(stage)):,} {stage}s" for stage in STAGES)
+    out.print(f"{settings.data.cohort(source.cohort_id).membership}: {counts}")
+    for line in changes or ["No row was added or dropped."]:
+        out.print(line)
+    return 0
