@@ -115,7 +115,9 @@ class Store:
         write(self.data.cohort(cohort_id).membership, COLUMNS, rows)
 
     def attempt(self, entry: Entry, number: int, kind: str = "", **content: Any) -> None:
-        write_json(self.files(entry).attempts / f"{number:04d}{kind}.json", {"number": number, **content})
+        about = {"stage": entry.stage, "gen_id": entry.gen_id, "cohort_id": COHORT, "llm_model_id": entry.llm_model_id}
+        path = self.files(entry).attempts / f"{number:04d}{kind}.json"
+        write_json(path, {"number": number, **about, **content})
 
     def fail(self, entry: Entry, step: str, reason: str, message: str = "It did not work.") -> None:
         content = {"step": step, "reason": reason, "message": message, "remedy": f"Mend {reason}."}
@@ -176,6 +178,7 @@ class Store:
             }
             write_json(files.raw_metadata, recorded | parts.get("recorded", {}))
             if not copies:
+                recorded |= parts.get("recorded", {})
                 used = {key: recorded[key] for key in ("usage", "cost_usd", "duration_s")}
                 self.attempt(entry, 1, answer=raw, **used)
         if state == "raw":

@@ -13,6 +13,7 @@ import pytest
 
 from tests.project import SOURCE, Project, clean_environment
 from tests.small_cohort import COHORT, TWO_BY_TWO, declare, expand, make_project, run_all, run_one
+from workflow_lib import calls
 from workflow_lib import settings as settings_module
 from workflow_lib.calls import Caller
 from workflow_lib.calls.endpoints import OFFLINE
@@ -21,7 +22,7 @@ from workflow_lib.cli import main
 from workflow_lib.cohorts.membership import Entry
 from workflow_lib.files import read_json, write_json
 from workflow_lib.generations import failures
-from workflow_lib.inspect import progress, status
+from workflow_lib.inspect import progress
 from workflow_lib.inspect.progress import Look, Progress
 from workflow_lib.offline.server import OfflineServer
 from workflow_lib.settings import Settings
@@ -36,8 +37,11 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def counts(look: Look) -> dict[str, tuple[int, int, int, int]]:
-    """Return stage -> done, in flight, to do, failed."""
-    return {stage: (found.done, found.in_flight, found.to_do, found.failed) for stage, found in look.stages.items()}
+    """Return stage -> done, in flight, to do, failed or blocked."""
+    return {
+        stage: (found.done, found.in_flight, found.to_do, found.failed + found.blocked)
+        for stage, found in look.stages.items()
+    }
 
 
 def with_settings(settings: Settings, **changed: object) -> Settings:
@@ -118,6 +122,7 @@ def test_what_is_made_from_a_failed_draft_is_not_to_do(settings):
     failures.record(files, entry, "call", "timeout", "No answer came.", "")
     look = Progress(settings).look()
     assert counts(look) == {"draft": (0, 0, 1, 1), "essay": (0, 0, 2, 2), "evaluation": (0, 0, 4, 4)}
+    assert (look.stages["draft"].failed, look.stages["essay"].failed, look.stages["essay"].blocked) == (1, 0, 2)
     assert look.pools["offline"].to_do == ALL_CALLS // 2
     [seen] = look.failures
     assert (seen.failure.gen_id, seen.failure.reason, seen.failure.message) == (
@@ -160,7 +165,7 @@ def test_spent_is_what_status_tells(settings):
             owner = "other" if number == 0 else COHORT
             write_json(path, read_json(path) | {"cost_usd": 0.5, "cohort_id": owner})
     watched = Progress(settings)
-    assert watched.look().spent == status.spent(settings.data, [COHORT]) == watched.look().spent
+    assert watched.look().spent == calls.spent(settings.data, [COHORT]) == watched.look().spent
 
 
 def test_answers_that_come_while_watching_are_counted_once(settings):
@@ -168,7 +173,7 @@ def test_answers_that_come_while_watching_are_counted_once(settings):
     watched.look()
     for stage in ("draft", "essay", "evaluation"):
         run_all(settings, stages=[stage])
-        assert watched.look().spent == status.spent(settings.data, [COHORT])
+        assert watched.look().spent == calls.spent(settings.data, [COHORT])
 
 
 def test_budget_shows_what_is_left(settings):
@@ -250,7 +255,7 @@ def test_json_has_a_line_per_look(settings, tmp_path, monkeypatch, capsys):
     assert main(["watch", "--json"]) == 0
     [line] = capsys.readouterr().out.splitlines()
     content = json.loads(line)
-    assert content["stages"]["essay"] == {"rows": 4, "done": 4, "in_flight": 0, "failed": 0, "to_do": 0}
+    assert content["stages"]["essay"] == {"rows": 4, "done": 4, "in_flight": 0, "failed": 0, "blocked": 0, "to_do": 0}
     assert (content["cohort"], content["done"], content["seconds_left"]) == (COHORT, True, 0.0)
     assert content["pools"]["offline"]["limit"] is None
     assert set(content) == {

@@ -11,6 +11,8 @@ from . import attempts, costs, holders, removed
 from .attempts import ANSWER, REQUEST
 from .journal import Journal
 
+_LONG = ("answer", "reasoning", "request")
+
 
 @dataclass(frozen=True)
 class Spent:
@@ -32,9 +34,14 @@ def spent(data: DataRoot, cohort_ids: Iterable[str]) -> Spent:
 
     What was adopted was not bought.
     """
+    return sum_of(attempt.get("cost_usd") for attempt in bought(data, cohort_ids))
+
+
+def bought(data: DataRoot, cohort_ids: Iterable[str]) -> list[dict[str, Any]]:
+    """Return the answers that were bought in the name of some cohorts, without their texts."""
     wanted = set(cohort_ids)
-    bought = [attempt for attempt in answers(data) if attempt.get("cohort_id") in wanted]
-    return sum_of(attempt.get("cost_usd") for attempt in bought if not attempt.get("adopted"))
+    found = (one for one in answers(data) if one.get("cohort_id") in wanted and not one.get("adopted"))
+    return [{key: value for key, value in one.items() if key not in _LONG} for one in found]
 
 
 def sum_of(costs_usd: Iterable[float | None]) -> Spent:

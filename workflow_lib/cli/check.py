@@ -2,8 +2,9 @@
 
 import argparse
 
-from ..inspect import health, mistakes
-from .options import add_json, command, settings_of
+from ..inspect import health, mistakes, side_by_side
+from ..settings import Settings
+from .options import add_cohort, add_json, command, settings_of
 from .output import console, counted, print_json, print_table, warn
 
 DETAILS = (
@@ -19,12 +20,20 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     """Add the command."""
     parser = command(commands, "check", run, "Check the health of the store.", DETAILS)
     parser.add_argument("--fix", action="store_true", help="put right what can be derived from the rest")
+    parser.add_argument(
+        "--counts",
+        action="store_true",
+        help="instead, show the counts of the cohort as status, plan, watch, page and tables have them",
+    )
+    add_cohort(parser, "the cohort of --counts")
     add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the findings; 0 if there are none (left)."""
+    """Print the findings; 0 if there are none (left), or with --counts if all agree."""
     settings = settings_of(args)
+    if args.counts:
+        return _show_counts(settings, as_json=args.json)
     wrong, warnings = mistakes.of_all(settings)
     findings = [*wrong, *health.check(settings)]
     fixed = 0
@@ -54,3 +63,25 @@ def run(args: argparse.Namespace) -> int:
     if fixable:
         out.print(f"{fixable:,} of them can be put right with --fix.")
     return 1
+
+
+def _show_counts(settings: Settings, *, as_json: bool) -> int:
+    table = side_by_side.of(settings)
+    differing = side_by_side.differences(table)
+    if as_json:
+        print_json({"counts": table, "differences": differing})
+    else:
+        rows = [
+            (what, *("" if one not in found else _number(found[one]) for one in side_by_side.SOURCES))
+            for what, found in table.items()
+        ]
+        print_table("Counts", ("count", *side_by_side.SOURCES), rows, numbers=len(side_by_side.SOURCES))
+        told = f"They differ in: {', '.join(differing)}." if differing else "All agree."
+        console().print(told)
+    return 1 if differing else 0
+
+
+def _number(value: side_by_side.Number) -> str:
+    if value is None:
+        return "?"
+    return f"{value:.6f}" if isinstance(value, float) else f"{value:,}"

@@ -110,8 +110,9 @@ def _show(name: str, plan: Plan) -> None:
         out.print(f"{counted(plan.estimated, 'prompt')} cannot be rendered before the parent is there: estimated.")
     if plan.stale:
         out.print(
-            f"Stale: {len(plan.stale)} (prompt or parent changed since); buying them again would cost about "
-            f"{usd(plan.stale_usd)} USD. A run keeps them as they are; see `daydream regenerate --stale`."
+            f"Stale: {len(plan.stale)} (prompt, parent, model or parameters would differ today); buying them again "
+            f"would cost about {usd(plan.stale_usd)} USD. A run keeps them as they are; see "
+            "`daydream regenerate --stale`."
         )
 
 

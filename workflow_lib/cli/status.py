@@ -50,6 +50,8 @@ def _show(name: str, status: Status) -> None:
     spent = f"Spent: {usd(status.spent.usd)} USD for {counted(status.spent.calls, 'answer')}"
     if status.spent.unknown:
         spent += f"; the cost of {status.spent.unknown:,} of them is not known"
+    if status.dropped.calls:
+        spent += f"; {usd(status.dropped.usd)} of it for generations that are no longer in the cohort"
     out.print(spent + ".")
     if status.maybe_billed:
         out.print(f"{counted(len(status.maybe_billed), 'request')} may have been billed without an answer:")
@@ -57,7 +59,9 @@ def _show(name: str, status: Status) -> None:
             out.print(f"  {one.stage} {one.gen_id}, attempt {one.attempt:04d}, {one.model}, {one.started_at}")
         _show_rest(len(status.maybe_billed))
     _show_ids("Truncated", "the answer ended at max_tokens", status.truncated)
-    _show_ids("Stale", "prompt or parent changed since; kept as they are", status.stale)
+    _show_ids("Stale", "prompt, parent, model or parameters would differ today; kept as they are", status.stale)
+    _show_ids("Edited", "raw.txt differs from the answer that it claims to come from", status.edited)
+    _show_ids("Ordered", "another answer was ordered and has not come yet", status.ordered)
     if status.served_other_model:
         out.print(f"{counted(status.served_other_model, 'answer')} came from another model than the one asked for.")
 

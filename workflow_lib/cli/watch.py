@@ -70,7 +70,11 @@ def line(look: Look) -> str:
         if counts.rows:
             more = [
                 f"{number:,} {name}"
-                for number, name in ((counts.in_flight, "in flight"), (counts.failed, "failed"))
+                for number, name in (
+                    (counts.in_flight, "in flight"),
+                    (counts.failed, "failed"),
+                    (counts.blocked, "blocked"),
+                )
                 if number
             ]
             parts.append(f"{stage} {counts.done:,}/{counts.rows:,}" + (f" ({', '.join(more)})" if more else ""))
@@ -85,10 +89,10 @@ def _show_live(looks: Iterable[Look]) -> None:
 
 
 def _screen(look: Look) -> Group:
-    stages = _table(f"Progress of {look.name}", ("stage", "rows", "done", "in flight", "to do", "failed"))
+    stages = _table(f"Progress of {look.name}", ("stage", "rows", "done", "in flight", "to do", "failed", "blocked"))
     for stage, counts in look.stages.items():
         if counts.rows:
-            numbers = (counts.rows, counts.done, counts.in_flight, counts.to_do, counts.failed)
+            numbers = (counts.rows, counts.done, counts.in_flight, counts.to_do, counts.failed, counts.blocked)
             stages.add_row(stage, *(f"{number:,}" for number in numbers))
     parts: list[Table | Text] = [stages]
     if look.pools:

@@ -14,7 +14,7 @@ from ..calls.replies import CallError
 from ..cohorts.membership import Entry
 from ..errors import DayDreamError, StoreError
 from ..files import read_recorded, write_json
-from ..paths import DataRoot, Generation
+from ..paths import Generation
 from ..stages import STAGES
 
 BUDGET = "budget_exhausted"
@@ -130,18 +130,18 @@ def ordered(found: Iterable[Failure]) -> list[Failure]:
     return sorted(found, key=lambda failure: (STAGES.index(failure.stage), failure.gen_id))
 
 
-def of_generation(data: DataRoot, stage: str, gen_id: str) -> Failure | None:
-    """Return the failure that a generation has on record, None if it has none.
+def read(path: Path) -> Failure | None:
+    """Return the failure that a generation's failure.json records, None if it has none.
 
     Whether it still stands, `State.failure` says.
     """
-    recorded = read_recorded(data.generation(stage, gen_id).failure)
+    recorded = read_recorded(path)
     if not recorded:
         return None
     reason = str(recorded.get("reason") or "unknown")
     return Failure(
-        stage,
-        gen_id,
+        path.parent.parent.name,
+        path.parent.name,
         str(recorded.get("step") or "unknown"),
         _one_line(reason, MAX_SHOWN_MESSAGE),
         _one_line(str(recorded.get("message") or ""), MAX_MESSAGE),

@@ -212,7 +212,7 @@ class State:
         """The failure that still stands; None if there is none, or something later has overtaken it."""
         if not self._has_failed:
             return None
-        found = failures.of_generation(self._settings.data, self.entry.stage, self.entry.gen_id)
+        found = self._states.remembered("failure", self.files.failure, failures.read)
         return found if found is not None and self._stands(found) else None
 
     @cached_property

@@ -12,13 +12,12 @@ from datetime import datetime
 from typing import Any
 
 from .. import calls, generations
-from ..calls.holders import Watch
-from ..calls.journal import ANSWER, Journal
+from ..calls.journal import ANSWER
 from ..cohorts.membership import Entry, Membership
 from ..files import read_recorded
-from ..generations import failures
 from ..generations.failures import Failure
-from ..paths import ATTEMPTS, FAILURE, PARSED, RAW, DataRoot
+from ..generations.state import State, States
+from ..paths import DataRoot
 from ..settings import PoolSettings, Settings
 from ..stages import STAGES
 from . import scope
@@ -35,12 +34,13 @@ SETTLED_SECONDS = 30.0
 
 @dataclass
 class StageProgress:
-    """One stage; rows = done + in_flight + failed + to_do.
+    """One stage; every row is done, in flight, failed, blocked or to do.
 
     Attributes:
         done: parsed.txt is there.
         in_flight: a request is open and the process that sent it lives.
-        failed: the last try of a step failed, here or in what it is made from.
+        failed: a failure stands; it may be done as well, if an older text is in use.
+        blocked: it waits for something that failed.
         to_do: all others.
     """
 
@@ -48,6 +48,7 @@ class StageProgress:
     done: int = 0
     in_flight: int = 0
     failed: int = 0
+    blocked: int = 0
     to_do: int = 0
 
 
@@ -116,7 +117,7 @@ class Look:
     @property
     def is_settled(self) -> bool:
         """Whether nothing is left but what is done or has failed."""
-        return all(stage.done + stage.failed == stage.rows for stage in self.stages.values())
+        return not any(stage.in_flight or stage.to_do for stage in self.stages.values())
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,7 @@ class Progress:
     def __init__(self, settings: Settings):
         self._settings = settings
         self._data = settings.data
-        self._watch = Watch()
+        self._states = States(settings)
         self._finished: set[str] = set()
         self._has_read_store = False
         self._known: set[str] = set()
@@ -169,29 +170,36 @@ class Progress:
         still_open: list[Entry] = []
         present = {stage: _names(self._data, stage) for stage in STAGES}
         # drafts, essays, evaluations: what a generation is made from is known before itself
+        undone: Counter[str] = Counter()
         for entry in self._open:
-            names = _files(self._data, entry) if entry.gen_id in present[entry.stage] else ()
-            journal = Journal(self._data.generation(entry.stage, entry.gen_id))
-            if ATTEMPTS in names:
-                self._note_new(journal)
-            if PARSED in names:
-                self._finished.add(entry.gen_id)
-                continue
-            still_open.append(entry)
             pool = self._pools[entry.gen_id] or ""
             counts = stages[entry.stage]
-            if ATTEMPTS in names and journal.state(self._watch).claimed is not None:
+            state = self._states.look(entry) if entry.gen_id in present[entry.stage] else None
+            if state is not None:
+                self._note_new(state)
+                has_failed = self._has_failed(state)
+                counts.failed += has_failed
+                if state.has_parsed and not has_failed:
+                    self._finished.add(entry.gen_id)
+                    continue
+            still_open.append(entry)
+            if state is not None and state.has_parsed:
+                continue
+            undone[entry.stage] += 1
+            if state is not None and state.claim is not None:
                 counts.in_flight += 1
                 flying[pool] += 1
-            elif self._has_failed(entry, names) or entry.parent_gen_id in lost:
-                counts.failed += 1
+            elif state is not None and state.failure is not None:
+                lost.add(entry.gen_id)
+            elif entry.parent_gen_id in lost:
+                counts.blocked += 1
                 lost.add(entry.gen_id)
             else:
                 counts.to_do += 1
-                waiting[pool] += RAW not in names
+                waiting[pool] += state is None or state.needs_call
         self._open = still_open
-        for counts in stages.values():
-            counts.done = counts.rows - counts.in_flight - counts.failed - counts.to_do
+        for stage, counts in stages.items():
+            counts.done = counts.rows - undone[stage]
         pools = self._pool_progress(flying, waiting)
         spent = self._spent(within.cohort_ids)
         return Look(
@@ -225,11 +233,10 @@ class Progress:
                 by_kind[kind] = generations.pool_of(self._settings, entry)
             self._pools[entry.gen_id] = by_kind[kind]
 
-    def _note_new(self, journal: Journal) -> None:
-        files = journal.generation
-        for number, kinds in journal.numbers().items():
-            if ANSWER in kinds and f"{files.stage}/{files.gen_id}/{number}" not in self._known:
-                self._note(read_recorded(journal.path(number, ANSWER)))
+    def _note_new(self, state: State) -> None:
+        for number, kinds in state.attempts.items():
+            if ANSWER in kinds and f"{state.entry.stage}/{state.entry.gen_id}/{number}" not in self._known:
+                self._note(read_recorded(state.journal.path(number, ANSWER)))
 
     def _note(self, attempt: Mapping[str, Any]) -> None:
         if not {"stage", "gen_id", "number"} <= attempt.keys():
@@ -253,19 +260,15 @@ class Progress:
         if pool:
             self._answers.append(_Answer(pool, began, min(came, written)))
 
-    def _has_failed(self, entry: Entry, names: tuple[str, ...]) -> bool:
-        if FAILURE not in names:
-            self._failures.pop(entry.gen_id, None)
+    def _has_failed(self, state: State) -> bool:
+        if state.failure is None:
+            self._failures.pop(state.entry.gen_id, None)
             return False
-        files = self._data.generation(entry.stage, entry.gen_id)
-        written = _mtime(files.failure)
-        seen = self._failures.get(entry.gen_id)
+        written = _mtime(state.files.failure)
+        seen = self._failures.get(state.entry.gen_id)
         if seen is None or seen[0] != written:
-            failure = failures.of_generation(self._data, entry.stage, entry.gen_id)
-            if failure is None:
-                return False
-            told = str(read_recorded(files.failure).get("time") or "")
-            self._failures[entry.gen_id] = (written, FailureSeen(told, failure))
+            told = str(read_recorded(state.files.failure).get("time") or "")
+            self._failures[state.entry.gen_id] = (written, FailureSeen(told, state.failure))
         return True
 
     def _last_failures(self) -> tuple[FailureSeen, ...]:
@@ -375,13 +378,6 @@ def _names(data: DataRoot, stage: str) -> set[str]:
         return set(os.listdir(data.gens / stage))
     except (FileNotFoundError, NotADirectoryError):
         return set()
-
-
-def _files(data: DataRoot, entry: Entry) -> tuple[str, ...]:
-    try:
-        return tuple(os.listdir(f"{data.gens}/{entry.stage}/{entry.gen_id}"))
-    except (FileNotFoundError, NotADirectoryError):
-        return ()
 
 
 def _mtime(path: os.PathLike[str]) -> int:

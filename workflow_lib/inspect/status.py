@@ -7,11 +7,11 @@ from typing import Any
 from .. import calls
 from ..calls.journal import MaybeBilled
 from ..cohorts.membership import Membership
+from ..generations import counts
 from ..generations.failures import Failure
 from ..generations.staleness import STALE
 from ..generations.state import States
 from ..settings import Settings
-from ..stages import STAGES
 
 
 @dataclass
@@ -22,7 +22,7 @@ class StageCounts:
         done: parsed.txt is there.
         raw_only: an answer is there and no parsed.txt.
         missing: neither.
-        failed: failure.json is there: the last try of a step failed.
+        failed: the last try of a step failed, and nothing later has overtaken that.
     """
 
     rows: int = 0
@@ -43,6 +43,10 @@ class Status:
     truncated: list[str] = field(default_factory=list)
     maybe_billed: list[MaybeBilled] = field(default_factory=list)
     served_other_model: int = 0
+    edited: list[str] = field(default_factory=list)
+    ordered: list[str] = field(default_factory=list)
+    adopted: int = 0
+    dropped: calls.Spent = field(default_factory=lambda: calls.sum_of(()))
 
     @property
     def is_complete(self) -> bool:
@@ -58,37 +62,25 @@ def of(settings: Settings, cohort_ids: Iterable[str], membership: Membership) ->
         cohort_ids: in whose name what was spent counts.
         membership: the generations.
     """
-    data = settings.data
-    stages = {stage: StageCounts() for stage in STAGES}
     states = States(settings)
-    truncated: list[str] = []
-    maybe_billed: list[MaybeBilled] = []
-    other_model = 0
-    for entry in membership:
-        state = states.of(entry)
-        counts = stages[entry.stage]
-        counts.rows += 1
-        if state.has_parsed:
-            counts.done += 1
-        elif state.has_raw:
-            counts.raw_only += 1
-        else:
-            counts.missing += 1
-        if state.truncated:
-            truncated.append(entry.gen_id)
-        other_model += state.other_model
-        maybe_billed += state.maybe_billed
-    failed = states.failures(membership)
-    for failure in failed:
-        stages[failure.stage].failed += 1
+    counted = counts.of(states, membership)
+    every = list(states.each(membership))
+    bought = calls.bought(settings.data, cohort_ids)
     return Status(
-        stages=stages,
-        failures=failed,
-        stale=[state.entry.gen_id for state in states.each(membership) if state.stale == STALE],
-        spent=calls.spent(data, cohort_ids),
-        truncated=truncated,
-        maybe_billed=maybe_billed,
-        served_other_model=other_model,
+        stages={
+            stage: StageCounts(own.rows, own.done, own.raw_only, own.missing, own.failed)
+            for stage, own in counted.items()
+        },
+        failures=states.failures(membership),
+        stale=[state.entry.gen_id for state in every if state.stale == STALE],
+        spent=calls.sum_of(attempt.get("cost_usd") for attempt in bought),
+        truncated=[state.entry.gen_id for state in every if state.truncated],
+        maybe_billed=[one for state in every for one in state.maybe_billed],
+        served_other_model=sum(own.other_model for own in counted.values()),
+        edited=[state.entry.gen_id for state in every if state.edited],
+        ordered=[state.entry.gen_id for state in every if state.ordered],
+        adopted=sum(own.adopted for own in counted.values()),
+        dropped=calls.sum_of(one.get("cost_usd") for one in bought if one.get("gen_id") not in membership.by_id),
     )
 
 
@@ -108,5 +100,9 @@ def as_json(name: str, status: Status) -> dict[str, Any]:
         "maybe_billed": [asdict(one) for one in status.maybe_billed],
         "spent_usd": None if status.spent.usd is None else round(status.spent.usd, 9),
         "spent_unknown_calls": status.spent.unknown,
+        "spent_dropped_usd": None if status.dropped.usd is None else round(status.dropped.usd, 9),
         "served_other_model": status.served_other_model,
+        "edited": status.edited,
+        "ordered": status.ordered,
+        "adopted": status.adopted,
     }

@@ -6,24 +6,10 @@ from dataclasses import dataclass, field
 from ..calls.endpoints import OFFLINE
 from ..catalogs import Catalogs
 from ..cohorts.membership import Membership
-from ..generations.staleness import STALE
-from ..generations.state import State as GenerationState
+from ..generations import counts
+from ..generations.counts import Counts
 from ..generations.state import States
 from ..settings import Settings
-from ..stages import STAGES
-
-
-@dataclass
-class StageState:
-    """Counts of one stage; a generation that failed or is stale is done, too, if it has a parsed text."""
-
-    stage: str
-    rows: int = 0
-    done: int = 0
-    failed: int = 0
-    truncated: int = 0
-    stale: int = 0
-    missing: int = 0
 
 
 @dataclass
@@ -36,7 +22,7 @@ class State:
         other_model: answers that another model gave than the one that was asked.
     """
 
-    stages: list[StageState]
+    stages: list[Counts]
     offline_models: list[str] = field(default_factory=list)
     other_model: int = 0
 
@@ -54,19 +40,9 @@ def state_of(settings: Settings, membership: Membership, catalogs: Catalogs) -> 
     """Return the state of a cohort's generations."""
     states = States(settings)
     offline = {entry.llm_model_id for entry in membership if is_offline(catalogs, entry.llm_model_id)}
-    state = State([])
-    for stage in STAGES:
-        counts = StageState(stage)
-        for entry in membership.stage(stage):
-            own = states.of(entry)
-            _count(own, counts)
-            state.other_model += own.other_model
-            if own.recorded.get("endpoint") == OFFLINE:
-                offline.add(entry.llm_model_id)
-        if counts.rows:
-            state.stages.append(counts)
-    state.offline_models = sorted(offline)
-    return state
+    offline |= {one.entry.llm_model_id for one in states.each(membership) if one.recorded.get("endpoint") == OFFLINE}
+    stages = [own for own in counts.of(states, membership).values() if own.rows]
+    return State(stages, sorted(offline), sum(own.other_model for own in stages))
 
 
 def is_offline(catalogs: Catalogs, model_id: str) -> bool:
@@ -85,15 +61,6 @@ def spending_of(costs: Iterable[Mapping[str, str]]) -> Spending:
         if row["cost_usd"]:
             known.append(float(row["cost_usd"]))
     return Spending(calls, sum(known) if known else None, unknown)
-
-
-def _count(state: GenerationState, counts: StageState) -> None:
-    counts.rows += 1
-    counts.done += state.has_parsed
-    counts.failed += state.failure is not None
-    counts.missing += not state.has_parsed and state.failure is None
-    counts.truncated += state.truncated
-    counts.stale += state.stale == STALE
 
 
 def distinct(values: Iterable[str]) -> Sequence[str]:

@@ -1,13 +1,14 @@
-"""What the attempts of a cohort's generations used and cost [SPEC 9.2, costs.csv]."""
+"""What the attempts that were bought in a cohort's name used and cost."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..calls.journal import ANSWER, FAILED, Journal
-from ..cohorts.membership import Entry
+from .. import calls
+from ..calls.journal import FAILED, Journal
+from ..cohorts.membership import Membership
 from ..files import read_recorded
-from ..paths import DataRoot, Generation
+from ..paths import DataRoot
 from ..stages import STAGES
 from .rounding import fixed
 
@@ -23,6 +24,8 @@ COLUMNS = (
     "cost_usd",
     "calls_cost_unknown",
     "seconds",
+    "dropped_calls",
+    "dropped_cost_usd",
 )
 _TOKENS = ("prompt_tokens", "completion_tokens", "total_tokens")
 USD_DECIMALS = 6
@@ -38,6 +41,12 @@ class _Sum:
     without_cost: int = 0
     seconds: float = 0.0
     without_seconds: int = 0
+    dropped: int = 0
+    dropped_usd: float = 0.0
+
+    def add_dropped(self, answer: Mapping[str, Any]) -> None:
+        self.dropped += 1
+        self.dropped_usd += answer.get("cost_usd") or 0.0
 
     def add(self, answer: Mapping[str, Any]) -> None:
         self.calls += 1
@@ -66,46 +75,33 @@ class _Sum:
             "cost_usd": fixed(self.usd, USD_DECIMALS) if self.calls > self.without_cost else "",
             "calls_cost_unknown": self.without_cost,
             "seconds": fixed(self.seconds) if self.calls > self.without_seconds else "",
+            "dropped_calls": self.dropped,
+            "dropped_cost_usd": fixed(self.dropped_usd, USD_DECIMALS) if self.dropped else "",
         }
 
 
-def rows(data: DataRoot, entries: Iterable[Entry]) -> list[dict[str, object]]:
-    """Return the rows of costs.csv: one per stage and model (its id), over all attempts of the generations.
+def rows(data: DataRoot, cohort_id: str, membership: Membership) -> list[dict[str, object]]:
+    """Return the rows of costs.csv: one per stage and model (its id), over all attempts bought in a cohort's name.
 
-    Every answer counts, whoever bought it and whether it is in use or not; an answer of an older tool
-    counts once. Sums are over the calls where a figure is known, and empty where it never is;
-    `calls_cost_unknown` and `calls_tokens_unknown` say how many are not in them. US dollars have six
-    decimals, since one call may cost less than a cent.
+    Every answer counts that the cohort bought, whether it is in use or not, and whether the cohort still has its
+    generation; the last two columns are the part of those that it no longer has. Sums are over the calls where
+    a figure is known, and empty where it never is; `calls_cost_unknown` and `calls_tokens_unknown` say how many
+    are not in them. US dollars have six decimals, since one call may cost less than a cent.
     """
     sums: dict[tuple[int, str], _Sum] = {}
-    for entry in entries:
-        files = data.generation(entry.stage, entry.gen_id)
-        answered, failed = _attempts(files)
-        if answered or failed:
-            own = sums.setdefault((STAGES.index(entry.stage), entry.llm_model_id), _Sum())
-            own.failed += failed
-            for answer in answered:
-                own.add(answer)
-    return [sums[key].row(STAGES[key[0]], key[1]) for key in sorted(sums)]
 
+    def sum_of(stage: object, model: object) -> _Sum:
+        place = STAGES.index(str(stage)) if stage in STAGES else len(STAGES)
+        return sums.setdefault((place, str(model or "")), _Sum())
 
-def _attempts(files: Generation) -> tuple[list[Mapping[str, Any]], int]:
-    """Return the answers of a generation, and how many attempts ended without one."""
-    journal = Journal(files)
-    numbers = journal.numbers()
-    failed = sum(FAILED in kinds for kinds in numbers.values())
-    answered = sorted(number for number, kinds in numbers.items() if ANSWER in kinds)
-    if not answered and not files.raw.exists():
-        return [], failed
-    recorded = read_recorded(files.raw_metadata)
-    if not answered and "copy" in (recorded.get("mode"), read_recorded(files.metadata).get("mode")):
-        return [], failed
-    # what is in use is told by its short record, too: most answers need not be read
-    if not answered or answered == [recorded.get("attempt")]:
-        return [recorded], failed
-    return list(_read(journal, answered)), failed
-
-
-def _read(journal: Journal, numbers: Iterable[int]) -> Iterator[Mapping[str, Any]]:
-    for number in numbers:
-        yield read_recorded(journal.path(number, ANSWER))
+    for attempt in calls.bought(data, [cohort_id]):
+        own = sum_of(attempt.get("stage"), attempt.get("llm_model_id"))
+        own.add(attempt)
+        if attempt.get("gen_id") not in membership.by_id:
+            own.add_dropped(attempt)
+    for entry in membership:
+        journal = Journal(data.generation(entry.stage, entry.gen_id))
+        for number in (number for number, kinds in journal.numbers().items() if FAILED in kinds):
+            if read_recorded(journal.path(number, FAILED)).get("cohort_id") == cohort_id:
+                sum_of(entry.stage, entry.llm_model_id).failed += 1
+    return [sums[key].row((*STAGES, "")[key[0]], key[1]) for key in sorted(sums)]
