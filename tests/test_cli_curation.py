@@ -15,7 +15,8 @@ from tests.small_cohort import declare, expand, make_project, run_all
 from workflow_lib import catalogs, cli, cohorts, spec
 from workflow_lib.cohorts import authoring
 from workflow_lib.files import read_json, write_json
-from workflow_lib.inspect import candidates
+from workflow_lib.inspect import candidates, rankings
+from workflow_lib.results import reports
 
 SPEC = TWO_BY_TWO.replace("evaluation_replicate: [1]", "evaluation_replicate: [1, 2]").replace(
     "[novelty]", "[novelty, creativity]"
@@ -41,7 +42,7 @@ def scored(settings):
     for entry in membership.stage("evaluation"):
         files = settings.data.generation("evaluation", entry.gen_id)
         if entry.template_id == "creativity":
-            files.parsed.unlink()
+            files.parsed.unlink(missing_ok=True)
             continue
         judge = ["sim-judge-a", "sim-judge-b"].index(entry.llm_model_id)
         score = NOVELTY[essays.index(entry.parent_gen_id)][judge][entry.replicate - 1]
@@ -63,17 +64,45 @@ def ranked_by_best(settings) -> list[tuple[str, float]]:
     return sorted(pairs, key=lambda pair: (-pair[1], pair[0]))
 
 
-def test_top_ranks_by_the_mean_of_all_scores(scored, capsys):
-    essays = run_json(capsys, "top", "--top-n", "2")["essays"]
+def test_top_ranks_by_adjusted_scores_as_the_table_does(scored, capsys):
+    found = run_json(capsys, "top", "--top-n", "2")
     first, second, third, _ = essays_of(scored)
-    assert [(one["gen_id"], one["score"]) for one in essays] == [(first, 6.0), (second, 5.75)]
-    assert essays[0]["evaluations"] == 4
-    assert essays[0]["by_judge"] == {"sim-judge-a": 5.0, "sim-judge-b": 7.0}
+    assert found["by"] == "adjusted" and [one["gen_id"] for one in found["essays"]] == [first, second]
+    reports.write(scored, "mini", cohorts.load_membership(scored, "mini"))
+    table = {row["parent_gen_id"]: row for row in read_csv(scored.data.cohort("mini").analysis("adjusted_scores"))}
+    for one in found["essays"]:
+        row = table[one["gen_id"]]
+        assert f"{one['score']:.3f}" == row["estimate"] and f"{one['ci_high']:.3f}" == row["ci_high"]
+        assert [str(one[name]) for name in ("rank", "rank_low", "rank_high")] == [
+            row[name] for name in ("rank", "rank_low", "rank_high")
+        ]
+    assert found["essays"][0]["by_judge"] == {"sim-judge-a": 5.0, "sim-judge-b": 7.0}
     only_a = run_json(capsys, "top", "--judges", "sim-judge-a", "--template", "novelty")["essays"]
-    assert [one["score"] for one in only_a] == [6.0, 5.0, 5.0, 1.0]
+    # one judge: nothing to shrink by, equal means share a rank
+    assert [(one["rank"], one["score"]) for one in only_a] == [(1, 6.0), (2, 5.0), (2, 5.0), (4, 1.0)]
     assert cli.main(["top"]) == 0
     shown = capsys.readouterr().out
     assert shown.index(first) < shown.index(second) < shown.index(third)
+    assert "judged by" not in shown
+
+
+def test_top_by_best_is_the_older_rule(scored, capsys):
+    found = run_json(capsys, "top", "--by", "best", "--template", "novelty")["essays"]
+    assert [(one["gen_id"], one["score"]) for one in found] == ranked_by_best(scored)
+    assert [one["rank"] for one in found] == [1, 1, 3, 4]
+    assert cli.main(["top", "--by", "best"]) == 2
+    assert "--template" in capsys.readouterr().err
+
+
+def test_top_says_when_essays_were_judged_by_others(scored, capsys):
+    first = essays_of(scored)[0]
+    for entry in cohorts.load_membership(scored, "mini").stage("evaluation"):
+        if entry.parent_gen_id == first and entry.llm_model_id == "sim-judge-b":
+            scored.data.generation("evaluation", entry.gen_id).parsed.unlink(missing_ok=True)
+    assert cli.main(["top"]) == 0
+    shown = capsys.readouterr().out
+    assert "judged by sim-judge-a, sim-judge-b by novelty: 3" in shown
+    assert "judged by sim-judge-a by novelty: 1" in shown
 
 
 def test_top_of_a_cohort_without_scores_says_so(settings, capsys):
@@ -82,7 +111,7 @@ def test_top_of_a_cohort_without_scores_says_so(settings, capsys):
 
 
 def test_select_averages_each_judges_best_score(scored, capsys):
-    found = run_json(capsys, "select", "--template", "novelty", "--top-n", "3")
+    found = run_json(capsys, "select", "--template", "novelty", "--top-n", "3", "--by", "best")
     assert [(one["gen_id"], one["score"]) for one in found["essays"]] == ranked_by_best(scored)[:3]
     rows = read_csv(scored.data.curation / "top_essay_candidates.csv")
     assert [(row["selected"], row["gen_id"], row["score"]) for row in rows] == [
@@ -92,12 +121,33 @@ def test_select_averages_each_judges_best_score(scored, capsys):
     assert not (scored.data.curation / "selected_essays.txt").exists()
 
 
-@pytest.mark.parametrize(("how", "count"), [(["--max-only"], 2), (["--score-span", "2"], 3), (["--top-n", "1"], 1)])
+@pytest.mark.parametrize(
+    ("how", "count"), [(["--max-only"], 2), (["--score-span", "2"], 3), (["--top-n", "1", "--by", "best"], 1)]
+)
 def test_select_by_span_count_or_maximum(scored, capsys, how, count):
     found = run_json(capsys, "select", "--template", "novelty", "--cohort", "mini", "--write-selection", *how)
     wanted = [gen_id for gen_id, _ in ranked_by_best(scored)[:count]]
     assert [one["gen_id"] for one in found["essays"]] == wanted
     assert (scored.data.curation / "selected_essays.txt").read_text().splitlines() == wanted
+
+
+def test_select_ranks_by_adjusted_scores_unless_told(scored, capsys):
+    found = run_json(capsys, "select", "--template", "novelty", "--top-n", "2")
+    assert found["by"] == "adjusted"
+    # means of the judges' means: 6, 5.75, 5.25 and 1.5
+    assert [one["gen_id"] for one in found["essays"]] == essays_of(scored)[:2]
+    assert cli.main(["select", "--template", "novelty", "--max-only", "--by", "adjusted"]) == 2
+    assert "leave out --by adjusted" in capsys.readouterr().err
+
+
+def test_answers_of_another_model_are_not_ranked(scored, capsys):
+    first = essays_of(scored)[0]
+    for entry in cohorts.load_membership(scored, "mini").stage("evaluation"):
+        if entry.parent_gen_id == first:
+            path = scored.data.generation("evaluation", entry.gen_id).raw_metadata
+            write_json(path, read_json(path) | {"served_model": "another"})
+    found = run_json(capsys, "top")["essays"]
+    assert first not in [one["gen_id"] for one in found] and len(found) == 3
 
 
 def test_select_never_overwrites_an_edited_list_unasked(scored, capsys):
@@ -127,7 +177,18 @@ def test_promising_lists_what_lacks_the_target(scored, capsys, tmp_path):
     scored.data.generation("evaluation", done.gen_id).parsed.write_text("4.0\n")
     out = tmp_path / "lacking.txt"
     found = run_json(
-        capsys, "promising", "--baseline", "novelty", "--target", "creativity", "--top-n", "3", "--out", str(out)
+        capsys,
+        "promising",
+        "--baseline",
+        "novelty",
+        "--target",
+        "creativity",
+        "--top-n",
+        "3",
+        "--out",
+        str(out),
+        "--by",
+        "best",
     )
     ranked = [gen_id for gen_id, _ in ranked_by_best(scored)[:3]]
     assert [one["gen_id"] for one in found["essays"]] == ranked
@@ -334,7 +395,7 @@ def test_candidates_ignore_essays_without_a_draft(scored):
     essay = membership.stage("essay")[0]
     metadata = scored.data.generation("essay", essay.gen_id).metadata
     write_json(metadata, {key: value for key, value in read_json(metadata).items() if key != "parent_gen_id"})
-    ranked = candidates.best(candidates.judgements(scored, None), "novelty")
+    ranked = rankings.rank(scored, rankings.judgements(scored, None), "best", "novelty")
     assert essay.gen_id in {one.gen_id for one in ranked}
     assert candidates.describe(next(one for one in ranked if one.gen_id == essay.gen_id))["draft_template"] == ""
 

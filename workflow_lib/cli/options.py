@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import settings as settings_module
+from ..inspect import rankings
 from ..settings import Settings
 
 
@@ -39,6 +40,17 @@ def add_cohort(parser: argparse.ArgumentParser, what: str = "the cohort (default
 def add_json(parser: argparse.ArgumentParser) -> None:
     """Add --json."""
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
+
+
+def add_by(parser: argparse.ArgumentParser, implied: str = "") -> None:
+    """Add --by; `implied` says which options choose the other rule."""
+    parser.add_argument(
+        "--by",
+        choices=rankings.RULES,
+        help="adjusted: the mean of the judges after the severity of each is taken off, drawn towards the mean of all "
+        "as far as it is uncertain, in points of 9, fitted to the scores asked for (default); best: each judge's best "
+        f"score by the template, averaged over judges, as older tools did{implied}",
+    )
 
 
 def settings_of(args: argparse.Namespace) -> Settings:
