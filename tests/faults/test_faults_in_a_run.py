@@ -40,7 +40,13 @@ def test_a_run_keeps_or_lists_what_was_billed(tmp_path, mode):
     project = Project(tmp_path, spec=SPEC)
     project.configure("llm: {backoff_s: 0.01, max_tries: 3, max_answer_mb: 1}\n")
     scripts: dict[str, list[str]] = {}
-    with FaultServer(ATTACKS, lambda prompt: scripts.setdefault(prompt, SCRIPTS[len(scripts)])) as server:
+
+    def script_of(prompt: str) -> list[str]:
+        if prompt not in scripts:
+            scripts[prompt] = SCRIPTS[len(scripts)]
+        return scripts[prompt]
+
+    with FaultServer(ATTACKS, script_of) as server:
         environment = {"DD_LLM_BASE_URL": server.url, "OPENROUTER_API_KEY": trial.KEY}
         config = ("--config", *mode, "--") if mode else ()
         output = project.snakemake("--cores", "4", *config, "drafts", code=1, env=environment)
