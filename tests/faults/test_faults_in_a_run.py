@@ -12,9 +12,11 @@ from tests.tiny_root import bytes_of
 
 pytestmark = pytest.mark.slow
 
+PASSWORD, TOKEN = "pa55word-in-a-url", "t0ken-in-a-url"
 SPEC = """
 combos:
-  concepts: [default-mode-network, combinatorial-creativity, data-flywheel, economic-moat, flywheel-effect]
+  concepts: [default-mode-network, combinatorial-creativity, data-flywheel, economic-moat, flywheel-effect,
+    economic-innovation-models]
   k: 2
 axes:
   draft_template: [analytical-memo-v2]
@@ -31,6 +33,11 @@ SCRIPTS = [
     ["redirect to http://[::1"],
     ["400 digits in usage"],
     ["content nested 450 deep"],
+    ["key in headers"],
+    ["key in model"],
+    ["finish_reason content_filter"],
+    ["Retry-After in the year 10^20"],
+    ["no choices, cost is NaN"],
     [GOOD],
 ]
 
@@ -47,19 +54,21 @@ def test_a_run_keeps_or_lists_what_was_billed(tmp_path, mode):
         return scripts[prompt]
 
     with FaultServer(ATTACKS, script_of) as server:
-        environment = {"DD_LLM_BASE_URL": server.url, "OPENROUTER_API_KEY": trial.KEY}
+        address = server.url.replace("//", f"//me:{PASSWORD}@") + f"?token={TOKEN}"
+        environment = {"DD_LLM_BASE_URL": address, "OPENROUTER_API_KEY": trial.KEY}
         config = ("--config", *mode, "--") if mode else ()
         output = project.snakemake("--cores", "4", *config, "drafts", code=1, env=environment)
     status = json.loads(project.daydream("status", "--json", code=1))
     assert "Traceback" not in output
-    assert trial.KEY not in output + json.dumps(status)
-    assert [name for name, content in bytes_of(tmp_path).items() if trial.KEY.encode() in content] == []
+    for secret in (trial.KEY, PASSWORD, TOKEN):
+        assert secret not in output + json.dumps(status)
+        assert [name for name, content in bytes_of(tmp_path).items() if secret.encode() in content] == []
     answers = [json.loads(path.read_text()) for path in project.files("attempts/0001.json")]
     assert len(scripts) == len(SCRIPTS)
     good = [prompt for prompt, script in scripts.items() if ATTACKS[script[-1]].ends == "answer"]
     assert {answer["request"]["messages"][0]["content"] for answer in answers} == set(good)
-    assert len(project.files("parsed.txt")) == len(good)
+    parsed = [prompt for prompt in good if not ATTACKS[scripts[prompt][-1]].parse]
+    assert len(project.files("parsed.txt")) == len(parsed)
     assert len(server.billed()) == len(answers) + len(status["maybe_billed"])
-    assert {one["reason"] for one in status["failures"]} == {ATTACKS[script[-1]].ends for script in SCRIPTS} - {
-        "answer"
-    }
+    ends = [ATTACKS[script[-1]] for script in SCRIPTS]
+    assert {one["reason"] for one in status["failures"]} == {end.parse or end.ends for end in ends} - {"answer"}

@@ -1,5 +1,6 @@
 """Endpoints: one function sends one request, the only door through which money leaves."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,8 @@ from .transfer import Limits
 
 ALL_VARIABLE = "DD_LLM_BASE_URL"
 OFFLINE_VARIABLE = "DD_OFFLINE_BASE_URL"
+
+_SECRET_HEADER = re.compile("auth|cookie|key|secret|token", re.IGNORECASE)
 
 __all__ = ["OFFLINE", "CallError", "Endpoint", "Limits", "Reply", "find", "limits_of", "send"]
 
@@ -80,6 +83,9 @@ def learn_secrets(settings: Settings) -> None:
     for own in settings.endpoints.values():
         redaction.learn(_key(settings, own.api_key_env or ""))
         redaction.learn_address(own.base_url)
+        for name, value in own.headers.items():
+            if _SECRET_HEADER.search(name):
+                redaction.learn(value, value.rpartition(" ")[2])
     for variable in (ALL_VARIABLE, OFFLINE_VARIABLE):
         redaction.learn_address(settings.environment.get(variable))
 

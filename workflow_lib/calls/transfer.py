@@ -263,8 +263,10 @@ def _broken(error: Exception, attempt: _Attempt, shown: str, limits: Limits) -> 
 
 
 def _too_slow(attempt: _Attempt, shown: str, limits: Limits) -> CallError:
-    message = f"{shown}: no whole answer within {limits.answer_s:g} s (llm.answer_timeout_s)"
-    return CallError(retries.TOO_SLOW if attempt.reached else retries.NOT_REACHED, message)
+    within = f"within {limits.answer_s:g} s (llm.answer_timeout_s)"
+    if attempt.reached:
+        return CallError(retries.TOO_SLOW, f"{shown}: no whole answer {within}")
+    return CallError(retries.NOT_REACHED, f"{shown}: no connection {within}")
 
 
 def _is_json(body: bytes) -> bool:

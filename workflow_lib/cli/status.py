@@ -54,9 +54,15 @@ def _show(name: str, status: Status) -> None:
         spent += f"; {usd(status.dropped.usd)} of it for generations that are no longer in the cohort"
     out.print(spent + ".")
     if status.maybe_billed:
-        out.print(f"{counted(len(status.maybe_billed), 'request')} may have been billed without an answer:")
+        out.print(
+            f"{counted(len(status.maybe_billed), 'request')} may have been billed without an answer that can be used:"
+        )
         for one in status.maybe_billed[:MAX_SHOWN]:
-            out.print(f"  {one.stage} {one.gen_id}, attempt {one.attempt:04d}, {one.model}, {one.started_at}")
+            cost = "" if one.cost_usd is None else f", {usd(one.cost_usd)} USD"
+            why = f", {one.reason}" if one.reason else ""
+            out.print(
+                f"  {one.stage} {one.gen_id}, attempt {one.attempt:04d}, {one.model}, {one.started_at}{why}{cost}"
+            )
         _show_rest(len(status.maybe_billed))
     _show_ids("Truncated", "the answer ended at max_tokens", status.truncated)
     _show_ids("Stale", "prompt, parent, model or parameters would differ today; kept as they are", status.stale)

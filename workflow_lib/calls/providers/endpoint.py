@@ -25,5 +25,10 @@ class Endpoint:
     headers: tuple[tuple[str, str], ...] = ()
     provider: str = "openai-compatible"
 
+    @property
+    def key_name(self) -> str:
+        """What messages call the place where the key is set."""
+        return self.key_env or f"endpoints.{self.name}.api_key_env"
+
     def __repr__(self) -> str:
         return f"Endpoint({self.name}, {redaction.address(self.base_url or self.provider)})"
