@@ -3,6 +3,7 @@
 # make check  format, lint and types
 
 PYTHON ?= python3
+SOAK_MINUTES ?= 20
 BIN := .venv/bin
 READY := .venv/.ready
 
@@ -20,9 +21,9 @@ test: $(READY)
 test-quick: $(READY)
 	$(BIN)/python -m pytest -q -n auto -m "not slow and not full"
 
-# kills, full disks, soaks: minutes each
+# kills, full disks, fifty double runs, a soak of SOAK_MINUTES (20 unless set): make test-full SOAK_MINUTES=2
 test-full: $(READY)
-	$(BIN)/python -m pytest -q -n auto -m full
+	SOAK_MINUTES=$(SOAK_MINUTES) $(BIN)/python -m pytest -q -n auto -m full
 
 check: $(READY)
 	$(BIN)/ruff check .

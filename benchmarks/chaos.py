@@ -1,36 +1,48 @@
-"""Kill a cohort of 300 generations 20 times with calls in flight, and count what it cost.
+"""Attack small cohorts with calls in flight, one store per attack, and print what each cost.
 
-.venv/bin/python benchmarks/chaos.py
+.venv/bin/python benchmarks/chaos.py [PART OF A NAME ...]
+
+tries: requests that the server got; billed: those that it answered or dropped; kept: answers in the journal;
+listed: tries that `daydream status` lists as maybe billed; lost: billed and neither kept nor listed; twice: requests
+for a generation whose answer was kept before.
 """
 
 import argparse
 import sys
 import tempfile
-from collections import Counter
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from tests import chaos
 
+COLUMNS = ("attack", "tries", "billed", "kept", "listed", "lost", "twice", "s")
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--generations", type=int, default=312, help="size of the cohort, a multiple of 24")
-    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("parts", metavar="PART", nargs="*", help="only attacks with this in their name")
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="daydream-chaos-") as folder:
-        done = chaos.run(Path(folder), given.generations, given.kills, given.seed)
-    stages = Counter(stage for calls in done.in_flight for stage in set(calls))
-    print(f"generations {done.generations}, all answered: {done.kept == done.generations}")
-    print(f"kills {len(done.in_flight)}, with calls in flight of {dict(stages)}")
-    print(f"calls in flight at the kills {sum(map(len, done.in_flight))}, dropped by the server {done.dropped}")
-    print(f"answers delivered {sum(done.delivered.values())}, not in the journal {done.lost}")
-    print(f"asked again though the answer was kept: {len(done.twice)}")
-    print(f"listed as maybe billed {done.maybe_billed}")
-    print(f"tables as of an undisturbed run: {done.same_tables}")
-    return 0 if done.same_tables and not done.twice else 1
+    chosen = [name for name in chaos.possible() if not given.parts or any(part in name for part in given.parts)]
+    print(_line(COLUMNS))
+    wrong = 0
+    for name in chosen:
+        begun = time.monotonic()
+        with tempfile.TemporaryDirectory(prefix="daydream-chaos-") as folder:
+            bill = chaos.attack(Path(folder), name, given.seed)
+        seconds = time.monotonic() - begun
+        figures = (bill.tries, bill.billed, bill.kept, bill.listed, bill.lost, bill.twice)
+        print(_line((name, *figures, f"{seconds:.0f}")), flush=True)
+        wrong += bill.lost + bill.twice
+    print(f"{len(chosen)} attacks; billed answers lost or bought again: {wrong}")
+    return 1 if wrong else 0
+
+
+def _line(cells: tuple[object, ...]) -> str:
+    widths = (26, 7, 8, 6, 8, 6, 7, 5)
+    return "".join(str(cell).ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
 
 
 if __name__ == "__main__":

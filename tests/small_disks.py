@@ -14,7 +14,7 @@ SPARE_INODES = 1500
 
 
 @contextmanager
-def mounted(kind: str, folder: Path, megabytes: int) -> Iterator[None]:
+def mounted(kind: str, folder: Path, megabytes: int, inodes: int = SPARE_INODES) -> Iterator[None]:
     """Mount a small file system at a folder, which keeps its files; skips the test where that is not possible."""
     if os.geteuid() != 0:
         pytest.skip("only root can mount a small disk")
@@ -23,12 +23,12 @@ def mounted(kind: str, folder: Path, megabytes: int) -> Iterator[None]:
     folder.mkdir()
     image = folder.with_name("disk.img")
     if kind == "tmpfs":
-        command = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,nr_inodes={SPARE_INODES}", "tmpfs", str(folder)]
+        command = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,nr_inodes={inodes}", "tmpfs", str(folder)]
     else:
         image.write_bytes(b"")
         os.truncate(image, megabytes * 1024 * 1024)
         # no blocks kept back for root
-        subprocess.run(["mkfs.ext4", "-q", "-F", "-m", "0", "-N", str(SPARE_INODES), str(image)], check=True)
+        subprocess.run(["mkfs.ext4", "-q", "-F", "-m", "0", "-N", str(inodes), str(image)], check=True)
         command = ["mount", "-o", "loop", str(image), str(folder)]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     if done.returncode:
