@@ -17,7 +17,7 @@ from workflow_lib.calls.journal import Journal
 from workflow_lib.cohorts import membership
 from workflow_lib.cohorts.membership import Entry
 from workflow_lib.errors import DayDreamError, StoreError, TemplateError
-from workflow_lib.files import sha256_file, sha256_text, write_json, write_text
+from workflow_lib.files import read_json, sha256_file, sha256_text, write_json, write_text
 from workflow_lib.generations import make, prompts
 from workflow_lib.parsers import ParseFailure
 from workflow_lib.settings import Settings
@@ -357,6 +357,16 @@ def test_an_answer_that_is_gone_but_was_parsed_is_not_bought_again(real):
         real.answered(real.draft, completion(LONG))
     assert real.server.requests == []
     assert f"daydream regenerate --gen-id {real.draft.gen_id} --apply" in caught.value.hint
+
+
+def test_whoever_writes_last_leaves_the_newest_answer(real):
+    """A run that got the older answer, and writes it after another has bought and written a fresh one."""
+    real.answered(real.draft, completion(LONG))
+    older = read_json(real.files(real.draft).attempts / "0001.json")
+    fresh = real.answered(real.draft, completion(LONG + "\nfresh"), order_id="one")
+    make._restore_newest(real.settings, real.files(real.draft), real.draft, older)
+    assert real.files(real.draft).raw.read_text() == fresh == LONG + "\nfresh"
+    assert read_json(real.files(real.draft).raw_metadata)["attempt"] == 3
 
 
 def test_an_attempt_that_cannot_be_read_buys_nothing(real):

@@ -90,23 +90,22 @@ def test_models_are_listed_and_unknown_paths_are_not_found():
 def test_connection_is_kept_and_answers_do_not_wait_for_acknowledgements():
     with OfflineServer() as server, requests.Session() as session:
         text_of(post(server, session=session))
-        started = time.monotonic()
+        fastest = 1.0
         for seed in range(20):
+            started = time.monotonic()
             text_of(post(server, session=session, seed=seed))
-        took = time.monotonic() - started
+            fastest = min(fastest, time.monotonic() - started)
         assert len({entry["client_port"] for entry in server.requests}) == 1
-    assert took < 20 * 0.04
+    # a delayed acknowledgement takes 40 ms, and it would hold back every one; a busy machine does not
+    assert fastest < 0.04
 
 
 def test_128_calls_wait_at_the_same_time():
-    with OfflineServer(latency=1.0) as server:
+    with OfflineServer(latency=2.0) as server:
         with ThreadPoolExecutor(128) as pool:
-            started = time.monotonic()
             texts = list(pool.map(lambda seed: text_of(post(server, seed=seed)), range(128)))
-            took = time.monotonic() - started
         assert max(entry["in_flight"] for entry in server.requests) > 100
     assert len(set(texts)) == 128
-    assert took < 10
 
 
 @pytest.mark.parametrize("code", [400, 401, 402, 403, 404, 408, 409, 425, 429, 500, 502, 503])

@@ -81,7 +81,7 @@ class Journal:
 
     def is_answered(self) -> bool:
         """Tell whether an answer was kept, be it readable or not."""
-        return any(ANSWER in kinds for kinds in self.numbers().values())
+        return self.newest_number() is not None
 
     def newest_answer(self) -> dict[str, Any] | None:
         """Return the answer with the highest number, None if there is none yet.
@@ -90,8 +90,12 @@ class Journal:
             UnreadableAnswer: its file cannot be read. It may hold what was paid for: nothing is bought in its
                 place unless somebody orders it.
         """
-        answered = [number for number, kinds in self.numbers().items() if ANSWER in kinds]
-        return self.answer(max(answered)) if answered else None
+        number = self.newest_number()
+        return None if number is None else self.answer(number)
+
+    def newest_number(self) -> int | None:
+        """Return the highest number of an answer, be it readable or not; None if there is none."""
+        return max((number for number, kinds in self.numbers().items() if ANSWER in kinds), default=None)
 
     def answer(self, number: int) -> dict[str, Any]:
         """Return an answer.

@@ -37,7 +37,7 @@ def buy(caller: Caller, entry: Entry, log: Log, order_id: str | None = None) -> 
         if is_copy(caller.settings, entry):
             _copy(caller.settings, generation, entry, fresh=order_id is not None)
         else:
-            _restore(caller.settings, generation, entry, answer(caller, entry, log, order_id))
+            _restore_newest(caller.settings, generation, entry, answer(caller, entry, log, order_id))
     failures.forget(generation, (failures.CALL, failures.PROMPT))
 
 
@@ -85,7 +85,7 @@ def restore(settings: Settings, entry: Entry) -> None:
             str(failed.get("message") or f"{generation.folder}: its batch brought no answer"),
             str(failed.get("remedy") or "run again"),
         )
-    _restore(settings, generation, entry, attempt)
+    _restore_newest(settings, generation, entry, attempt)
     failures.forget(generation, (failures.CALL, failures.PROMPT))
 
 
@@ -139,6 +139,20 @@ def _refuse_lost_raw(generation: Generation) -> None:
             f"{generation.raw}: gone, and no attempt keeps the answer, but parsed.txt shows that one was bought",
             f"put raw.txt back; or buy another answer with `daydream regenerate --gen-id {generation.gen_id} --apply`",
         )
+
+
+def _restore_newest(settings: Settings, generation: Generation, entry: Entry, attempt: Mapping[str, Any]) -> None:
+    """Write the files of a generation from its newest answer.
+
+    Another process may do the same with an older or newer answer: whoever writes last looks once more.
+    """
+    own = Journal(generation)
+    while True:
+        _restore(settings, generation, entry, attempt)
+        newest = own.newest_number()
+        if newest is None or newest == attempt.get("number"):
+            return
+        attempt = own.answer(newest)
 
 
 def _restore(settings: Settings, generation: Generation, entry: Entry, attempt: Mapping[str, Any]) -> None:
