@@ -175,7 +175,8 @@ def test_an_endpoint_that_is_not_there_is_told_and_the_rest_goes_on(tmp_path):
 def test_an_endpoint_that_is_not_configured_is_told(tmp_path):
     project = Project(tmp_path, DRAFTS_ONLY)
     edit(project.data / "1_raw" / "llm_models.csv", "very cheap drafts and trial runs,openrouter", "cheap,openruter")
-    assert "endpoint 'openruter' of llm_models.csv is not configured" in complaint(project, "drafts")
+    output = complaint(project, "drafts")
+    assert "llm_models.csv: line 10, column endpoint: endpoint 'openruter' is not configured" in output
 
 
 def test_a_budget_without_a_price_is_told_before_the_first_call(tmp_path):

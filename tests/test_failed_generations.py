@@ -115,11 +115,3 @@ def test_cohort_that_ends_at_drafts_has_header_only_tables_and_a_page(tmp_path):
     assert len(project.files("parsed.txt")) == 2
     assert "analytical-memo-v2" in (project.cohort_folder / "reports" / "html" / "index.html").read_text()
     assert "Nothing to be done" in project.snakemake("-n")
-
-
-def test_wrong_parser_name_says_which_there_are(project: Project):
-    table = project.data / "1_raw" / "evaluation_templates.csv"
-    table.write_text(table.read_text().replace("in_last_line", "in_lastline"))
-    output = project.snakemake(code=1)
-    assert "unknown_parser" in output
-    assert "in_last_line" in output
