@@ -17,6 +17,7 @@ min_version("9.27")
 report: "report/workflow.rst"
 
 
+include: "rules/start.smk"
 include: "rules/messages.smk"
 include: "rules/common.smk"
 include: "rules/times.smk"
@@ -28,11 +29,11 @@ include: "rules/results.smk"
 
 
 onsuccess:
-    runs.close_orders(run_of)
+    runs.after_success(run_of)
 
 
 onerror:
-    after_failure()
+    runs.after_failure(run_of, to_screen)
 
 
 rule all:

@@ -27,7 +27,8 @@ checkpoint cohort_membership:
     wildcard_constraints:
         cohort=EXPANDABLE,
     run:
-        write_membership(wildcards.cohort, log[0])
+        with logged(log[0]) as say:
+            runs.expand(run_of, wildcards.cohort, say)
 
 
 rule cohort:

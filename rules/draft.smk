@@ -15,21 +15,19 @@ rule draft_raw:
         # ancient: an edited text must not buy again what exists; `daydream status` calls it stale
         template=template_of("draft"),
         concepts=concept_texts_of,
-        ready=parent_of("draft"),
         batch=batch_of("draft"),
     output:
-        # update(): an answer is never deleted because a job failed or was killed
-        prompt=update(f"{GENS}/draft/{{gen_id}}/prompt.txt"),
+        # update(): an answer is never deleted because a job failed or was killed. The library writes
+        # prompt.txt and the metadata beside it: every declared output costs time in every job
         raw=update(f"{GENS}/draft/{{gen_id}}/raw.txt"),
-        metadata=update(f"{GENS}/draft/{{gen_id}}/metadata.json"),
-        raw_metadata=update(f"{GENS}/draft/{{gen_id}}/raw_metadata.json"),
     log:
         "logs/draft_raw/{gen_id}.log",
     threads: threads_of("draft")
     resources:
         **pool_slots("draft"),
     run:
-        write_raw("draft", wildcards, log[0])
+        with logged(log[0]) as say:
+            runs.buy(run_of, caller, entry_of("draft", wildcards), say)
 
 
 rule draft_batch:
@@ -42,7 +40,11 @@ rule draft_batch:
     log:
         "logs/draft_batch/{cohort}-{index}-{digest}.log",
     run:
-        write_batch("draft", wildcards, output[0], log[0])
+        with logged(log[0]) as say:
+            index, marker = int(wildcards.index), Path(output[0])
+            runs.buy_slice(
+                run_of, caller, wildcards.cohort, "draft", index, marker, say
+            )
 
 
 rule draft_parsed:
@@ -51,11 +53,11 @@ rule draft_parsed:
         raw=raw_to_parse("draft"),
     output:
         parsed=update(f"{GENS}/draft/{{gen_id}}/parsed.txt"),
-        parsed_metadata=update(f"{GENS}/draft/{{gen_id}}/parsed_metadata.json"),
     log:
         "logs/draft_parsed/{gen_id}.log",
     run:
-        write_parsed("draft", wildcards, log[0])
+        with logged(log[0]):
+            generations.parse(settings, entry_of("draft", wildcards))
 
 
 rule drafts:

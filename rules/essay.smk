@@ -17,18 +17,17 @@ rule essay_raw:
         parent=parent_of("essay"),
         batch=batch_of("essay"),
     output:
-        # update(): an answer is never deleted because a job failed or was killed
-        prompt=update(f"{GENS}/essay/{{gen_id}}/prompt.txt"),
+        # update(): an answer is never deleted because a job failed or was killed. The library writes
+        # prompt.txt and the metadata beside it: every declared output costs time in every job
         raw=update(f"{GENS}/essay/{{gen_id}}/raw.txt"),
-        metadata=update(f"{GENS}/essay/{{gen_id}}/metadata.json"),
-        raw_metadata=update(f"{GENS}/essay/{{gen_id}}/raw_metadata.json"),
     log:
         "logs/essay_raw/{gen_id}.log",
     threads: threads_of("essay")
     resources:
         **pool_slots("essay"),
     run:
-        write_raw("essay", wildcards, log[0])
+        with logged(log[0]) as say:
+            runs.buy(run_of, caller, entry_of("essay", wildcards), say)
 
 
 rule essay_batch:
@@ -41,7 +40,11 @@ rule essay_batch:
     log:
         "logs/essay_batch/{cohort}-{index}-{digest}.log",
     run:
-        write_batch("essay", wildcards, output[0], log[0])
+        with logged(log[0]) as say:
+            index, marker = int(wildcards.index), Path(output[0])
+            runs.buy_slice(
+                run_of, caller, wildcards.cohort, "essay", index, marker, say
+            )
 
 
 rule essay_parsed:
@@ -50,11 +53,11 @@ rule essay_parsed:
         raw=raw_to_parse("essay"),
     output:
         parsed=update(f"{GENS}/essay/{{gen_id}}/parsed.txt"),
-        parsed_metadata=update(f"{GENS}/essay/{{gen_id}}/parsed_metadata.json"),
     log:
         "logs/essay_parsed/{gen_id}.log",
     run:
-        write_parsed("essay", wildcards, log[0])
+        with logged(log[0]):
+            generations.parse(settings, entry_of("essay", wildcards))
 
 
 rule essays:

@@ -17,18 +17,17 @@ rule evaluation_raw:
         parent=parent_of("evaluation"),
         batch=batch_of("evaluation"),
     output:
-        # update(): an answer is never deleted because a job failed or was killed
-        prompt=update(f"{GENS}/evaluation/{{gen_id}}/prompt.txt"),
+        # update(): an answer is never deleted because a job failed or was killed. The library writes
+        # prompt.txt and the metadata beside it: every declared output costs time in every job
         raw=update(f"{GENS}/evaluation/{{gen_id}}/raw.txt"),
-        metadata=update(f"{GENS}/evaluation/{{gen_id}}/metadata.json"),
-        raw_metadata=update(f"{GENS}/evaluation/{{gen_id}}/raw_metadata.json"),
     log:
         "logs/evaluation_raw/{gen_id}.log",
     threads: threads_of("evaluation")
     resources:
         **pool_slots("evaluation"),
     run:
-        write_raw("evaluation", wildcards, log[0])
+        with logged(log[0]) as say:
+            runs.buy(run_of, caller, entry_of("evaluation", wildcards), say)
 
 
 rule evaluation_batch:
@@ -41,7 +40,11 @@ rule evaluation_batch:
     log:
         "logs/evaluation_batch/{cohort}-{index}-{digest}.log",
     run:
-        write_batch("evaluation", wildcards, output[0], log[0])
+        with logged(log[0]) as say:
+            index, marker = int(wildcards.index), Path(output[0])
+            runs.buy_slice(
+                run_of, caller, wildcards.cohort, "evaluation", index, marker, say
+            )
 
 
 rule evaluation_parsed:
@@ -50,11 +53,11 @@ rule evaluation_parsed:
         raw=raw_to_parse("evaluation"),
     output:
         parsed=update(f"{GENS}/evaluation/{{gen_id}}/parsed.txt"),
-        parsed_metadata=update(f"{GENS}/evaluation/{{gen_id}}/parsed_metadata.json"),
     log:
         "logs/evaluation_parsed/{gen_id}.log",
     run:
-        write_parsed("evaluation", wildcards, log[0])
+        with logged(log[0]):
+            generations.parse(settings, entry_of("evaluation", wildcards))
 
 
 rule evaluations:

@@ -2,12 +2,18 @@
 What a run says: a user's mistake is one message without a traceback, and no line lists thousands of files. No rules.
 """
 
+import contextlib
 import logging
+import sys
 import textwrap
+from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 from snakemake_interface_logger_plugins.common import LogEvent
+
+from workflow_lib.errors import DayDreamError
+from workflow_lib.generations import failures
 
 # an invisible sign around a message that is complete in itself; what Snakemake adds around it is left out
 SIGN = "\N{INVISIBLE SEPARATOR}"
@@ -51,3 +57,40 @@ class Concise(logging.Filter):
 
 if not any(type(known).__name__ == "Concise" for known in logger.filters):
     logger.addFilter(Concise())
+
+
+@contextlib.contextmanager
+def one_message():
+    """Turn an error that the user can act upon into its message, without a traceback."""
+    try:
+        yield
+    except DayDreamError as error:
+        raise UserError(error) from None
+
+
+@contextlib.contextmanager
+def logged(path):
+    """Give a function that notes a line in a job's log; an error is noted there, too, and ends the job."""
+
+    def say(line):
+        # a full disk is reported on the screen
+        with contextlib.suppress(OSError), open(path, "a", encoding="utf-8") as log:
+            print(line, file=log)
+
+    try:
+        yield say
+    except (DayDreamError, OSError) as problem:
+        error = (
+            failures.disk_error(problem, DATA.root)
+            if isinstance(problem, OSError)
+            else problem
+        )
+        say(str(error))
+        raise UserError(
+            error, about=f"{Path(path).parent.name} {Path(path).stem}: "
+        ) from None
+
+
+def to_screen(text):
+    """Print what a run has to say at its end."""
+    print(f"\n{text}", file=sys.stderr)

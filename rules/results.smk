@@ -23,7 +23,8 @@ rule cohort_results:
     log:
         "logs/cohort_results/{cohort}.log",
     run:
-        write_tables(wildcards.cohort, log[0])
+        with logged(log[0]):
+            runs.write_tables(run_of, wildcards.cohort)
 
 
 rule cohort_page:
@@ -36,7 +37,8 @@ rule cohort_page:
     log:
         "logs/cohort_page/{cohort}.log",
     run:
-        write_page(wildcards.cohort, log[0])
+        with logged(log[0]):
+            runs.write_page(run_of, wildcards.cohort)
 
 
 rule results:
@@ -60,7 +62,7 @@ rule report:
 rule cross_experiment:
     """Tables and a page over every evaluation of the store, whichever cohort it was bought for."""
     input:
-        lambda wildcards: runs.cross_news(run_of),
+        news_since_cross,
     output:
         [update(path) for path in DATA.cross_tables],
         update(DATA.cross_page),
@@ -68,4 +70,5 @@ rule cross_experiment:
     log:
         "logs/cross_experiment.log",
     run:
-        write_cross(log[0])
+        with logged(log[0]):
+            runs.write_cross(run_of)

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import tempfile
+import time
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +16,8 @@ from typing import Any
 from .errors import DayDreamError
 
 TEMPORARY = ".tmp-"
+# network file systems remember for up to a minute that a name did not exist
+LATENCY_SECONDS = 60.0
 
 
 def sha256_text(text: str) -> str:
@@ -73,6 +76,21 @@ def read_recorded(path: Path) -> Mapping[str, Any]:
     except (OSError, DayDreamError):
         return {}
     return content if isinstance(content, dict) else {}
+
+
+def await_listed(path: Path, seconds: float = LATENCY_SECONDS) -> None:
+    """Wait for a file that its folder lists and that cannot be opened yet, as network file systems have it for a while.
+
+    A file that the folder does not list is not waited for: it is not there.
+    """
+    end = time.monotonic() + seconds
+    while not path.exists() and time.monotonic() < end:
+        try:
+            if path.name not in os.listdir(path.parent):
+                return
+        except OSError:
+            return
+        time.sleep(0.1)
 
 
 def dump_json(content: Any) -> str:

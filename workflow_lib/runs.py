@@ -1,8 +1,11 @@
 """What the rules ask of the library: which files a job reads, which work is open [SPEC 6]."""
 
+import atexit
 import contextlib
 import itertools
 import json
+import os
+import sys
 import tempfile
 import time
 import uuid
@@ -16,6 +19,7 @@ from . import catalogs as catalogs_module
 from . import cohorts, generations
 from .calls import Caller, Log
 from .calls.committed import sum_of
+from .calls.endpoints import OFFLINE
 from .calls.journal import Journal
 from .catalogs import combos
 from .cohorts import Source
@@ -34,9 +38,13 @@ from .tables import read_rows
 class Run:
     """One run of the workflow: its settings and cohorts, and what is known of them by now."""
 
-    def __init__(self, settings: Settings):
+    def __init__(self, settings: Settings, sources: dict[str, Source] | None = None):
         self.settings = settings
         self.data = settings.data
+        if sources is not None:
+            self.sources = sources
+        self._warned: set[str] = set()
+        self._with_key: set[str] = set()
         self._memberships: dict[str, tuple[int, Membership]] = {}
         self._chunks: dict[str, dict[str, batches.Chunk]] = {}
         self._findings: dict[str, list[preflight.Finding]] = {}
@@ -104,8 +112,25 @@ class Run:
         )
 
     def needs_parse(self, entry: Entry) -> bool:
-        """Tell whether parsed.txt has to be made (again)."""
-        return generations.needs_parse(self.settings, entry, parsing.baseline(self.data, entry))
+        """Return whether parsed.txt has to be made (again), or a file beside raw.txt is gone and comes back with it."""
+        then = parsing.baseline(self.data, entry)
+        return generations.needs_parse(self.settings, entry, then) or generations.lacks_files(self.settings, entry)
+
+    def newest_file(self, *, shared: bool) -> Path:
+        """Return a file that is newer than all outputs.
+
+        Args:
+            shared: it lies in the data root, where other hosts see it, until the process ends; else nothing is
+                written there (a dry run).
+        """
+        return _file_of_now(self.data.coordination if shared else None)
+
+    def label(self, cohort_id: str) -> str:
+        """Return what a report calls a cohort: results of offline models must not pass for real ones."""
+        models = catalogs_module.load(self.data).models
+        used = {entry.llm_model_id for entry in self.membership(cohort_id)}
+        offline = any(models[name].endpoint == OFFLINE for name in used if name in models)
+        return f"{cohort_id} (offline models)" if offline else cohort_id
 
     def template_file(self, entry: Entry) -> list[Path]:
         """Return the template that a generation's prompt is made with; none in copy mode or if it is gone."""
@@ -170,6 +195,25 @@ class Run:
             self._findings[cohort_id] = preflight.findings(self.settings, whole, known, wanted)
         return self._findings[cohort_id]
 
+    def warn(self, cohort_id: str) -> None:
+        """Show once what is wrong with what a cohort uses, or differs from what it keeps, and stops nothing."""
+        if cohort_id not in self._warned:
+            self._warned.add(cohort_id)
+            differing = cohorts.differing_counts(self.settings, self.sources[cohort_id])
+            for text in differing + preflight.warnings(self.findings(cohort_id)):
+                print(f"Warning: {text}", file=sys.stderr)
+
+    def refuse_mistakes(self) -> None:
+        """Raise PreflightError if something is wrong that stops this run before its first call."""
+        for cohort_id in self.sources:
+            preflight.refuse(self.findings(cohort_id))
+
+    def require_key(self, caller: Caller, entry: Entry) -> None:
+        """Raise ConfigError if the model of a generation has to be asked, and its key or endpoint is not there."""
+        if entry.llm_model_id not in self._with_key and not generations.is_copy(self.settings, entry):
+            caller.require_key(entry.llm_model_id)
+            self._with_key.add(entry.llm_model_id)
+
     def chunks(self, cohort_id: str) -> dict[str, batches.Chunk]:
         """Return gen_id -> the chunk that buys its answer in batch mode; decided once per process and cohort."""
         if cohort_id not in self._chunks:
@@ -205,20 +249,17 @@ class Run:
         texts += [path for entry in drafts for path in self.concept_files(entry)]
         return list(dict.fromkeys([*catalogs_module.files(self.data), *texts]))
 
-    def news(self, cohort_id: str) -> list[Path]:
-        """Return what came since the tables of a cohort were written: texts, failures, another setting."""
+    def has_news(self, cohort_id: str) -> bool:
+        """Return whether something came since a cohort's tables were written: a text, a failure, another setting."""
         cohort = self.data.cohort(cohort_id)
         try:
             written = cohort.aggregated_scores.stat().st_mtime_ns
         except FileNotFoundError:
-            return []
-        found = []
-        for entry in self.membership(cohort_id):
-            files = self.files(entry)
-            found += [path for path in (files.raw, files.parsed, files.failure) if _is_newer(path, written)]
+            return False
         if read_recorded(cohort.completeness).get("settings") != shown.of(self.settings):
-            found.append(newest_file())
-        return found
+            return True
+        each = (self.files(entry) for entry in self.membership(cohort_id))
+        return any(_is_newer(path, written) for one in each for path in (one.raw, one.parsed, one.failure))
 
     def is_accepted(self, states: States, within: Membership, entry: Entry) -> bool:
         """Tell whether a generation, or one that it is made from, ended in a parse failure that still stands."""
@@ -240,16 +281,32 @@ def _has_row(path: Path, stage: str, gen_id: str) -> bool:
 
 
 @cache
-def _file_of_now() -> tempfile._TemporaryFileWrapper:
-    return tempfile.NamedTemporaryFile(prefix="daydream-now-")
+def _file_of_now(folder: Path | None) -> Path:
+    if folder:
+        folder.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix="now-", dir=folder)
+    os.close(handle)
+    # relative if the data root is: Snakemake takes braces in a path for wildcards
+    path = folder / Path(name).name if folder else Path(name)
+    atexit.register(path.unlink, missing_ok=True)
+    return path
 
 
-def newest_file() -> Path:
-    """Return a file that is newer than all outputs, for jobs that are due for a reason no file shows.
-
-    It lies outside the data root and goes with the process.
-    """
-    return Path(_file_of_now().name)
+def notes(run: Run, snakemake_folder: Path) -> list[str]:
+    """Return what the user should know before anything is done, one line each."""
+    found = []
+    specs = [name for name, source in run.sources.items() if source.mode == "spec"]
+    if run.settings.selection and specs:
+        found.append(
+            f"{', '.join(specs)} is declared by its spec; the selection is not used. Give the curated cohort a name "
+            "of its own with --config cohort=NAME."
+        )
+    if any(snakemake_folder.glob("locks/*")):
+        found.append(
+            "another snakemake is at work in this folder, or one was killed. If Snakemake finds the folder locked and "
+            "none is running, `snakemake --unlock` frees it; every answer that arrived is kept."
+        )
+    return found
 
 
 def ahead_of_the_clock(run: Run) -> list[Path]:
@@ -261,12 +318,14 @@ def ahead_of_the_clock(run: Run) -> list[Path]:
     return sorted(path for path in found if _is_newer(path, limit))
 
 
-def expand(run: Run, cohort_id: str) -> tuple[str, ...]:
-    """Expand a cohort and write it down; returns what the user should be warned of."""
+def expand(run: Run, cohort_id: str, say: Log) -> None:
+    """Expand a cohort and write it down; warnings go to its log and to the screen."""
     expansion = cohorts.expand_source(run.settings, run.sources[cohort_id])
     told = changes(run.settings, expansion)
     cohorts.write(run.settings, expansion)
-    return (*expansion.warnings, *told)
+    for warning in (*expansion.warnings, *told):
+        say(f"Warning: {warning}")
+        print(f"Warning: {cohort_id}: {warning}", file=sys.stderr)
 
 
 def changes(settings: Settings, expansion: cohorts.Expansion) -> list[str]:
@@ -348,36 +407,50 @@ def cross_selection(run: Run) -> dict[str, Any]:
     }
 
 
-def cross_news(run: Run) -> list[Path]:
-    """Return what came since the tables over the whole store were written."""
+def has_cross_news(run: Run) -> bool:
+    """Return whether something came since the tables over the whole store were written."""
     if read_recorded(run.data.cross_selection) != cross_selection(run):
-        return [newest_file()]
+        return True
     written = run.data.cross_tables[0].stat().st_mtime_ns if run.data.cross_tables[0].exists() else 0
     texts = catalogs_module.texts(run.data)
     stored = (folder / name for folder in run.data.gens.glob("*/*") for name in (RAW, PARSED))
-    return [path for path in itertools.chain(texts, stored) if _is_newer(path, written)]
+    return any(_is_newer(path, written) for path in itertools.chain(texts, stored))
 
 
-def after_failure(run: Run, tell: Callable[[str], None]) -> bool:
-    """Write what there is of every cohort after a run with failed jobs, and tell what failed.
+def after_success(run: Run) -> None:
+    """End a run whose jobs all succeeded: a fresh run's order id is forgotten, the next one orders anew."""
+    _order_file(run).unlink(missing_ok=True)
 
-    Returns:
-        Whether all that is open ended in failures that the run accepts.
+
+def after_failure(run: Run, show: Callable[[str], None]) -> None:
+    """Write tables and page of what there is after a run with failed jobs, and show what failed.
+
+    Raises:
+        SystemExit: with 0, where all that is open ended in failures that the run accepts.
     """
-    accepted = bool(run.settings.accept_failures)
-    for cohort_id, source in run.sources.items():
-        if not run.data.cohort(cohort_id).membership.exists() or _is_outdated(run, source):
-            # the expansion failed: what was written before stays as it is
-            accepted = False
-            continue
-        # a slice leaves the reports to a run over all of the cohort
-        if not run.settings.shard:
-            write_tables(run, cohort_id)
-        tell(failures.table(States(run.settings).failures(run.wanted(cohort_id))))
-        if not run.settings.shard:
-            write_page(run, cohort_id)
-        accepted = accepted and not run.open_work(cohort_id)
-    return accepted
+    try:
+        accepted = bool(run.settings.accept_failures)
+        for cohort_id in run.sources:
+            accepted = _report_failures(run, cohort_id, show) and accepted
+    except (DayDreamError, OSError) as error:
+        show(f"The tables could not be written: {error}")
+        return
+    if accepted:
+        raise SystemExit(0)
+
+
+def _report_failures(run: Run, cohort_id: str, show: Callable[[str], None]) -> bool:
+    """Return whether nothing of a cohort is open any more."""
+    if not run.data.cohort(cohort_id).membership.exists() or _is_outdated(run, run.sources[cohort_id]):
+        # the expansion failed: what was written before stays as it is
+        return False
+    # a slice leaves the reports to a run over all of the cohort
+    if not run.settings.shard:
+        write_tables(run, cohort_id)
+    show(failures.table(States(run.settings).failures(run.wanted(cohort_id))))
+    if not run.settings.shard:
+        write_page(run, cohort_id)
+    return not run.open_work(cohort_id)
 
 
 def _is_outdated(run: Run, source: Source) -> bool:
@@ -394,11 +467,6 @@ def order_id(run: Run, stage: str) -> str | None:
     path = _order_file(run)
     create_exclusively(path, dump_json({"order_id": uuid.uuid4().hex}))
     return read_json(path)["order_id"]
-
-
-def close_orders(run: Run) -> None:
-    """Forget the order id of a fresh run that succeeded; the next one orders anew."""
-    _order_file(run).unlink(missing_ok=True)
 
 
 def _order_file(run: Run) -> Path:

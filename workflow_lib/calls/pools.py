@@ -223,3 +223,18 @@ class Pools:
                 limits = self._limits.get(name, PoolSettings())
                 self._pools[name] = Pool(self._folder / name, limits.max_concurrent, limits.calls_per_minute)
             return self._pools[name]
+
+
+def small_pools(limits: Mapping[str, int], spare_workers: int) -> set[str]:
+    """Return the pools whose calls all fit into some spare worker threads, the smallest first.
+
+    Args:
+        limits: pool -> calls in flight at most.
+        spare_workers: how many threads there are.
+    """
+    found = set()
+    for pool, limit in sorted(limits.items(), key=lambda item: item[1]):
+        if limit <= spare_workers:
+            spare_workers -= limit
+            found.add(pool)
+    return found

@@ -5,15 +5,16 @@ Goes out: the files of gens/<stage>/<gen_id>/, and what they say.
 Never: sends a request by itself, or aggregates over generations.
 """
 
-from .make import adopt, buy, metadata_of, normalised, restore
+from .make import adopt, buy, lacks_files, metadata_of, normalised, parse, restore
 from .mode import is_copy, pool_of
-from .parsing import needs_parse, parse
+from .parsing import needs_parse
 from .prompts import render, request_for, seed_of
 
 __all__ = [
     "adopt",
     "buy",
     "is_copy",
+    "lacks_files",
     "metadata_of",
     "needs_parse",
     "normalised",

@@ -1,20 +1,24 @@
 """From an answer to its files: bought or restored, adopted or copied, raw.txt with what goes with it."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ..calls import Caller, Log
-from ..calls.journal import Journal
+from ..calls.endpoints import OFFLINE
+from ..calls.journal import Journal, UnreadableAnswer
 from ..cohorts.membership import Entry, Membership
 from ..errors import StoreError
-from ..files import encode, read_recorded, read_text, sha256_text, write_json, write_text
-from ..paths import Generation
+from ..files import dump_json, encode, read_recorded, read_text, sha256_text, write_bytes, write_json, write_text
+from ..paths import ATTEMPTS, METADATA, PARSED, PARSED_METADATA, PROMPT, RAW, RAW_METADATA, Generation
 from ..settings import Settings
 from ..stages import PARENT_STAGE, STAGE
 from . import failures, parsing
 from .mode import input_mode, is_copy, template_of
 from .prompts import Parent, parent_of_file, render, request_for
+
+_BESIDE_RAW = {PROMPT, METADATA, RAW_METADATA}
 
 
 def buy(caller: Caller, entry: Entry, log: Log, order_id: str | None = None) -> None:
@@ -155,25 +159,73 @@ def _restore_newest(settings: Settings, generation: Generation, entry: Entry, at
         attempt = own.answer(newest)
 
 
+def parse(settings: Settings, entry: Entry) -> None:
+    """Make parsed.txt of raw.txt, and what is gone beside them; see `parsing.parse`."""
+    if lacks_files(settings, entry):
+        _restore_missing(settings, settings.data.generation(entry.stage, entry.gen_id), entry)
+    parsing.parse(settings, entry)
+
+
+def lacks_files(settings: Settings, entry: Entry) -> bool:
+    """Return whether a file beside raw.txt or parsed.txt is gone that can be written again: prompt or metadata.
+
+    What another tool wrote lacks nothing: it has no attempts, and its copies have no prompt.
+    """
+    generation = settings.data.generation(entry.stage, entry.gen_id)
+    try:
+        names = set(os.listdir(generation.folder))
+    except OSError:
+        return False
+    wanted = _BESIDE_RAW | {PARSED_METADATA} if PARSED in names else _BESIDE_RAW
+    if RAW not in names or names >= wanted:
+        return False
+    if ATTEMPTS not in names:
+        return PROMPT in names and is_copy(settings, entry)
+    try:
+        attempt = Journal(generation).newest_answer()
+    except UnreadableAnswer:
+        # nothing can be written from it; `daydream check` names it
+        return False
+    return attempt is not None and not (attempt.get("adopted") and METADATA in names)
+
+
+def _restore_missing(settings: Settings, generation: Generation, entry: Entry) -> None:
+    """Write the files beside raw.txt that are gone; raw.txt itself stays as it is."""
+    attempt = Journal(generation).newest_answer()
+    if attempt is None:
+        _copy(settings, generation, entry, fresh=False)
+    else:
+        _write_beside(settings, generation, entry, attempt, only_missing=True)
+
+
 def _restore(settings: Settings, generation: Generation, entry: Entry, attempt: Mapping[str, Any]) -> None:
     """Write the files of a generation from an attempt; raw.txt last, for it says that all is there."""
-    if not generation.metadata.exists():
-        write_json(generation.metadata, metadata_of(settings, entry, "llm", attempt.get("cohort_id")))
-    request = attempt.get("request")
-    raw = raw_of(attempt)
-    if request is None:
-        # adopted: what was sent is not known, and what the older tool wrote stays as it is
-        for path in (generation.prompt, generation.raw_metadata):
-            if not path.exists():
-                write_text(path, "" if path == generation.prompt else "{}\n")
-    else:
-        prompt = request["messages"][0]["content"]
-        _write_if_changed(generation.prompt, encode(prompt))
-        recorded = _raw_metadata(entry, attempt, raw, prompt)
-        if read_recorded(generation.raw_metadata) != recorded:
-            write_json(generation.raw_metadata, recorded)
+    _write_beside(settings, generation, entry, attempt, only_missing=False)
     if not _stays(generation, attempt):
-        _write_if_changed(generation.raw, encode(raw))
+        _write_if_changed(generation.raw, encode(raw_of(attempt)), durable=_is_durable(attempt))
+
+
+def _write_beside(
+    settings: Settings, generation: Generation, entry: Entry, attempt: Mapping[str, Any], *, only_missing: bool
+) -> None:
+    """Write prompt.txt and the metadata of an answer; of one that another tool bought only metadata.json."""
+    durable = _is_durable(attempt)
+    if not generation.metadata.exists():
+        write_json(generation.metadata, metadata_of(settings, entry, "llm", attempt.get("cohort_id")), durable=durable)
+    request = attempt.get("request")
+    if request is None:
+        return
+    prompt = request["messages"][0]["content"]
+    if not (only_missing and generation.prompt.exists()):
+        _write_if_changed(generation.prompt, encode(prompt), durable=durable)
+    if not (only_missing and generation.raw_metadata.exists()):
+        recorded = _raw_metadata(entry, attempt, raw_of(attempt), prompt)
+        _write_if_changed(generation.raw_metadata, encode(dump_json(recorded)), durable=durable)
+
+
+def _is_durable(attempt: Mapping[str, Any]) -> bool:
+    # what the offline models say costs nothing and can be had again
+    return attempt.get("endpoint") != OFFLINE
 
 
 def _copy(settings: Settings, generation: Generation, entry: Entry, *, fresh: bool) -> None:
@@ -288,10 +340,10 @@ def _measures(text: str) -> dict[str, int]:
     return {"raw_length": len(text), "raw_lines": len(text.splitlines())}
 
 
-def _write_if_changed(path: Path, content: bytes) -> None:
+def _write_if_changed(path: Path, content: bytes, *, durable: bool) -> None:
     try:
         if path.read_bytes() == content:
             return
     except FileNotFoundError:
         pass
-    write_text(path, content.decode("utf-8"))
+    write_bytes(path, content, durable=durable)

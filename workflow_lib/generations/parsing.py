@@ -11,7 +11,7 @@ from .. import parsers
 from ..calls.journal import Journal
 from ..catalogs import Template
 from ..cohorts.membership import Entry
-from ..files import read_recorded, read_text, sha256_file, write_json, write_text
+from ..files import await_listed, read_recorded, read_text, sha256_file, write_json, write_text
 from ..parsers import ParseFailure
 from ..paths import DataRoot, Generation
 from ..settings import Settings, StageSettings
@@ -31,6 +31,7 @@ def parse(settings: Settings, entry: Entry) -> None:
     generation = settings.data.generation(entry.stage, entry.gen_id)
     template = template_of(settings.data, entry)
     raw = read_text(generation.raw)
+    await_listed(generation.raw_metadata)
     recorded = read_recorded(generation.raw_metadata)
     try:
         parsed = text_of(settings, entry, template, raw, recorded)

@@ -9,7 +9,7 @@ from ..calls.endpoints import OFFLINE
 from ..catalogs import Model, combos, templates
 from ..cohorts.membership import Entry
 from ..errors import StoreError
-from ..files import read_recorded, read_text, sha256_text
+from ..files import await_listed, read_recorded, read_text, sha256_text
 from ..paths import DataRoot, Generation
 from ..settings import Settings
 from ..stages import PARENT_STAGE, STAGE
@@ -97,6 +97,8 @@ def parent_on_disk(data: DataRoot, entry: Entry) -> Parent:
         StoreError: it is not there yet.
     """
     files = data.generation(PARENT_STAGE[entry.stage], entry.parent_gen_id)
+    await_listed(files.parsed)
+    await_listed(files.raw_metadata)
     try:
         return parent_of_file(files)
     except FileNotFoundError:

@@ -1,0 +1,74 @@
+"""
+What a run begins with: its settings, its cohorts and the limits of its pools. No rules.
+
+Everything else is in workflow_lib/, which knows nothing of Snakemake.
+"""
+
+import sys
+from pathlib import Path
+
+# the library lies beside the rules, also where another workflow uses this one as a module
+sys.path.insert(0, str(Path(str(workflow.current_basedir)).parent))
+
+from workflow_lib import calls, catalogs, cohorts, generations, runs
+from workflow_lib import settings as settings_module
+from workflow_lib.calls.pools import small_pools
+from workflow_lib.errors import DayDreamError
+from workflow_lib.stages import FIRST
+
+
+def stop(error):
+    """End the run with a message; raised while the Snakefile is read, an error would show a traceback."""
+    print(f"\n{error}\n", file=sys.stderr)
+    raise SystemExit(1)
+
+
+def without_cohort(error):
+    """Return an input function that ends the run: its target needs a cohort, and there is none."""
+
+    def fail(wildcards):
+        raise UserError(error)
+
+    return fail
+
+
+try:
+    settings = settings_module.load(config)
+except DayDreamError as error:
+    stop(error)
+
+run_of = runs.Run(settings)
+caller = calls.Caller(settings)
+try:
+    COHORTS = list(run_of.sources)
+    MEMBERSHIPS = [f"{settings.data.cohort(name).membership}" for name in COHORTS]
+except DayDreamError as error:
+    if not settings.cross_cohort:
+        stop(error)
+    # cross_experiment works without a cohort; every other target stops
+    run_of = runs.Run(settings, sources={})
+    COHORTS = []
+    MEMBERSHIPS = [without_cohort(error)]
+
+if workflow.is_main_process:
+    for line in runs.notes(run_of, Path(".snakemake")):
+        print(f"Note: {line}", file=sys.stderr)
+
+DATA = settings.data
+GENS = f"{DATA.gens}"
+COHORT_DIRS = f"{DATA.cohorts}"
+BATCHES = f"{DATA.coordination / 'batches'}"
+
+# a limit that holds with or without a profile: Snakemake never starts more jobs of a pool than may call
+POOL_LIMITS = {
+    pool: limits.max_concurrent
+    for pool, limits in settings.pools.items()
+    if limits.max_concurrent
+}
+for pool, limit in POOL_LIMITS.items():
+    workflow.register_resource(f"pool_{pool}", limit)
+
+# jobs of small pools ride on the worker threads that Snakemake keeps beside --cores, so that
+# waiting for a slow pool holds no slot that other calls could use
+SPARE_WORKERS = 5
+SMALL_POOLS = small_pools(POOL_LIMITS, SPARE_WORKERS)
