@@ -14,6 +14,7 @@ from tests.scripted_server import ScriptedServer, completion
 from workflow_lib import redaction
 from workflow_lib.calls import endpoints
 from workflow_lib.calls.endpoints import CallError, Endpoint, Limits, send
+from workflow_lib.calls.retries import Again
 from workflow_lib.errors import ConfigError
 from workflow_lib.offline.server import STATUSES, OfflineServer
 
@@ -34,6 +35,10 @@ def _own_environment(monkeypatch, tmp_path):
 
 def endpoint(url: str, key: str | None = None, headers: tuple = (), key_env: str = "MY_KEY") -> Endpoint:
     return Endpoint("home", url, key, key_env, headers)
+
+
+def tried_again(error: CallError) -> bool:
+    return error.rule.again is not Again.NEVER
 
 
 def failure(url: str, read_s: float = 5, **others) -> CallError:
@@ -134,7 +139,7 @@ def test_a_status_is_retried_or_not_and_told_in_the_endpoints_words(status):
     with OfflineServer(faults=f"{status}:1") as server:
         error = failure(server.url)
     assert error.reason == (RETRIED | FINAL)[status]
-    assert error.retry is (status in RETRIED)
+    assert tried_again(error) is (status in RETRIED)
     assert not error.maybe_billed
     assert str(status) in error.message and STATUSES[status].split(",")[0] in error.message
 
@@ -145,7 +150,7 @@ def test_a_status_is_retried_or_not_and_told_in_the_endpoints_words(status):
 )
 def test_other_statuses(status, retried):
     error = failure_of((status, {}, b"" if status == 204 else b"words"))
-    assert error.retry is retried
+    assert tried_again(error) is retried
     assert error.reason == ("server_error" if retried else "unexpected_status")
 
 
@@ -197,7 +202,7 @@ def test_the_servers_own_retry_after_is_read():
 def test_a_200_that_is_no_answer_is_retried(fault, reason):
     with OfflineServer(faults=f"{fault}:1") as server:
         error = failure(server.url)
-    assert (error.reason, error.retry, error.maybe_billed) == (reason, True, True)
+    assert (error.reason, tried_again(error), error.maybe_billed) == (reason, True, True)
 
 
 @pytest.mark.parametrize(
@@ -221,7 +226,7 @@ def test_a_200_that_is_no_answer_is_retried(fault, reason):
 )
 def test_bodies_of_a_200_that_hold_no_answer(body, reason):
     error = failure_of((200, {}, body))
-    assert (error.reason, error.retry) == (reason, True)
+    assert (error.reason, tried_again(error)) == (reason, True)
 
 
 def test_words_of_an_endpoint_are_cut_and_cleaned():
@@ -237,7 +242,7 @@ def test_words_of_an_endpoint_are_cut_and_cleaned():
 def test_a_dropped_connection_may_have_been_billed(fault):
     with OfflineServer(faults=f"{fault}:1") as server:
         error = failure(server.url)
-    assert (error.reason, error.retry, error.maybe_billed) == ("connection_lost", True, True)
+    assert (error.reason, tried_again(error), error.maybe_billed) == ("connection_lost", True, True)
 
 
 def test_a_body_that_is_shorter_than_announced_is_no_answer():
@@ -251,7 +256,7 @@ def test_a_body_that_is_shorter_than_announced_is_no_answer():
 def test_no_answer_in_time_may_have_been_billed():
     with OfflineServer(faults="hang:1") as server:
         error = failure(server.url, read_s=0.3)
-    assert (error.reason, error.retry, error.maybe_billed) == ("timeout", True, True)
+    assert (error.reason, tried_again(error), error.maybe_billed) == ("timeout", True, True)
     assert "0.3 s" in error.message
 
 
@@ -259,7 +264,7 @@ def test_a_port_where_nobody_listens_was_not_billed():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         error = failure(f"http://127.0.0.1:{taken.getsockname()[1]}/v1")
-    assert (error.reason, error.retry, error.maybe_billed) == ("unreachable", True, False)
+    assert (error.reason, tried_again(error), error.maybe_billed) == ("unreachable", True, False)
 
 
 @pytest.mark.parametrize(
@@ -267,7 +272,7 @@ def test_a_port_where_nobody_listens_was_not_billed():
 )
 def test_a_url_that_is_none_is_told_and_not_tried_again(url):
     error = failure(url)
-    assert (error.reason, error.retry) == ("unreachable", False)
+    assert (error.reason, tried_again(error)) == ("unreachable", False)
 
 
 def test_a_name_that_does_not_exist_is_unreachable():
@@ -279,7 +284,7 @@ def test_a_name_that_does_not_exist_is_unreachable():
 def test_a_redirect_is_not_followed(status):
     with ScriptedServer(completion()) as target:
         error = failure_of((status, {"Location": target.url + "/chat/completions"}, b""), key="secret")
-    assert (error.reason, error.retry) == ("unexpected_status", False)
+    assert (error.reason, tried_again(error)) == ("unexpected_status", False)
     assert target.requests == []
 
 
@@ -324,7 +329,7 @@ def test_a_wrong_key_is_refused_and_the_variable_named():
     with OfflineServer(require_key="right") as server:
         error = failure(server.url, key="wrong-key-value")
         send(endpoint(server.url, "right"), REQUEST, LIMITS)
-    assert (error.reason, error.retry) == ("unauthorized", False)
+    assert (error.reason, tried_again(error)) == ("unauthorized", False)
     assert "MY_KEY" in error.remedy
     assert "wrong-key-value" not in str(error)
 

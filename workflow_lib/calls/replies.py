@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from ..errors import DayDreamError
-from .retries import Again, Rule
+from .retries import Rule
 
 
 @dataclass(frozen=True)
@@ -61,11 +61,6 @@ class CallError(DayDreamError):
         self.retry_after = retry_after
         self.cost_usd = cost_usd
         self.body = body
-
-    @property
-    def retry(self) -> bool:
-        """Whether another try may help."""
-        return self.rule.again is not Again.NEVER
 
     @property
     def maybe_billed(self) -> bool:
