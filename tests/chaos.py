@@ -315,7 +315,9 @@ def attack(folder: Path, name: str, seed: int, times: int = 2) -> Bill:
     with OfflineServer(latency=LATENCY_S, faults=FAULTS, retry_after=0, seed=seed) as server:
         ground = Ground(folder, server, seed, disk=name in ON_A_DISK)
         try:
-            for _ in range(times):
+            for number in range(times):
+                if number:
+                    ground.grow()
                 ATTACKS[name](ground)
             ground.finish()
             assert ground.litter() == []

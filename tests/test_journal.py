@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -142,6 +143,28 @@ def test_a_claim_of_another_host_expires_only_after_its_counter_stood_still(own)
     assert own.state(hasty).claimed == 1  # it beat
     assert own.state(hasty).claimed is None
     assert own.state(patient).claimed == 1
+
+
+def test_a_claim_of_another_host_that_was_taken_over_may_have_been_billed(own):
+    """Whoever looks for the first time has not seen the silence; that the next number was opened says it."""
+    elsewhere = {"host": "elsewhere", "pid": 1, "started": "1"}
+    content = {"holder": elsewhere, "heartbeat": "1", "llm_model_id": "mine"}
+    write_json(own.path(1, ".request"), {**content, "tries": [{"started_at": "1", "outcome": None}]})
+    assert list(own.maybe_billed(holders.Watch())) == []
+    own.claim(2, ABOUT, 1000).answer({"answer": "A"}, durable=True)
+    assert [one.attempt for one in own.maybe_billed(holders.Watch())] == [1]
+
+
+def test_a_claim_of_another_host_that_is_silent_for_long_may_have_been_billed(own):
+    """Also where no run has taken it over: `status` looks once."""
+    elsewhere = {"host": "elsewhere", "pid": 1, "started": "1"}
+    path = own.path(1, ".request")
+    write_json(path, {"holder": elsewhere, "heartbeat": "1", "tries": [{"started_at": "1", "outcome": None}]})
+    assert list(own.maybe_billed(holders.Watch())) == []
+    hour_ago = time.time() - 3600
+    os.utime(path, (hour_ago, hour_ago))
+    assert [one.attempt for one in own.maybe_billed(holders.Watch())] == [1]
+    assert own.state(holders.Watch()).claimed == 1
 
 
 @pytest.mark.parametrize(

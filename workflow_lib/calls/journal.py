@@ -7,6 +7,7 @@ that may have been billed, an open order. Only reading an answer raises an error
 
 import contextlib
 import json
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +19,8 @@ from ..paths import Generation
 from . import attempts, claims, holders
 from .attempts import ANSWER, FAILED, FRESH, REQUEST, Damage, UnreadableAnswer, now
 from .claims import Claim
+
+LONG_SILENCE_SECONDS = 600.0
 
 
 def request_sha256(request: Mapping[str, Any]) -> str:
@@ -223,7 +226,9 @@ class Journal:
 
         Tries still in flight are not among them.
         """
-        for number, kinds in sorted(self.numbers().items()):
+        numbers = self.numbers()
+        last = max((number for number, kinds in numbers.items() if REQUEST in kinds), default=0)
+        for number, kinds in sorted(numbers.items()):
             if REQUEST not in kinds:
                 continue
             path = self.path(number, REQUEST)
@@ -232,7 +237,10 @@ class Journal:
                 if ANSWER not in kinds:
                     yield self._lost(number, "", {"started_at": _written_at(path)}, 1)
                 continue
-            ended = bool(kinds & {ANSWER, FAILED}) or watch.expired(path, content)
+            # who opened a later one saw this holder expire; a new watch would have to wait to see it
+            ended = bool(kinds & {ANSWER, FAILED}) or number < last or watch.expired(path, content)
+            # of another host only a clock can say it at first sight: good enough for a list, not for a takeover
+            ended = ended or _silent_seconds(path) > LONG_SILENCE_SECONDS
             for try_number, one in enumerate(attempts.tries_of(content), 1):
                 lost = one.get("outcome") == "unanswered" or one.get("maybe_billed") is True
                 cut_off = one.get("outcome") is None and ANSWER not in kinds
@@ -268,3 +276,11 @@ def _written_at(path: Path) -> str:
         return datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat(timespec="milliseconds")
     except OSError:
         return ""
+
+
+def _silent_seconds(path: Path) -> float:
+    """Return how long ago a request's file was written, its heartbeat included."""
+    try:
+        return time.time() - path.stat().st_mtime
+    except OSError:
+        return 0.0
