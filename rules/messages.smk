@@ -18,6 +18,9 @@ from workflow_lib.generations import failures
 # an invisible sign around a message that is complete in itself; what Snakemake adds around it is left out
 SIGN = "\N{INVISIBLE SEPARATOR}"
 MAX_FILES = 6
+# logs of the failed jobs whose message this process has shown: Snakemake's own report of them is its echo. A job in a
+# process of its own, on a cluster for example, is not among them.
+SHOWN = set()
 
 
 class UserError(WorkflowError):
@@ -32,10 +35,10 @@ class Concise(logging.Filter):
 
     def filter(self, record):
         event = getattr(record, "event", None)
-        if event == LogEvent.JOB_ERROR or str(record.msg).startswith(
-            ("Cannot restore", "Restored previous version")
-        ):
-            # the error itself was logged just before; that the outputs are as they were goes without saying
+        if event == LogEvent.JOB_ERROR and not SHOWN.isdisjoint(record.log):
+            return False
+        if str(record.msg).startswith(("Cannot restore", "Restored previous version")):
+            # that the outputs are as they were goes without saying
             return False
         if event == LogEvent.JOB_INFO:
             for name in ("input", "output"):
@@ -86,6 +89,7 @@ def logged(path):
             else problem
         )
         say(str(error))
+        SHOWN.add(path)
         raise UserError(
             error, about=f"{Path(path).parent.name} {Path(path).stem}: "
         ) from None
