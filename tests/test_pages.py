@@ -10,7 +10,9 @@ import pytest
 from tests.page_data import HOSTILE, MARK, changed, hostile, many, ordinary, write_cross, write_pages
 from tests.stores import COHORT, Store
 from workflow_lib import pages
+from workflow_lib.cohorts.membership import Entry
 from workflow_lib.pages import charts, numbers, search, texts
+from workflow_lib.pages.documents import Document, Score
 from workflow_lib.results import reports
 
 ALLOWED = {"a", "p", "h1", "h2", "h3", "h4", "h5", "h6", "em", "strong", "s", "code", "pre", "ul", "ol", "li"} | {
@@ -216,7 +218,7 @@ def test_essay_page_shows_mean_lineage_and_each_answer(ordinary_store):
     best = json.loads(Page(html_folder(ordinary_store) / "index.html").data["data"])["documents"]["gen_id"][0]
     page = Page(html_folder(ordinary_store) / "essays" / f"{best}.html")
     assert "6.75" in page.text
-    assert "± 0.50" in page.text
+    assert "adjusted 6." in page.text and "±" not in page.text
     assert "1 of 4" in page.text
     assert page.text.count("SCORE: ") == 8
     assert "seahorses" in page.text and "What c1 is." in page.text
@@ -359,13 +361,124 @@ def test_search_index_decodes_to_the_documents_of_each_word():
         assert (set(range(len(documents))) - found if negated else found) == expected
 
 
-def test_interval_is_the_t_interval():
-    # scipy.stats.t.ppf(0.975, 3) = 3.182446; s = 1.290994, n = 4
-    mean = numbers.mean_of([1, 2, 3, 4])
-    assert (mean.n, mean.mean) == (4, 2.5)
-    assert mean.half_width == pytest.approx(3.182446 * 1.290994 / 2, rel=1e-5)
-    assert numbers.mean_of([3]) == (1, 3, None)
-    assert numbers.mean_of([]) == (0, None, None)
+def judged(points, top=9.0):
+    """One essay by one judge with these points, as charts take it."""
+    entry = Entry("essay", "e1", COHORT, "d1", "k1", "e-plain", "w1", 1)
+    scores = [
+        Score(f"v{n}", "j1", "novelty", n + 1, value, value, "", "false", "false", None)
+        for n, value in enumerate(points)
+    ]
+    return charts.distributions([Document(entry, entry, "", True, scores, None)], top)
+
+
+def bars(drawing):
+    """(width, height, what it says) of each bar."""
+    found = re.findall(
+        r'<rect[^>]*width="([^"]*)" height="([^"]*)"[^>]*><title>([^<]*)</title>', str(drawing.__html__())
+    )
+    return [(float(width), float(height), told) for width, height, told in found]
+
+
+def test_bars_of_whole_scores_stand_for_one_score_each():
+    found = [told for _, height, told in bars(judged([0, 7, 7, 9])) if height]
+    assert found == [
+        "j1: 1 of 4 scores (25%) are 0",
+        "j1: 2 of 4 scores (50%) are 7",
+        "j1: 1 of 4 scores (25%) are 9",
+    ]
+
+
+def test_half_points_are_not_rounded_up():
+    found = [told for _, height, told in bars(judged([6.5, 6.0, 8.89, 9.0])) if height]
+    assert found == [
+        "j1: 1 of 4 scores (25%) are from 6 to below 6.5",
+        "j1: 1 of 4 scores (25%) are from 6.5 to below 7",
+        "j1: 2 of 4 scores (50%) are from 8.5 to 9",
+    ]
+
+
+def test_bars_of_a_long_scale_have_a_width():
+    found = bars(judged([0, 55, 100, 95.5], top=100.0))
+    assert len(found) == 10 and all(width > 1 for width, _, _ in found)
+    assert [told for _, height, told in found if height] == [
+        "j1: 1 of 4 scores (25%) are from 0 to below 10",
+        "j1: 1 of 4 scores (25%) are from 50 to below 60",
+        "j1: 2 of 4 scores (50%) are from 90 to 100",
+    ]
+
+
+def row_of(**others):
+    usual = {"factor": "draft_template", "level_a": "a", "level_b": "b", "difference": "1.000", "ci_low": "0.500"}
+    return usual | {"ci_high": "1.500", "n_combos": "5", "n_cells": "5", "pairing": "crossed", "clear": "true"} | others
+
+
+@pytest.mark.parametrize(
+    ("others", "shown", "absent"),
+    [
+        ({}, ("c-dot", "[+0.50, +1.50]"), ("c-hollow",)),
+        ({"clear": "false"}, ("c-hollow", "[+0.50, +1.50]"), ("c-dot",)),
+        ({"clear": ""}, ("c-hollow",), ("c-dot",)),
+        ({"n_combos": "2"}, ("c-hollow", "no interval"), ("c-dot", "0.50")),
+        ({"pairing": "pipeline", "factor": "generation_model"}, ("drafts, too",), ()),
+    ],
+)
+def test_difference_is_clear_only_where_the_table_says_so(others, shown, absent):
+    drawn = str(charts.forest([row_of(**others)]).__html__())
+    assert all(part in drawn for part in shown) and not any(part in drawn for part in absent)
+
+
+def test_judges_and_rubrics_are_no_differences_of_the_page():
+    assert charts.forest([row_of(factor="evaluation_llm_model", clear="")]) is None
+
+
+def test_score_that_does_not_count_is_shown_and_in_no_mean(tmp_path):
+    store = Store(tmp_path)
+    essay = store.essay(store.draft())
+    store.evaluation(essay, score=8)
+    store.evaluation(essay, judge="j2", score=2, recorded={"served_model": "org/another"})
+    write_pages(store)
+    page = Page(html_folder(store) / "essays" / f"{essay.gen_id}.html")
+    assert "8.00" in page.text and "5.00" not in page.text
+    assert page.text.count("does not count") == 1
+    data = json.loads(Page(html_folder(store) / "index.html").data["data"])
+    assert sorted(data["scores"][0]) == [-1, 0, 1, 8]
+
+
+def test_page_says_when_essays_were_judged_by_others(tmp_path):
+    store = Store(tmp_path)
+    for combo in range(3):
+        essay = store.essay(store.draft(combo=combo))
+        for judge in ("j1", "j2")[: 2 if combo else 1]:
+            store.evaluation(essay, judge=judge, score=5 + combo)
+    write_pages(store)
+    text = Page(html_folder(store) / "index.html").text
+    assert "Not all essays had the same judges" in text
+    assert "j1 j2 by novelty: 2; j1 by novelty: 1." in text
+
+
+def test_essays_are_ranked_by_adjusted_scores(tmp_path):
+    store = Store(tmp_path)
+    # j2 is strict and did not see the essay of the first combo
+    for combo, scores in enumerate(
+        (
+            (6,),
+            (7, 3),
+            (8, 4),
+        )
+    ):
+        essay = store.essay(store.draft(combo=combo))
+        for judge, score in zip(("j1", "j2"), scores, strict=False):
+            store.evaluation(essay, judge=judge, score=score)
+    write_pages(store)
+    data = json.loads(Page(html_folder(store) / "index.html").data["data"])["documents"]
+    order = [store.membership.by_id[gen_id].combo_id for gen_id in data["gen_id"]]
+    assert order == [store.combos[2], store.combos[1], store.combos[0]]
+    assert [found[3] for found in data["adjusted"]] == [1, 2, 3]
+
+
+def test_mean_is_none_without_values():
+    assert numbers.mean_of([1, 2, 3, 4]) == (4, 2.5)
+    assert numbers.mean_of([]) == (0, None)
 
 
 @pytest.mark.parametrize(

@@ -126,8 +126,8 @@ def test_cells_have_interval_over_their_essays(browser, page):
     assert rows(browser) == ["d-other", "d-plain"]
     cells = [cell.text for cell in css(browser, "#board tbody tr:first-child td")]
     assert cells[2] == "6.25"
-    # two essays with means 5.75 and 6.75: t(1) = 12.7062, s / sqrt(2) = 0.5
-    assert "± 6.35" in cells[3]
+    # all of one combo: nothing is known of others
+    assert "no interval" in cells[3]
 
 
 def test_search_finds_words_by_their_beginning(browser, page):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from markupsafe import Markup, escape
 
-from .documents import Document
+from .documents import MIN_UNITS, POINTS, Document
 from .numbers import usd
 from .reports import Reports, Rows
 
@@ -184,8 +184,6 @@ FACTOR_NAMES = {
     "draft_model": "Draft models",
     "generation_model": "Essay models",
 }
-MIN_UNITS = 3
-"""Combos from which on the page shows an interval."""
 MOST_BARS = 20
 """Longest scale that has a bar per point."""
 
@@ -256,7 +254,7 @@ def replicate_spread(documents: Iterable[Document], top: float) -> Svg | None:
         groups: dict[tuple[str, str], list[float]] = defaultdict(list)
         for score in document.scores:
             if score.points is not None:
-                groups[score.judge, score.template].append(score.points * 9 / top)
+                groups[score.judge, score.template].append(score.points * POINTS / top)
         for (judge, _), values in groups.items():
             if len(values) > 1:
                 spreads[judge].append(max(values) - min(values))

@@ -1,5 +1,6 @@
 """All pages of a cohort [SPEC 9.4]."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from ..files import read_recorded, write_text
 from ..settings import Settings
 from ..stages import JUDGED, STAGES
 from . import charts, html, overview, reports, search, texts
-from .documents import FOLDERS, Document, Store, collect, is_mixed, scales_of
+from .documents import FOLDERS, Document, Store, collect, is_mixed, scales_of, top_of
 from .essay import EssayPages
 from .numbers import t_quantile
 from .overview import distinct
@@ -29,11 +30,11 @@ def write(settings: Settings, cohort_id: str, membership: Membership) -> Path:
     catalogs = catalogs_module.load(settings.data)
     store = Store(settings.data, catalogs)
     scales = scales_of(catalogs, tables.scores)
-    documents = collect(store, membership, tables.scores, scales)
+    documents = collect(store, membership, tables, scales)
     state = overview.state_of(settings, membership, catalogs)
     concepts = concept_names(settings, catalogs, {document.entry.combo_id for document in documents})
     unit = " %" if is_mixed(scales) else ""
-    plots = charts.of(tables, documents, 100.0 if unit else max(scales.values(), default=9.0))
+    plots = charts.of(tables, documents, top_of(scales))
 
     written = set(EssayPages(settings, cohort_id, store, documents, concepts, state.offline_models, unit).write(folder))
     drawn = {f"{name}.svg": charts.standalone(plot) for name, plot in plots.items() if plot is not None}
@@ -60,6 +61,8 @@ def write(settings: Settings, cohort_id: str, membership: Membership) -> Path:
         documents=documents,
         essays=sum(document.entry.stage == JUDGED for document in documents),
         has_scores=any(document.mean.n for document in documents),
+        judged_by=_judged_by(documents),
+        components=len({document.adjusted.component for document in documents if document.adjusted}),
         concepts=concepts,
         ingredients=_ingredients(membership, catalogs),
         plots=plots,
@@ -130,6 +133,7 @@ def page_data(
             "replicate": [document.entry.replicate for document in documents],
             "draft_replicate": [document.draft.replicate for document in documents],
             "cost": [document.cost_usd for document in documents],
+            "adjusted": [_adjusted(document) for document in documents],
             "stale": [int(document.stale_lineage == "true") for document in documents],
             **{factor: [place[factor].get(name, -1) for name in found] for factor, found in values.items()},
         },
@@ -139,12 +143,21 @@ def page_data(
                 for score in document.scores
                 for number in (
                     column[place["judge"][score.judge], place["evaluation_template"][score.template]],
-                    -1 if score.score is None else _plain(score.score),
+                    -1 if score.score is None or score.points is None else _plain(score.score),
                 )
             ]
             for document in documents
         ],
     }
+
+
+def _adjusted(document: Document) -> list[float | int | None] | None:
+    """Return estimate, ends of its interval, rank, ends of its interval, and component."""
+    found = document.adjusted
+    if found is None:
+        return None
+    scores = [_rounded(value, 3) for value in (found.estimate, found.low, found.high)]
+    return [*scores, found.rank, found.rank_low, found.rank_high, found.component]
 
 
 def _essay_value(document: Document, value: str) -> str:
@@ -173,6 +186,12 @@ def _ingredients(membership: Membership, catalogs: Catalogs) -> list[tuple[str, 
     return found
 
 
+def _judged_by(documents: Sequence[Document]) -> list[tuple[str, int]]:
+    """Return (judges and templates, how many essays) where not all essays had the same, else []."""
+    counts = Counter(document.adjusted.who for document in documents if document.adjusted)
+    return sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])) if len(counts) > 1 else []
+
+
 def _compare(documents: Sequence[Document], common: Mapping[str, Any]) -> str:
     listed = [
         [document.gen_id, FOLDERS[document.entry.stage], document.title, _rounded(document.mean.mean)]
@@ -181,8 +200,8 @@ def _compare(documents: Sequence[Document], common: Mapping[str, Any]) -> str:
     return html.render("compare.html.j2", scripts=("compare.js",), frames=True, **common, data=html.json_data(listed))
 
 
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 2)
+def _rounded(value: float | None, decimals: int = 2) -> float | None:
+    return None if value is None else round(value, decimals)
 
 
 def _remove_others(folder: Path, written: set[Path]) -> None:

@@ -13,6 +13,7 @@ from ..settings import Settings, split_names
 from ..stages import JUDGING
 from . import html, reports
 from .charts import Svg
+from .documents import is_mixed, scales_of
 from .numbers import Mean, mean_of
 from .overview import distinct, is_offline
 from .reports import Rows
@@ -68,8 +69,11 @@ def write(settings: Settings) -> Path:
     data = settings.data
     page = data.cross_page
     aggregated = data.cross_tables[0]
-    scores = reports.rows(aggregated)
     catalogs = catalogs_module.load(data)
+    scores = reports.rows(aggregated)
+    scales = scales_of(catalogs, scores)
+    if is_mixed(scales):
+        scores = [_as_percent(row, scales[row["evaluation_template"]]) for row in scores]
     by_id = {row["gen_id"]: row for row in scores}
     cohorts: list[CohortLine] = []
     members: list[Rows] = []
@@ -105,6 +109,7 @@ def write(settings: Settings) -> Path:
             "cross.html.j2",
             scripts=(),
             cohorts=cohorts,
+            unit="percent of each template's scale" if is_mixed(scales) else "",
             unreadable=unreadable,
             only=settings.cross_cohort or "",
             trends={heading: found for heading, found in trends.items() if found},
@@ -175,6 +180,10 @@ def _course(level: str, means: Sequence[Mean], low: float, high: float) -> Svg |
     drawing.add("polyline", points=" ".join(f"{x:.1f},{y:.1f}" for x, y in places), class_="c-course")
     drawing.add("circle", cx=places[-1][0], cy=places[-1][1], r=3.0, class_="c-dot")
     return drawing
+
+
+def _as_percent(row: dict[str, str], scale: float) -> dict[str, str]:
+    return row | {"score": repr(100 * float(row["score"]) / scale)} if row["score"] else row
 
 
 def _values(rows: Rows) -> list[float]:

@@ -1,6 +1,6 @@
 """What a page shows of a cohort: its essays, and drafts that no essay was made of, with their scores."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,9 +17,14 @@ from ..paths import DataRoot
 from ..stages import FIRST, JUDGED, JUDGING, STAGE
 from . import texts
 from .numbers import Mean, mean_of
+from .reports import Reports
 
 FOLDERS = {stage: STAGE[stage].folder for stage in (JUDGED, FIRST)}
 DEFAULT_SCALE = 9.0
+POINTS = 9.0
+"""Scale of the tables of claims."""
+MIN_UNITS = 3
+"""Independent units from which on a page shows an interval."""
 
 
 class Score(NamedTuple):
@@ -27,7 +32,7 @@ class Score(NamedTuple):
 
     Attributes:
         score: None where the judge's answer gave none.
-        points: the score as it counts in means, see `collect`.
+        points: the score as it counts in means, see `collect`; None if it does not count.
         error: why there is none.
         stale, stale_lineage: ``true``, ``false`` or ``unknown``, of the judgement itself and of its lineage.
         cost_usd: of the answer; None where unknown.
@@ -43,6 +48,27 @@ class Score(NamedTuple):
     stale: str
     stale_lineage: str
     cost_usd: float | None
+
+
+class Adjusted(NamedTuple):
+    """An essay's row of adjusted_scores.csv, on the scale of the page.
+
+    Attributes:
+        estimate: adjusted for its judges, and drawn towards the mean of all.
+        low, high: its 95 % interval; None where the table has none, or where it rests on two essays only.
+        rank, rank_low, rank_high: its place among comparable essays; None as for the interval.
+        component: essays of different ones cannot be compared.
+        who: judges and templates that it was judged by.
+    """
+
+    estimate: float
+    low: float | None
+    high: float | None
+    rank: int
+    rank_low: int | None
+    rank_high: int | None
+    component: int
+    who: str
 
 
 class Used(NamedTuple):
@@ -68,6 +94,7 @@ class Document:
         is_present: whether `text` is the present content of parsed.txt.
         scores: of all evaluations of the cohort on it, by template, judge and replicate.
         cost_usd: of the answers that made it, draft and essay; None where one is unknown.
+        adjusted: what it is ranked by; None without a score that counts.
     """
 
     entry: Entry
@@ -76,6 +103,7 @@ class Document:
     is_present: bool
     scores: list[Score]
     cost_usd: float | None
+    adjusted: Adjusted | None = None
 
     @property
     def gen_id(self) -> str:
@@ -159,26 +187,38 @@ def is_mixed(scales: Mapping[str, float]) -> bool:
     return len(set(scales.values())) > 1
 
 
-def collect(
-    store: Store, membership: Membership, rows: Iterable[Mapping[str, str]], scales: Mapping[str, float]
-) -> list[Document]:
+def top_of(scales: Mapping[str, float]) -> float:
+    """Return the end of the page's scale: that of the templates, or 100 (percent) where they differ."""
+    return 100.0 if is_mixed(scales) else max(scales.values(), default=DEFAULT_SCALE)
+
+
+def collect(store: Store, membership: Membership, tables: Reports, scales: Mapping[str, float]) -> list[Document]:
     """Return a cohort's documents, the best first.
 
     Args:
         store: where the texts are.
         membership: all of the cohort.
-        rows: aggregated_scores.csv.
+        tables: of the cohort.
         scales: see `scales_of`. Where they differ, points are percent of the scale, else scores.
 
     Returns:
-        By mean score, then number of scores, both falling, then gen_id; those without a score last.
+        By adjusted score, falling, then gen_id; those without a score last.
     """
     scores: dict[str, list[Score]] = defaultdict(list)
     mixed = is_mixed(scales)
-    for row in rows:
-        scores[row["parent_gen_id"]].append(_score(row, 100 / scales[row["evaluation_template"]] if mixed else 1))
+    for row in tables.scores:
+        factor = 100 / scales[row["evaluation_template"]] if mixed else 1
+        scores[row["parent_gen_id"]].append(_score(row, factor if row["gen_id"] in tables.counted else None))
+    sizes = Counter(row["component"] for row in tables.adjusted)
+    adjusted = {
+        row["parent_gen_id"]: _adjusted(row, top_of(scales) / POINTS, sizes[row["component"]] >= MIN_UNITS)
+        for row in tables.adjusted
+    }
     drafts_used = {entry.parent_gen_id for entry in membership.stage(JUDGED)}
-    found = [_essay(store, membership, entry, scores[entry.gen_id]) for entry in membership.stage(JUDGED)]
+    found = [
+        _essay(store, membership, entry, scores[entry.gen_id], adjusted.get(entry.gen_id))
+        for entry in membership.stage(JUDGED)
+    ]
     for entry in membership.stage(FIRST):
         if entry.gen_id not in drafts_used:
             cost = _cost(store, [entry])
@@ -186,13 +226,33 @@ def collect(
     return sorted(found, key=rank)
 
 
-def rank(document: Document) -> tuple[float, int, str]:
+def rank(document: Document) -> tuple[float, str]:
     """Return the sort key of `collect`."""
-    mean = document.mean
-    return (float("inf") if mean.mean is None else -mean.mean, -mean.n, document.gen_id)
+    return (float("inf") if document.adjusted is None else -document.adjusted.estimate, document.gen_id)
 
 
-def _essay(store: Store, membership: Membership, entry: Entry, scores: list[Score]) -> Document:
+def _adjusted(row: Mapping[str, str], factor: float, with_intervals: bool) -> Adjusted:
+    def number(name: str) -> float | None:
+        return float(row[name]) * factor if with_intervals and row[name] else None
+
+    def place(name: str) -> int | None:
+        return int(row[name]) if with_intervals and row[name] else None
+
+    return Adjusted(
+        float(row["estimate"]) * factor,
+        number("ci_low"),
+        number("ci_high"),
+        int(row["rank"]),
+        place("rank_low"),
+        place("rank_high"),
+        int(row["component"]),
+        f"{row['judges']} by {row['rubrics']}",
+    )
+
+
+def _essay(
+    store: Store, membership: Membership, entry: Entry, scores: list[Score], adjusted: Adjusted | None
+) -> Document:
     scores = sorted(scores, key=lambda score: (score.template, score.judge, score.replicate, score.gen_id))
     draft = membership.by_id[entry.parent_gen_id]
     used = Used(store.parsed(entry), True)
@@ -202,7 +262,7 @@ def _essay(store: Store, membership: Membership, entry: Entry, scores: list[Scor
         found = store.used(entry, read_recorded(store.data.generation(JUDGING, judged.gen_id).raw_metadata))
         if found.text is not None:
             used = found
-    return Document(entry, draft, used.text, used.is_present, scores, _cost(store, [draft, entry]))
+    return Document(entry, draft, used.text, used.is_present, scores, _cost(store, [draft, entry]), adjusted)
 
 
 def _cost(store: Store, entries: Sequence[Entry]) -> float | None:
@@ -218,7 +278,7 @@ def _cost(store: Store, entries: Sequence[Entry]) -> float | None:
     return total
 
 
-def _score(row: Mapping[str, str], factor: float) -> Score:
+def _score(row: Mapping[str, str], factor: float | None) -> Score:
     score = float(row["score"]) if row["score"] else None
     return Score(
         row["gen_id"],
@@ -226,7 +286,7 @@ def _score(row: Mapping[str, str], factor: float) -> Score:
         row["evaluation_template"],
         int(row["evaluation_replicate"] or 1),
         score,
-        None if score is None else score * factor,
+        None if score is None or factor is None else score * factor,
         row["error"],
         row["stale"],
         row["stale_lineage"],

@@ -123,6 +123,7 @@ class EssayPages:
             prompts=list(self._prompts(document, judgements, page)),
             files=self._links(files, page),
             draft_files=self._links(self._draft_files(document), page) if is_essay else [],
+            adjusted_link=html.link(self._cohort.analysis("adjusted_scores"), page),
             scores_link=html.link(self._cohort.aggregated_scores, page),
             costs_link=html.link(self._cohort.summary("costs"), page),
         )
@@ -226,7 +227,7 @@ def _matrix(scores: Sequence[Score]) -> tuple[list[str], list[tuple[str, list[Me
     judges = sorted({score.judge for score in scores})
     values: dict[tuple[str, str], list[float]] = defaultdict(list)
     for score in scores:
-        if score.score is not None:
+        if score.score is not None and score.points is not None:
             values[score.template, score.judge].append(score.score)
     templates = sorted({score.template for score in scores})
     return judges, [(name, [mean_of(values[name, judge]) for judge in judges]) for name in templates]

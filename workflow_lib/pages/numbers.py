@@ -11,28 +11,15 @@ UNKNOWN = "unknown"
 
 
 class Mean(NamedTuple):
-    """A mean with its 95 % interval.
-
-    Attributes:
-        n: how many values.
-        mean: None without values.
-        half_width: half of the t interval (mean ± t * s / sqrt(n), n - 1 degrees of freedom); None below
-            two values.
-    """
+    """A mean and how many values it is of; None without values."""
 
     n: int
     mean: float | None
-    half_width: float | None
 
 
 def mean_of(values: Sequence[float]) -> Mean:
-    """Return mean and t interval of values that are taken as independent."""
-    if not values:
-        return Mean(0, None, None)
-    mean = statistics.fmean(values)
-    if len(values) < 2:
-        return Mean(1, mean, None)
-    return Mean(len(values), mean, t_quantile(len(values) - 1) * statistics.stdev(values, mean) / len(values) ** 0.5)
+    """Return the mean of values."""
+    return Mean(len(values), statistics.fmean(values) if values else None)
 
 
 @cache

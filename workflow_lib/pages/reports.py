@@ -15,7 +15,7 @@ Rows = list[dict[str, str]]
 
 @dataclass(frozen=True)
 class Reports:
-    """Tables of a cohort as rows of text, columns as in SPEC 9.1 and 9.2."""
+    """Tables of a cohort as rows of text; `counted` has the evaluations whose scores count in means."""
 
     cohort: Cohort
     scores: Rows
@@ -23,6 +23,8 @@ class Reports:
     costs: Rows
     comparisons: Rows
     agreement: Rows
+    adjusted: Rows
+    counted: frozenset[str]
     completeness: Mapping[str, Any]
 
     @property
@@ -44,6 +46,8 @@ def read(cohort: Cohort) -> Reports:
         rows(cohort.summary("costs")),
         rows(cohort.analysis("comparisons")),
         rows(cohort.analysis("judge_agreement")),
+        rows(cohort.analysis("adjusted_scores")),
+        frozenset(row["gen_id"] for row in rows(cohort.summary("evaluation_scores"))),
         read_json(cohort.completeness),
     )
 

@@ -116,16 +116,26 @@
   // a column of zeros, as offline models cost, tells nothing
   const costly = docs.cost.some((cost) => cost !== 0);
 
-  const interval = (stats, essay) => {
+  // low and high are null where there is no interval
+  const whisker = (value, low, high, told, title) => {
     const width = 112, at = (value) => 4 + (Math.max(0, Math.min(top, value)) / top) * (width - 8);
     const svg = drawn("svg", { viewBox: `0 0 ${width} 18`, width, height: 18, class: "whisker", "aria-hidden": "true" });
     svg.append(drawn("line", { x1: 4, x2: width - 4, y1: 9, y2: 9, class: "c-grid" }));
-    if (stats.half !== null) {
-      svg.append(drawn("line", { x1: at(stats.mean - stats.half), x2: at(stats.mean + stats.half), y1: 9, y2: 9, class: "c-line" }));
-    }
-    if (stats.mean !== null) svg.append(drawn("circle", { cx: at(stats.mean), cy: 9, r: 4, class: "c-dot" }));
-    const half = stats.half === null ? "no interval" : `± ${show(stats.half)}`;
-    return element("span", { class: "interval", title: halfTitle(essay) }, svg, element("small", {}, half));
+    if (low !== null) svg.append(drawn("line", { x1: at(low), x2: at(high), y1: 9, y2: 9, class: "c-line" }));
+    if (value !== null) svg.append(drawn("circle", { cx: at(value), cy: 9, r: 4, class: "c-dot" }));
+    return element("span", { class: "interval", title }, svg, element("small", {}, told));
+  };
+  const interval = (stats) =>
+    stats.half === null
+      ? whisker(stats.mean, null, null, "no interval", OVER_COMBOS)
+      : whisker(stats.mean, stats.mean - stats.half, stats.mean + stats.half, `± ${show(stats.half)}`, OVER_COMBOS);
+  const adjusted = (number) => {
+    const found = docs.adjusted[number];
+    if (!found) return "–";
+    const [estimate, low, high, rank, rankLow, rankHigh] = found;
+    const told = `${show(estimate)}${low === null ? "" : ` (${show(low)} to ${show(high)})`}`;
+    const ranks = `rank ${rank}${rankLow === null ? "" : ` (${rankLow}–${rankHigh})`}`;
+    return whisker(estimate, low, high, `${told}, ${ranks}`, ADJUSTED);
   };
   const strip = (perColumn, allowed) => {
     const cells = element("span", { class: "strip" });
@@ -144,10 +154,8 @@
     n < expected
       ? element("span", { title: `${expected - n} of ${expected} evaluations have no score` }, String(n), element("small", { class: "warn" }, ` of ${expected}`))
       : String(n);
-  const halfTitle = (essay) =>
-    essay
-      ? "95 % t interval over the scores, taken as independent; judges of one essay are not quite, so read it as a lower bound"
-      : "95 % t interval over essays (cluster-robust: the scores of one essay hang together)";
+  const OVER_COMBOS = "95 % t interval over combos (cluster-robust: all scores of one combo hang together); none below 3 combos";
+  const ADJUSTED = "Over all judges and templates, without their severity, drawn towards the mean; 95 % intervals of score and rank";
 
   const essayRow = (item, place, allowed) => {
     const { number, stats } = item;
@@ -177,7 +185,7 @@
     if (scored) {
       row.push(
         element("td", { class: "num mean" }, show(stats.mean)),
-        element("td", { class: "wide" }, interval(stats, true)),
+        element("td", { class: "wide" }, adjusted(number)),
         element("td", { class: "num" }, coverage(stats.n, item.expected)),
         element("td", { class: "wide" }, strip(item.perColumn, allowed)),
       );
@@ -206,12 +214,21 @@
     });
     row.push(
       element("td", { class: "num mean" }, show(item.stats.mean)),
-      element("td", { class: "wide" }, interval(item.stats, false)),
+      element("td", { class: "wide" }, interval(item.stats)),
       element("td", { class: "num" }, coverage(item.stats.n, item.expected)),
       element("td", { class: "wide" }, strip(item.perColumn, allowed)),
       element("td", { class: "num" }, String(item.items.length)),
     );
     return element("tr", {}, ...row);
+  };
+  // essays of one combo are no independent units
+  const overCombos = (items, scoresOf) => {
+    const combos = new Map();
+    for (const item of items) {
+      const combo = docs.combo[item.number];
+      combos.set(combo, (combos.get(combo) ?? []).concat(scoresOf(item)));
+    }
+    return meanOfClusters([...combos.values()]);
   };
   const grouped = (found, keys) => {
     const groups = new Map();
@@ -224,7 +241,7 @@
       group.expected += item.expected;
       for (const [column, values] of item.perColumn) group.perColumn.set(column, (group.perColumn.get(column) ?? []).concat(values));
     }
-    for (const group of groups.values()) group.stats = meanOfClusters(group.items.map((item) => item.scores));
+    for (const group of groups.values()) group.stats = overCombos(group.items, (item) => item.scores);
     return [...groups.values()];
   };
 
@@ -234,7 +251,7 @@
     ["title", "Essay", (item) => docs.title[item.number].toLowerCase(), "title"],
     ...(scored ? [
       ["mean", mixed ? "Mean, % of scale" : "Mean", (item) => item.stats.mean, "num", true],
-      ["half", `95 % interval, 0 – ${top}`, (item) => item.stats.half, "wide", false, halfTitle(true)],
+      ["adjusted", `Adjusted, 0 – ${top}`, (item) => docs.adjusted[item.number]?.[0] ?? null, "wide", true, ADJUSTED],
       ["n", "n", (item) => item.stats.n, "num", true],
       ["", "By judge", null, "wide", false, "A square per judge and evaluation template; the darker, the higher"],
     ] : []),
@@ -247,7 +264,7 @@
     ["", "#", null, "num rank"],
     ...keys.map((key, at) => [key, FACTORS[key], (item) => item.levels[at], "title"]),
     ["mean", mixed ? "Mean, % of scale" : "Mean", (item) => item.stats.mean, "num", true],
-    ["half", `95 % interval, 0 – ${top}`, (item) => item.stats.half, "wide", false, halfTitle(false)],
+    ["half", `95 % interval, 0 – ${top}`, (item) => item.stats.half, "wide", false, OVER_COMBOS],
     ["n", "n", (item) => item.stats.n, "num", true],
     ["", "By judge", null, "wide"],
     ["essays", "Essays", (item) => item.items.length, "num", true],
@@ -258,14 +275,15 @@
     else Object.assign(state, { sort: key, up: falls ? "" : "1" });
     update();
   };
+  const usual = () => (GROUPS[state.group].keys ? "mean" : "adjusted");
   const heading = ([key, name, value, classes, falls, title]) => {
-    const sorted = (state.sort || "mean") === key && key;
+    const sorted = (state.sort || usual()) === key && key;
     const direction = sorted ? (state.up ? "ascending" : "descending") : null;
     const label = value ? element("button", { type: "button", onclick: () => sortBy(key, Boolean(falls)) }, name) : name;
     return element("th", { scope: "col", class: classes, title, "aria-sort": direction }, label);
   };
   const sorted = (items, tableColumns) => {
-    const column = tableColumns.find(([key]) => key && key === (state.sort || "mean"));
+    const column = tableColumns.find(([key]) => key && key === (state.sort || usual()));
     if (!column) return items;
     const value = column[2], sign = state.up ? 1 : -1;
     const order = (a, b) => {
@@ -318,7 +336,7 @@
       return 0;
     });
     const used = columns.map((_, column) => column).filter((column) => allowed[column]);
-    const cells = groups.map((group) => used.map((column) => meanOfClusters(group.items.map((item) => item.perColumn.get(column) ?? []))));
+    const cells = groups.map((group) => used.map((column) => overCombos(group.items, (item) => item.perColumn.get(column) ?? [])));
     const means = cells.flat().map((stats) => stats.mean).filter((mean) => mean !== null);
     const lowest = state.full || !means.length ? 0 : Math.floor(Math.min(...means) * 2) / 2;
     const highest = state.full || !means.length ? top : Math.max(Math.ceil(Math.max(...means) * 2) / 2, lowest + 0.5);
@@ -355,7 +373,7 @@
         const value = (stats.mean - lowest) / (highest - lowest);
         const [judge, template] = columns[column];
         const told = `${levels.judge[judge]}, ${levels.evaluation_template[template]}: mean ${show(stats.mean)}` +
-          (stats.half === null ? "" : ` ± ${show(stats.half)}`) + `, n ${stats.n} from ${stats.essays} essays`;
+          (stats.half === null ? "" : ` ± ${show(stats.half)}`) + `, n ${stats.n} from ${stats.clusters} combos`;
         const choose = () => {
           keys.forEach((key, i) => { state[key] = levels[key][group.levels[i]] ?? ""; });
           Object.assign(state, { judge: levels.judge[judge], evaluation_template: levels.evaluation_template[template], group: "essay" });
