@@ -296,7 +296,7 @@ def test_an_unknown_cohort_lists_those_there_are(project: Project):
         ("ids={scpe: cohort}", "unknown setting 'ids.scpe'"),
         ("shard=4/3", "there is no slice 4 of 3"),
         ("fresh=essays", "fresh: unknown stage 'essays'"),
-        ("budget_usd=much", "budget_usd: 'much' is not of type 'number'"),
+        ("budget_usd=much", "budget_usd: 'much' should be a valid number"),
     ],
 )
 def test_a_setting_that_cannot_be_used_is_told(project: Project, argument, words):
@@ -315,7 +315,7 @@ def test_a_numeric_name_works_as_the_message_says(project: Project, arguments, e
 
 def test_a_config_that_cannot_be_read_is_told(project: Project):
     (project.folder / "config" / "config.yaml").write_text("cohort: [open\n")
-    assert "config/config.yaml: not valid YAML" in complaint(project)
+    assert "config/config.yaml: line 1: not valid YAML" in complaint(project)
 
 
 def test_an_explosion_of_the_active_catalog_is_refused_with_its_counts(project: Project):
