@@ -25,7 +25,11 @@ BILLED = (
 )
 
 
-@pytest.mark.parametrize("name", ATTACKS)
+# one burns a core until the deadline
+MARKS = {"flood of 100 Continue": pytest.mark.full}
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=MARKS.get(name, ())) for name in ATTACKS])
 def test_what_was_billed_is_kept_or_listed_and_other_generations_are_made(tmp_path, name):
     attack = ATTACKS[name]
     seen = trial.alone(tmp_path, name)

@@ -40,7 +40,7 @@ combos: {{concepts: [moat, loop], k: 2}}
 output: {{field_order: [combo_id, draft_template, draft_llm]}}
 """
 # short enough for a test, long enough for a busy machine to send a good answer
-LLM = {"max_tries": 3, "backoff_s": 0, "read_timeout_s": 20, "answer_timeout_s": 0.7, "max_answer_mb": 1}
+LLM = {"max_tries": 3, "backoff_s": 0, "read_timeout_s": 20, "answer_timeout_s": 2, "max_answer_mb": 1}
 PATIENT = {**LLM, "answer_timeout_s": 30}
 DRIPS = ("body drip", "header drip", "endless 100 Continue", "flood of 100 Continue")
 
