@@ -216,3 +216,15 @@ def test_alpha_without_a_judge_shows_whom_to_drop():
         *scores(j1=true + rng.normal(0, 0.3, 40), j2=true + rng.normal(0, 0.3, 40), j3=rng.normal(5, 1.5, 40))
     ).xs("novelty", level=1)
     assert table["alpha_without"].idxmax() == "j3" and table.loc["j3", "alpha_without"] > 0.9 > table.loc["j3", "alpha"]
+
+
+def test_interval_of_a_rank_correlation_is_the_same_in_steps_and_in_full(monkeypatch):
+    rng = np.random.default_rng(2)
+    values = rng.multivariate_normal([0, 0], [[1, 0.8], [0.8, 1]], size=150)
+    given = ratings.Ratings(values, np.arange(150), 150, ["a", "b"])
+    in_steps = ratings.spearman(given, 0, 1)
+    monkeypatch.setattr(ratings, "RANK_STEPS", 1000)
+    in_full = ratings.spearman(given, 0, 1)
+    assert in_steps.value == in_full.value == pytest.approx(stats.spearmanr(*values.T).statistic)
+    assert in_steps.low == pytest.approx(in_full.low, abs=0.005)
+    assert in_steps.high == pytest.approx(in_full.high, abs=0.005)

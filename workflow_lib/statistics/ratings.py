@@ -15,6 +15,7 @@ from .intervals import Statistic, resampled
 
 POOLED = "all"
 MIN_FOR_RANKS = 3
+RANK_STEPS = 30
 
 
 @dataclass(frozen=True)
@@ -164,18 +165,47 @@ def reliability(ratings: Ratings) -> tuple[Measured, Measured]:
 def spearman(ratings: Ratings, first: int, second: int) -> Measured:
     """Return the rank correlation of two raters over their common units; from 3 units on.
 
-    Mean ranks for ties; undefined (NaN) where a rater gives all the same. The interval resamples essays.
+    Mean ranks for ties; undefined (NaN) where a rater gives all the same. The interval resamples essays; for it,
+    a rater's values are joined to `RANK_STEPS` steps of rank where there are more of them, and it is moved by what
+    that changes in the coefficient (below 0.003): so time does not grow with the number of different values.
     """
     shared = ratings.of((first, second)).with_all()
-    if len(shared.values) < MIN_FOR_RANKS:
-        return Measured(len(shared.values), np.nan)
+    n = len(shared.values)
+    if n < MIN_FOR_RANKS:
+        return Measured(n, np.nan)
     # rounded: equal scores are ties whatever their last bits are
-    (x, xs), (y, ys) = (dense(np.round(column / NOTHING)) for column in shared.values.T)
+    x, y = (dense(np.round(column / NOTHING))[0] for column in shared.values.T)
+    in_steps = _rank_correlation(_in_steps(x), _in_steps(y), shared.essay)
+    once = np.ones((1, shared.essays))
+    value = float(_rank_correlation(x, y, shared.essay)(once)[0, 0])
+    if np.isnan(value):
+        return Measured(n, value)
+    moved = value - in_steps(once)[0, 0]
+    low, high = (bound + moved for bound in resampled(shared.essays, in_steps))
+    return Measured(n, value, float(low[0]), float(high[0]))
+
+
+def _in_steps(places: np.ndarray) -> np.ndarray:
+    """Return places joined to steps that hold about as many units each."""
+    if places.max() < RANK_STEPS:
+        return places
+    before = np.cumsum(np.bincount(places)) - 1
+    return dense(before[places] * RANK_STEPS // len(places))[0]
+
+
+def _rank_correlation(x: np.ndarray, y: np.ndarray, essay: np.ndarray) -> Statistic:
+    """Return Spearman's coefficient as a function of how often each essay counts.
+
+    Args:
+        x, y: place of each unit among the different values of either rater, from 0 without gaps.
+        essay: of each unit.
+    """
+    xs, ys = int(x.max()) + 1, int(y.max()) + 1
     joint, joints = dense(x * ys + y)
     x_of, y_of = np.zeros(joints, dtype="int64"), np.zeros(joints, dtype="int64")
     x_of[joint], y_of[joint] = x, y
     order = np.argsort(joint, kind="stable")
-    starts, essay = np.searchsorted(joint[order], np.arange(joints)), shared.essay[order]
+    starts, essay = np.searchsorted(joint[order], np.arange(joints)), essay[order]
     by_x = np.argsort(x_of, kind="stable")
     by_y = np.argsort(y_of, kind="stable")
     x_starts, y_starts = np.searchsorted(x_of[by_x], np.arange(xs)), np.searchsorted(y_of[by_y], np.arange(ys))
@@ -193,7 +223,7 @@ def spearman(ratings: Ratings, first: int, second: int) -> Measured:
             squares = (found * a**2).sum(axis=1) * (found * b**2).sum(axis=1)
             return np.where(squares > 0, (found * a * b).sum(axis=1) / np.sqrt(squares), np.nan)[:, None]
 
-    return _measured(shared, statistic)
+    return statistic
 
 
 def bias(ratings: Ratings, first: int, second: int) -> Measured:
