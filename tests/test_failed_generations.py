@@ -6,6 +6,7 @@ import pytest
 
 from tests.project import Project, read_csv
 from workflow_lib.offline.server import OfflineServer
+from workflow_lib.results.coverage import OUTCOMES
 
 pytestmark = pytest.mark.slow
 
@@ -28,8 +29,7 @@ def completeness(project: Project) -> dict:
 
 def coverage(project: Project) -> dict[str, int]:
     rows = read_csv(project.cohort_folder / "reports" / "summary" / "coverage.csv")
-    reasons = ("expected", "scored", "truncated", "empty", "unparsable", "failed_call", "other_model", "not_run")
-    return {reason: sum(int(row[reason]) for row in rows) for reason in reasons}
+    return {reason: sum(int(row[reason]) for row in rows) for reason in ("expected", *OUTCOMES)}
 
 
 def test_unparsable_draft_keeps_its_answer_and_a_corrected_parser_needs_no_call(tmp_path):
@@ -75,10 +75,12 @@ def test_refused_answer_is_in_tables_and_page_and_can_be_accepted(project: Proje
         "expected": 8,
         "scored": 7,
         "truncated": 0,
+        "refused": 0,
         "empty": 0,
         "unparsable": 1,
         "failed_call": 0,
         "other_model": 0,
+        "edited": 0,
         "not_run": 0,
     }
     assert completeness(project)["partial"] is True

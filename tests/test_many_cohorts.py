@@ -16,8 +16,8 @@ pytestmark = pytest.mark.slow
 # one draft template in common, one of its own each
 FIRST = TWO_BY_TWO
 SECOND = TWO_BY_TWO.replace("analytical-memo-v2", "socratic-dialogue-v1")
-# what says for whom and how fast something was bought
-OF_THE_RUN = {"costs.csv": ("seconds",), "aggregated_scores.csv": ("origin_cohort_id",)}
+# what says for whom something was bought
+OF_THE_RUN = {"aggregated_scores.csv": ("origin_cohort_id",)}
 
 
 def two_cohorts(folder: Path) -> Project:
@@ -27,16 +27,20 @@ def two_cohorts(folder: Path) -> Project:
 
 
 def comparable(project: Project, cohort: str) -> dict[str, str]:
-    """Return the bytes of every table of a cohort, without the columns that only tell of the run."""
+    """Return the bytes of every table of a cohort but costs.csv, without the columns that say for whom it was made."""
     folder = project.data / "cohorts" / cohort / "reports"
     found = {}
-    for path in sorted(folder.rglob("*.csv")) + [folder / "completeness.json"]:
+    for path in sorted(set(folder.rglob("*.csv")) - {costs_of(project, cohort)}) + [folder / "completeness.json"]:
         found[path.name] = path.read_text(encoding="utf-8")
         if path.name in OF_THE_RUN:
             rows = tables.read_rows(path, ())
             columns = [name for name in rows[0].cells if name not in OF_THE_RUN[path.name]]
             found[path.name] = tables.render(columns, (row.cells for row in rows))
     return found
+
+
+def costs_of(project: Project, cohort: str) -> Path:
+    return project.data / "cohorts" / cohort / "reports" / "summary" / "costs.csv"
 
 
 def test_what_two_cohorts_share_is_made_once_and_each_has_the_tables_it_has_alone(tmp_path):
@@ -52,6 +56,11 @@ def test_what_two_cohorts_share_is_made_once_and_each_has_the_tables_it_has_alon
     for gen_id in shared:
         (path,) = together.data.glob(f"gens/*/{gen_id}/metadata.json")
         assert json.loads(path.read_text())["origin_cohort_id"] == "first"
+    # each cohort has on its bill what was bought in its name
+    bought = {
+        name: sum(int(row["calls"]) for row in read_csv(costs_of(together, name))) for name in ("first", "second")
+    }
+    assert bought == {"first": 12, "second": 6}
     for name in ("first", "second"):
         alone = two_cohorts(tmp_path / name)
         alone.snakemake("--config", f"cohort={name}")
