@@ -4,13 +4,14 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from tests.project import SOURCE
-from workflow_lib.calls import holders
+from workflow_lib.calls import attempts, holders
 from workflow_lib.calls.journal import Journal, State, UnreadableAnswer, request_sha256
 from workflow_lib.files import sha256_text, write_json
 from workflow_lib.paths import Generation
@@ -268,6 +269,18 @@ def test_a_request_that_cannot_be_read_blocks_nobody_and_may_have_been_billed(ow
     assert (lost.stage, lost.gen_id, lost.attempt, lost.model) == ("draft", "d_1", 1, "")
     assert lost.started_at
     assert [one.kind for one in own.damages()] == [".request"]
+
+
+def test_a_request_that_comes_back_while_it_is_read_is_not_taken_for_gone(own):
+    """A network file system may answer for a moment that a file is not there, though it was only replaced."""
+    taken = claim(own)
+    path = own.path(1, ".request")
+    path.rename(own.folder / "hidden")
+    back = threading.Timer(0.02, lambda: (own.folder / "hidden").rename(path))
+    back.start()
+    assert attempts.read_request(path)["number"] == taken.number
+    back.join()
+    taken.fail({"reason": "x", "message": "", "remedy": ""})
 
 
 @pytest.mark.parametrize("content", [b"", b"null", b"[1]"])

@@ -9,6 +9,7 @@ NNNN.fresh.json     an order for one more answer, open until an answer with a hi
 
 import errno
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,6 +23,8 @@ ANSWER = ""
 REQUEST = ".request"
 FAILED = ".failed"
 FRESH = ".fresh"
+
+READ_PAUSES_SECONDS = (0.05, 0.2)
 
 _NAME = re.compile(r"(\d{4,})(\.request|\.failed|\.fresh)?\.json")
 _DAMAGED = {
@@ -126,15 +129,21 @@ def problem_of(content: Any) -> str | None:
 
 def read_request(path: Path) -> Mapping[str, Any]:
     """Return the content of a request file; {} if it is gone or cannot be read as one."""
-    try:
-        content = read_json(path)
-    except DayDreamError:
-        return {}
-    except OSError as error:
-        # a process without descriptors must not take others for dead
-        if _is_passing(error) and error.errno != errno.ENOENT:
-            raise
-        return {}
+    content: Any = None
+    for pause in (*READ_PAUSES_SECONDS, None):
+        try:
+            content = read_json(path)
+            break
+        except DayDreamError:
+            return {}
+        except OSError as error:
+            # a process without descriptors must not take others for dead
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                raise
+            # nor one whose network file system has not caught up with a file that was just replaced
+            if pause is None:
+                return {}
+            time.sleep(pause)
     return content if isinstance(content, dict) and isinstance(content.get("holder"), dict) else {}
 
 
