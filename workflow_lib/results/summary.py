@@ -32,7 +32,7 @@ FINAL_GROUPS: Mapping[str, Mapping[str, str]] = {
         "evaluation_llm_model": "evaluation_llm_model",
     },
     # the table has one column for the template of what was generated, be it an essay or a draft
-    "by_draft_template": {"generation_template": "draft_template"},
+    "by_draft_template": {"generation_template": "draft_template", "draft_template": "draft_template"},
     "overall_statistics": {},
 }
 """analysis_type -> column of the table -> column of the scores that it is grouped by."""
@@ -53,6 +53,7 @@ FINAL_COLUMNS = (
     "high_scores_8plus",
     "high_score_pct",
     "low_scores_3minus",
+    "draft_template",
 )
 PERFECT_COLUMNS = (
     *CELL,
@@ -91,13 +92,17 @@ def generation_scores(scores: pd.DataFrame, allowlist: Sequence[str] = ()) -> pd
 
     Returns:
         `CELL`; per judge and template ``<judge>_<template>`` (mean), ``_min``, ``_max``, ``_n``; the sum of
-        the means that exist; the essay with the lowest draft and essay replicate. A cell without any score
-        has its row, with n = 0.
+        the means that exist, how many these are, and their mean; the essay with the lowest draft and essay
+        replicate. A cell without any score has its row, with n = 0.
     """
     names = judge_columns(scores)
     wide, means = spread(scores, CELL, JUDGE, names, ("mean", "min", "max", "n"))
     summed = [name for name in names.values() if not allowlist or name in allowlist]
-    wide[SUM] = [fixed(total) for total in means.reindex(columns=summed).sum(axis=1, min_count=1)]
+    allowed = means.reindex(columns=summed)
+    wide[SUM] = [fixed(total) for total in allowed.sum(axis=1, min_count=1)]
+    # a cell with a missing score has a smaller sum: only the mean may be compared
+    wide[f"{SUM}_n"] = list(allowed.count(axis=1))
+    wide[f"{SUM}_mean"] = [fixed(mean) for mean in allowed.mean(axis=1)]
     first = scores.sort_values([*CELL, "draft_replicate", "essay_replicate", "parent_gen_id"])
     paths = first.groupby(list(CELL), sort=True)["generation_response_path"].first()
     wide["generation_response_path"] = list(paths)
@@ -114,7 +119,7 @@ def final_results(scores: pd.DataFrame, scales: Mapping[str, float]) -> pd.DataF
 
     Returns:
         `FINAL_COLUMNS`; those that a group is not about are empty. In by_draft_template rows the column
-        generation_template holds the draft's template. Percentages are of `count`.
+        generation_template holds the draft's template, too, for older scripts. Percentages are of `count`.
     """
     valid = _valid(scores)
     best = valid["evaluation_template"].map(_scale_of(scales)).astype("float64")
@@ -126,8 +131,11 @@ def final_results(scores: pd.DataFrame, scales: Mapping[str, float]) -> pd.DataF
     )
     rows = []
     for analysis, columns in FINAL_GROUPS.items():
-        for key, group in _grouped(marked, list(columns.values())):
-            rows.append({"analysis_type": analysis, **dict(zip(columns, key, strict=True)), **_statistics(group)})
+        sources = list(dict.fromkeys(columns.values()))
+        for key, group in _grouped(marked, sources):
+            named = dict(zip(sources, key, strict=True))
+            levels = {column: named[source] for column, source in columns.items()}
+            rows.append({"analysis_type": analysis, **levels, **_statistics(group)})
     return pd.DataFrame(rows, columns=list(FINAL_COLUMNS)).fillna("")
 
 
