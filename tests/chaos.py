@@ -25,7 +25,8 @@ from workflow_lib.paths import Generation
 FAULTS = "429:0.1,500:0.05,html:0.03,drop:0.03"
 LATENCY_S = 0.3
 RUN_TIMEOUT_S = 300
-DISK_MEGABYTES = 64
+DISK_MEGABYTES = 400
+DISK_INODES = 200_000
 MOST_FINISHING_RUNS = 12
 
 SPEC = """
@@ -95,7 +96,9 @@ class Ground:
         self.project.configure(CONFIG)
         self.grow()
         if disk:
-            self._mounts.enter_context(small_disks.mounted("tmpfs", self.project.data, DISK_MEGABYTES, inodes=50_000))
+            self._mounts.enter_context(
+                small_disks.mounted("tmpfs", self.project.data, DISK_MEGABYTES, inodes=DISK_INODES)
+            )
 
     def close(self) -> None:
         """Unmount the disk."""
