@@ -444,6 +444,19 @@ def test_score_that_does_not_count_is_shown_and_in_no_mean(tmp_path):
     assert sorted(data["scores"][0]) == [-1, 0, 1, 8]
 
 
+def test_essay_page_shows_only_failures_that_still_stand(tmp_path):
+    store = Store(tmp_path)
+    done = store.essay(store.draft())
+    store.fail(done, "call", "timeout", "It took too long.")
+    open_one = store.essay(store.draft(replicate=2), state="failed", failure=("call", "timeout"))
+    for essay in (done, open_one):
+        store.evaluation(essay, state="done" if essay is done else "absent")
+    write_pages(store)
+    folder = html_folder(store) / "essays"
+    assert "timeout" not in Page(folder / f"{done.gen_id}.html").text
+    assert "timeout: It did not work." in Page(folder / f"{open_one.gen_id}.html").text
+
+
 def test_page_says_when_essays_were_judged_by_others(tmp_path):
     store = Store(tmp_path)
     for combo in range(3):

@@ -36,7 +36,9 @@ def write(settings: Settings, cohort_id: str, membership: Membership) -> Path:
     unit = " %" if is_mixed(scales) else ""
     plots = charts.of(tables, documents, top_of(scales))
 
-    written = set(EssayPages(settings, cohort_id, store, documents, concepts, state.offline_models, unit).write(folder))
+    failed = {row["gen_id"]: f"{row['reason']}: {row['message']}" for row in tables.failures}
+    essays = EssayPages(settings, cohort_id, store, documents, concepts, state.offline_models, unit, failed)
+    written = set(essays.write(folder))
     drawn = {f"{name}.svg": charts.standalone(plot) for name, plot in plots.items() if plot is not None}
     for path in cohort.figures:
         # every figure is there, also without a score: outputs of a rule have to exist

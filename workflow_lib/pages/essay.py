@@ -36,7 +36,7 @@ class Judgement:
     Attributes:
         score: its row of the table.
         answer: the judge's full answer; None if there is none.
-        message: what failure.json says, empty if there is none.
+        message: why it failed, empty if it did not.
         other_text: whether it judged another text than the one that the page shows.
         links: files of the store.
     """
@@ -71,6 +71,7 @@ class EssayPages:
         concepts: Mapping[str, Sequence[str]],
         offline_models: Sequence[str],
         unit: str,
+        failures: Mapping[str, str],
     ):
         self._data = settings.data
         self._cohort = settings.data.cohort(cohort_id)
@@ -79,6 +80,8 @@ class EssayPages:
         self._concepts = concepts
         self._offline = frozenset(offline_models)
         self._unit = unit
+        # gen_id -> why it failed; a failure that something later has overtaken is not among them
+        self._failures = failures
         self._catalogs = store.catalogs
         self._rendered: dict[str, Markup] = {}
         self._combos: dict[str, list[tuple[str, str]]] = {}
@@ -116,7 +119,7 @@ class EssayPages:
             draft_title=texts.first_words(draft.text or "") if draft else "",
             copies=copies,
             concepts=self._concept_texts(document.entry.combo_id),
-            failure=_failure(files) or (_failure(self._draft_files(document)) if is_essay else ""),
+            failure=self._failures.get(document.gen_id) or self._failures.get(document.draft.gen_id, ""),
             judgements=judgements,
             by_template=_by_template(judgements),
             matrix=_matrix(document.scores),
@@ -166,7 +169,7 @@ class EssayPages:
         return Judgement(
             score,
             texts.read(files.raw),
-            _failure(files) if score.score is None else "",
+            self._failures.get(score.gen_id, "") if score.score is None else "",
             other,
             str(served) if served and served != asked else "",
             self._links(files, page),
@@ -208,11 +211,6 @@ class EssayPages:
     def _links(self, files: Generation, page: Path) -> list[FileLink]:
         found = (files.raw, files.parsed, files.prompt, files.metadata, files.raw_metadata)
         return [FileLink(path.name, html.link(path, page)) for path in found if path.exists()]
-
-
-def _failure(files: Generation) -> str:
-    recorded = read_recorded(files.failure)
-    return f"{recorded.get('reason')}: {recorded.get('message')}" if recorded else ""
 
 
 def _by_template(judgements: Sequence[Judgement]) -> list[tuple[str, list[Judgement]]]:
