@@ -1,4 +1,4 @@
-"""A store as another tool leaves it, written from the layout and the formats alone [SPEC 1, 3.1, 7.1].
+"""A store as another tool leaves it, written from the layout and the formats alone.
 
 Nothing of workflow_lib is used. There are no attempts and no prompts, and metadata lacks all newer fields.
 """

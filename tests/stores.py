@@ -1,4 +1,4 @@
-"""Small stores for tests, written file by file in the formats of SPEC 7.1, without any call."""
+"""Small stores for tests, written file by file in the formats of docs/store.md, without any call."""
 
 import json
 from pathlib import Path

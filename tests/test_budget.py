@@ -1,4 +1,4 @@
-"""Budgets: spending stays below the limit with many calls in flight; a higher one goes on [SPEC 8.4]."""
+"""Budgets: spending stays below the limit with many calls in flight; a higher one goes on."""
 
 import json
 

@@ -91,7 +91,7 @@ def test_checks_that_a_row_waives_and_the_lines_of_rows(tmp_path):
         ("concepts_metadata", "concept_id,name\nmoat\n", "line 2, column name", "empty name"),
         ("concepts_metadata", "concept_id\nmoat\n", "line 1", "no column 'name'"),
         ("concepts_metadata", "", "line 1", "no header row"),
-        ("concepts_metadata", "concept_id,name,name\n", "line 1", "column 'name' stands there twice"),
+        ("concepts_metadata", "concept_id,name,name\n", "line 1", "column 'name' appears twice"),
         ("concepts_metadata", 'concept_id,name\nm,"A\nB"\nn,N,x\n', "line 4", "3 cells under 2 columns"),
         ("concepts_metadata", "concept_id,name,active\nm,M,maybe\n", "line 2, column active", "'maybe' is neither"),
         ("draft_templates", "template_name\nx\n", "line 1", "no column 'template_id'"),

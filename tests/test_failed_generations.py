@@ -1,4 +1,4 @@
-"""One generation fails, the others do not: what is kept, what is told, how it goes on [SPEC 6.4, 7.4, 7.5]."""
+"""One generation fails, the others do not: what is kept, what is told, how it goes on."""
 
 import json
 

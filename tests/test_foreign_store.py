@@ -1,4 +1,4 @@
-"""Stores that another tool has filled: used as they are, added to, parsed again, checked [SPEC 1, 7.5, 10]."""
+"""Stores that another tool has filled: used as they are, added to, parsed again, checked."""
 
 import json
 import os

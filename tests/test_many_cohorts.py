@@ -1,4 +1,4 @@
-"""Several cohorts in one run, and cohorts that share generations [SPEC 6.5]."""
+"""Several cohorts in one run, and cohorts that share generations."""
 
 import json
 import shutil

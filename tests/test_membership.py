@@ -118,7 +118,7 @@ def test_an_empty_membership_is_an_empty_cohort(data):
         (["draft,d_1,one,d_0,c,plain,wa,1"], ["line 2", "a draft has no parent"]),
         (["draft,../../x,one,,c,plain,wa,1"], ["line 2", "not a safe file name"]),
         (["draft,,one,,c,plain,wa,1"], ["line 2", "not a safe file name"]),
-        (["draft,d_1,one,,c,plain,wa,1"] * 2, ["line 3", "d_1", "stands there twice"]),
+        (["draft,d_1,one,,c,plain,wa,1"] * 2, ["line 3", "d_1", "appears twice"]),
     ],
 )
 def test_a_row_without_its_place_is_refused_with_file_and_line(data, rows, words):

@@ -1,4 +1,4 @@
-"""Keys stay out of every file; ids stay in their folder; hostile answers do no harm [SPEC 12]."""
+"""Keys stay out of every file; ids stay in their folder; hostile answers do no harm."""
 
 import json
 from pathlib import Path

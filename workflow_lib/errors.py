@@ -34,19 +34,19 @@ class PlacedError(DayDreamError):
 
 
 class CatalogError(PlacedError):
-    """A catalog table or a text that belongs to it cannot be used [SPEC 2]."""
+    """A catalog table or a text that belongs to it cannot be used."""
 
 
 class SpecError(PlacedError):
-    """A cohort spec is wrong [SPEC 4.1]."""
+    """A cohort spec is wrong."""
 
 
 class MembershipError(PlacedError):
-    """A membership.csv, or what is about to become one, is inconsistent [SPEC 5.1]."""
+    """A membership.csv, or what is about to become one, is inconsistent."""
 
 
 class ConfigError(DayDreamError):
-    """A setting has a value that cannot be used [SPEC 16]."""
+    """A setting has a value that cannot be used."""
 
 
 class TemplateError(PlacedError):

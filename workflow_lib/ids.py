@@ -1,4 +1,4 @@
-"""Identifiers: what defines a generation decides its name [SPEC 3].
+"""Identifiers: what defines a generation decides its name.
 
 The recipes here are frozen: changing one would make every paid answer unreachable.
 """

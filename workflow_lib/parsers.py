@@ -1,4 +1,4 @@
-"""Parsers: from a model's answer to the text, or the score, that the next step works with [SPEC 7.6].
+"""Parsers: from a model's answer to the text, or the score, that the next step works with.
 
 A parser takes the answer and returns text, or a number for a score. To add one, decorate a function:
 

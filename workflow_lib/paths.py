@@ -1,4 +1,4 @@
-"""Where everything lies [SPEC 1]. The one place that knows folder and file names."""
+"""Where everything lies. The one place that knows folder and file names."""
 
 import re
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ FIGURES = ("score_distributions", "comparisons", "replicate_spread", "cost_and_s
 
 
 def is_safe_id(name: str) -> bool:
-    """Tell whether a name may become part of a path: letters, digits, ``._-``, no ``..``."""
+    """Return whether a name may become part of a path: letters, digits, ``._-``, no ``..``."""
     return SAFE_ID.fullmatch(name) is not None and ".." not in name
 
 

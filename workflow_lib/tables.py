@@ -106,7 +106,7 @@ def _check_header(path: Path, header: list[str], required: Sequence[str], error:
             raise error(path, "line 1", f"no column '{column}'", f"found: {', '.join(header)}")
     for column in header:
         if column and header.count(column) > 1:
-            raise error(path, "line 1", f"column '{column}' stands there twice", "rename one of them")
+            raise error(path, "line 1", f"column '{column}' appears twice", "rename one of them")
 
 
 def spreadsheet_safe(text: str) -> str:

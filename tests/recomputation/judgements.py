@@ -113,7 +113,7 @@ def variance(values: Iterable[float]) -> float:
 
 
 def _is_another_text(folder: Path) -> bool:
-    """Tell whether another model than the one asked wrote a text, or somebody edited it."""
+    """Return whether another model than the one asked wrote a text, or somebody edited it."""
     recorded = _recorded(folder / "raw_metadata.json")
     asked, served = recorded.get("model") or "", recorded.get("served_model") or ""
     if asked and served and asked != served:

@@ -166,5 +166,5 @@ def damage_of(path: Path, kind: str) -> Damage | None:
 
 
 def _is_passing(error: OSError) -> bool:
-    """Tell whether not the file is at fault: no descriptor is left, or it was moved away just now."""
+    """Return whether not the file is at fault: no descriptor is left, or it was moved away just now."""
     return error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOENT)

@@ -109,7 +109,7 @@ class Budget:
         self._changed = threading.Condition()
 
     def limits(self, model_id: str) -> bool:
-        """Tell whether any limit concerns a model."""
+        """Return whether any limit concerns a model."""
         return self.total_usd is not None or model_id in self.per_model_usd
 
     @contextmanager

@@ -1,4 +1,4 @@
-"""What a call is likely to take: tokens and seconds, learned from what the store has recorded [SPEC 8.4.1].
+"""What a call is likely to take: tokens and seconds, learned from what the store has recorded.
 
 Prompt tokens are characters / 4; where a model's usage is recorded, its own ratio of prompt tokens to
 characters. Answer tokens, the length of parsed texts and seconds are means: of the stage and model;

@@ -1,4 +1,4 @@
-"""Who holds a claim or a lease, and whether that process is still there [SPEC 7.3].
+"""Who holds a claim or a lease, and whether that process is still there.
 
 A holder on this host is looked up in the process table. Of one elsewhere only its heartbeat can be
 seen: a counter in its file that it raises while it lives. No clocks of two hosts are compared.
@@ -58,7 +58,7 @@ def me() -> dict[str, Any]:
 
 
 def is_gone(holder: Mapping[str, Any]) -> bool:
-    """Tell whether a holder is a process of this host that no longer exists."""
+    """Return whether a holder is a process of this host that no longer exists."""
     if holder.get("host") != _host():
         return False
     pid = holder.get("pid")
@@ -73,7 +73,7 @@ class Watch:
         self._seen: dict[Path, tuple[str, float]] = {}
 
     def expired(self, path: Path, content: Mapping[str, Any]) -> bool:
-        """Tell whether the holder named in a claim or lease file is gone, or silent for too long."""
+        """Return whether the holder named in a claim or lease file is gone, or silent for too long."""
         holder = content.get("holder") or {}
         if holder.get("host") == _host():
             return is_gone(holder)

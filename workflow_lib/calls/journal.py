@@ -83,7 +83,7 @@ class Journal:
         return attempts.path_of(self.folder, number, kind)
 
     def is_answered(self) -> bool:
-        """Tell whether an answer was kept, be it readable or not."""
+        """Return whether an answer was kept, be it readable or not."""
         return self.newest_number() is not None
 
     def newest_answer(self) -> dict[str, Any] | None:
@@ -129,7 +129,7 @@ class Journal:
         return read_recorded(self.path(max(failed), FAILED)) if failed else None
 
     def has_open_order(self) -> bool:
-        """Tell whether a fresh answer was ordered and has not come yet."""
+        """Return whether a fresh answer was ordered and has not come yet."""
         return _is_ordered(self.numbers())
 
     def order(self, order_id: str) -> None:
@@ -216,7 +216,7 @@ class Journal:
         return None
 
     def _is_over(self, number: int, watch: holders.Watch) -> bool:
-        """Tell whether nobody works on a request any more; who does keeps its file whole."""
+        """Return whether nobody works on a request any more; who does keeps its file whole."""
         path = self.path(number, REQUEST)
         content = attempts.read_request(path)
         return not content or watch.expired(path, content)

@@ -116,7 +116,7 @@ class Tally:
         return self._seen[rule.again]
 
     def allows_another(self, rule: Rule) -> bool:
-        """Tell whether the call may be tried again after a try that ended like this."""
+        """Return whether the call may be tried again after a try that ended like this."""
         failures = self._seen[FAILURE] < self._limits[FAILURE] or rule.again is WAIT
         return failures and self._seen[rule.again] < self._limits[rule.again]
 

@@ -1,4 +1,4 @@
-"""Whether the model that answered is the one that was asked [SPEC 8.4]."""
+"""Whether the model that answered is the one that was asked."""
 
 import re
 
@@ -7,7 +7,7 @@ _VERSION = re.compile(r"[-@](?:\d{4}-\d{2}-\d{2}|\d{2}-\d{2}|\d{2}-\d{4}|\d{3,8}
 
 
 def served_other_model(asked: str | None, served: str | None) -> bool:
-    """Tell whether an endpoint says that another model answered than the one asked for.
+    """Return whether an endpoint says that another model answered than the one asked for.
 
     One model has several names: with or without the provider in front, with or without a variant such as
     ``:free``, with or without a date or version behind. Two different dates are two models.

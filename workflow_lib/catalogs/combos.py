@@ -1,4 +1,4 @@
-"""The append-only registry of combos, combo_mappings.csv [SPEC 3.2]."""
+"""The append-only registry of combos, combo_mappings.csv."""
 
 import csv
 import itertools

@@ -1,4 +1,4 @@
-"""The tables in 1_raw/: which concepts, templates and models exist [SPEC 2]."""
+"""The tables in 1_raw/: which concepts, templates and models exist."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -136,7 +136,7 @@ def load(data: DataRoot) -> Catalogs:
     """Return the catalogs of a data root; read again only when a file has changed.
 
     Raises:
-        CatalogError: file, line and column of the first mistake [SPEC 2].
+        CatalogError: file, line and column of the first mistake.
     """
     # a relative data root is another one after a change of the working directory
     place = f"{os.getcwd()}\0{data.catalogs}"
@@ -204,7 +204,7 @@ def _read(path: Path, key: str, required: tuple[str, ...], build: Callable[[Path
                 "ids become file names: letters, digits, '.', '_', '-', beginning with a letter or digit",
             )
         if identifier in entries:
-            raise _error(path, row, key, f"'{identifier}' stands there twice", "remove or rename one of the rows")
+            raise _error(path, row, key, f"'{identifier}' appears twice", "remove or rename one of the rows")
         entries[identifier] = build(path, row)
     return entries
 

@@ -1,4 +1,4 @@
-"""Prompt templates: Jinja2, strict, in a sandbox; a model's text is only ever a value [SPEC 2]."""
+"""Prompt templates: Jinja2, strict, in a sandbox; a model's text is only ever a value."""
 
 import traceback
 from collections.abc import Mapping

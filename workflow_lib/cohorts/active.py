@@ -1,4 +1,4 @@
-"""Cohorts without a spec: everything that is active in the catalogs [SPEC 4.3]."""
+"""Cohorts without a spec: everything that is active in the catalogs."""
 
 import hashlib
 import itertools
@@ -129,7 +129,7 @@ def relevant_settings(settings: Settings) -> dict[str, Any]:
 
 
 def cohort_id_of(settings: Settings) -> str:
-    """Return the id of the active catalog as a cohort: a hash of what it consists of [SPEC 3.3]."""
+    """Return the id of the active catalog as a cohort: a hash of what it consists of."""
     catalogs = catalogs_module.load(settings.data)
     active = active_catalog(settings, catalogs)
     content = {

@@ -1,4 +1,4 @@
-"""Writing the spec of a new cohort from the catalogs [SPEC 10 new-cohort]."""
+"""Writing the spec of a new cohort from the catalogs."""
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Curated cohorts: made from a list of essays or drafts that a person selected [SPEC 4.4]."""
+"""Curated cohorts: made from a list of essays or drafts that a person selected."""
 
 import difflib
 import re

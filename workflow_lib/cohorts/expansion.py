@@ -1,4 +1,4 @@
-"""From a cohort's source to its generations, in memory or written down [SPEC 4, 5]."""
+"""From a cohort's source to its generations, in memory or written down."""
 
 import hashlib
 from collections.abc import Mapping

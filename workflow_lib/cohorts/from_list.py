@@ -1,4 +1,4 @@
-"""A cohort that holds exactly the essays of a list, and their evaluations [SPEC 10 cohort-from-list]."""
+"""A cohort that holds exactly the essays of a list, and their evaluations."""
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence

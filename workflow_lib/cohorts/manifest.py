@@ -1,4 +1,4 @@
-"""manifest.json: what a cohort was expanded from, so that a change is seen and an edit by hand is kept [SPEC 5.3]."""
+"""manifest.json: what a cohort was expanded from, so that a change is seen and an edit by hand is kept."""
 
 import hashlib
 import json
@@ -39,7 +39,7 @@ def read_manifest(cohort: Cohort) -> Mapping[str, Any] | None:
 
 
 def differs_from_manifest(settings: Settings, source: "Source") -> bool:
-    """Tell whether a cohort's declaration is another than at its last expansion, by content.
+    """Return whether a cohort's declaration is another than at its last expansion, by content.
 
     Times do not tell it: settings (ids, k ...) stand in no file, and Snakemake restores the outputs of a
     failed expansion with a new time.
@@ -57,7 +57,7 @@ def differs_from_manifest(settings: Settings, source: "Source") -> bool:
 
 
 def has_other_counts_table(settings: Settings, manifest: Mapping[str, Any]) -> bool:
-    """Tell whether replication_config.csv was edited since a cohort was expanded."""
+    """Return whether replication_config.csv was edited since a cohort was expanded."""
     path = settings.data.catalog(catalogs_module.REPLICATION)
     return manifest.get("catalogs", {}).get(path.stem) != sha256_file(path)
 
@@ -151,7 +151,7 @@ def is_as_written(cohort: Cohort, manifest: Mapping[str, Any]) -> bool:
 
 
 def _was_cut_off(cohort: Cohort, manifest: Mapping[str, Any]) -> bool:
-    """Tell whether an expansion was killed after the manifest and before membership.csv were written."""
+    """Return whether an expansion was killed after the manifest and before membership.csv were written."""
     older = manifest.get("previous_membership_sha256")
     if older in (None, manifest.get("membership_sha256")) or not cohort.membership.exists():
         return False

@@ -1,4 +1,4 @@
-"""membership.csv: which generations make up a cohort [SPEC 5.1, 5.2]."""
+"""membership.csv: which generations make up a cohort."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
@@ -70,7 +70,7 @@ class Membership(Sequence[Entry]):
         return chain
 
     def is_last(self, entry: Entry) -> bool:
-        """Tell whether no other generation of the cohort is made from this one."""
+        """Return whether no other generation of the cohort is made from this one."""
         return entry.gen_id not in self._parents
 
     def leaves(self) -> list[Entry]:
@@ -148,7 +148,7 @@ def check(
 
 def _problem(entry: Entry, stages: Mapping[str, str], seen: set[str]) -> str | None:
     if entry.gen_id in seen:
-        return "stands there twice"
+        return "appears twice"
     if not is_safe_id(entry.gen_id):
         return "gen_id is not a safe file name"
     wanted = PARENT_STAGE.get(entry.stage)

@@ -1,4 +1,4 @@
-"""From rows of a design to generations with ids [SPEC 3.1, 4.2]."""
+"""From rows of a design to generations with ids."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field

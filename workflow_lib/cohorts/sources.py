@@ -1,4 +1,4 @@
-"""What a cohort's name stands for: a spec, a list, the active catalog, or a membership.csv that is there [SPEC 3.3]."""
+"""What a cohort's name stands for: a spec, a list, the active catalog, or a membership.csv that is there."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The failures that generations have on record, failure.json [SPEC 7.4, 11]."""
+"""The failures that generations have on record, failure.json."""
 
 import contextlib
 import errno

@@ -265,7 +265,7 @@ def _copy(settings: Settings, generation: Generation, entry: Entry, *, fresh: bo
 
 
 def _stays(generation: Generation, attempt: Mapping[str, Any]) -> bool:
-    """Tell whether raw.txt is left as it is: nothing was sent for this attempt, it was adopted from that file."""
+    """Return whether raw.txt is left as it is: nothing was sent for this attempt, it was adopted from that file."""
     return attempt.get("request") is None and generation.raw.exists()
 
 

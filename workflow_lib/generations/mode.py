@@ -28,7 +28,7 @@ def template_of(data: DataRoot, entry: Entry) -> Template:
 
 
 def is_copy(settings: Settings, entry: Entry) -> bool:
-    """Tell whether a generation is its parent's text again, which costs nothing."""
+    """Return whether a generation is its parent's text again, which costs nothing."""
     return template_of(settings.data, entry).copies
 
 

@@ -67,7 +67,7 @@ def basis(settings: Settings, template: Template, generation: Generation) -> dic
 
 
 def needs_parse(settings: Settings, entry: Entry, baseline: str | None) -> bool:
-    """Tell whether parsed.txt is missing, or does not follow from raw.txt and the parser of the catalog.
+    """Return whether parsed.txt is missing, or does not follow from raw.txt and the parser of the catalog.
 
     Args:
         settings: settings of the run.
@@ -99,7 +99,7 @@ def needs_parse(settings: Settings, entry: Entry, baseline: str | None) -> bool:
 
 
 def follows_from_raw(generation: Generation) -> bool:
-    """Tell whether parsed.txt was made of the raw.txt that is there, not of an answer before it."""
+    """Return whether parsed.txt was made of the raw.txt that is there, not of an answer before it."""
     sha = read_recorded(generation.parsed_metadata).get("raw_sha256")
     try:
         if sha:
@@ -151,7 +151,7 @@ def text_of(settings: Settings, entry: Entry, template: Template, raw: str, reco
 
 
 def was_cut_off(finish_reason: object) -> bool:
-    """Tell whether an endpoint's word for the end of an answer says that its tokens were used up."""
+    """Return whether an endpoint's word for the end of an answer says that its tokens were used up."""
     return isinstance(finish_reason, str) and finish_reason.lower() in ("length", "max_tokens")
 
 

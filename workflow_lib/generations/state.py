@@ -304,7 +304,7 @@ class State:
         return self.is_lost or (self._has_origin() and not self._can_be_asked())
 
     def _parses_the_same(self) -> bool:
-        """Tell whether today's parse would be of the same answer, by the same parser and settings."""
+        """Return whether today's parse would be of the same answer, by the same parser and settings."""
         if not self.has_raw:
             return not self.ordered
         then = read_recorded(self.files.failure).get("basis")
@@ -316,7 +316,7 @@ class State:
             return True
 
     def _budget_refuses(self) -> bool:
-        """Tell whether the budget that a call did not fit into is still the same."""
+        """Return whether the budget that a call did not fit into is still the same."""
         total, each = self._settings.budget_usd, self._settings.budget_per_model
         now = {"budget_usd": total, **{f"budget_per_model.{model_id}": usd for model_id, usd in each.items()}}
         then = read_recorded(self.files.failure).get("budget")
@@ -325,7 +325,7 @@ class State:
         return now.get(str(then.get("what"))) == then.get("usd")
 
     def _asks_the_same(self) -> bool:
-        """Tell whether today's call would go to the model and endpoint where the last one failed."""
+        """Return whether today's call would go to the model and endpoint where the last one failed."""
         last = self.journal.newest_failure() or {}
         try:
             model = catalogs_module.load(self._settings.data).models.get(self.entry.llm_model_id)
@@ -334,12 +334,12 @@ class State:
         return model is None or not last or (last.get("model"), last.get("endpoint")) == (model.model, model.endpoint)
 
     def _has_origin(self) -> bool:
-        """Tell whether what it is made from is there; while it is not, this one only waits."""
+        """Return whether what it is made from is there; while it is not, this one only waits."""
         above = PARENT_STAGE.get(self.entry.stage)
         return above is None or self._settings.data.generation(above, self.entry.parent_gen_id).parsed.exists()
 
     def _can_be_asked(self) -> bool:
-        """Tell whether nothing is in the way of today's call: parent, template, model, endpoint."""
+        """Return whether nothing is in the way of today's call: parent, template, model, endpoint."""
         try:
             render(self._settings, self.entry)
             if not self.is_copy:

@@ -5,7 +5,7 @@ from .state import State, States
 
 
 def is_asked_for(states: States, within: Membership, entry: Entry) -> bool:
-    """Tell whether the tables of a cohort need the text of a generation, if it lacks one.
+    """Return whether the tables of a cohort need the text of a generation, if it lacks one.
 
     Those that no other is made from are asked for. Of the others only what comes without a purchase, an answer
     that is there or the copy of one, and what was ordered: the rest is bought only if a descendant needs it.

@@ -1,4 +1,4 @@
-"""Taking generations out of the store: to buy them again, or for good [SPEC 10 regenerate, remove].
+"""Taking generations out of the store: to buy them again, or for good.
 
 Nothing is deleted: files go to archive/<time>/ under the paths that they had below the data root.
 """

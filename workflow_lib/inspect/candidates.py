@@ -82,7 +82,7 @@ def write_candidates(path: Path, data: DataRoot, ranked: Iterable[Ranked], *, ov
 
 
 def write_selection(path: Path, gen_ids: Iterable[str], directives: Sequence[str] = (), *, overwrite: bool) -> None:
-    """Write a selection file: directives first, then one gen_id per line [SPEC 4.4].
+    """Write a selection file: directives first, then one gen_id per line.
 
     Raises:
         DayDreamError: the file exists and may not be overwritten.

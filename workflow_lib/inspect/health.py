@@ -1,4 +1,4 @@
-"""What is wrong with a store, and what of it can be put right from the rest [SPEC 10 check]."""
+"""What is wrong with a store, and what of it can be put right from the rest."""
 
 import contextlib
 from collections import Counter, defaultdict
@@ -95,7 +95,7 @@ def fix(findings: Sequence[Finding]) -> tuple[list[Finding], list[str]]:
 
 
 def as_json(findings: Sequence[Finding]) -> dict[str, Any]:
-    """Return findings in the shape of SPEC 17."""
+    """Return findings in the shape that docs/tables.md documents."""
     return {
         "findings": [
             {
@@ -335,7 +335,7 @@ class _Check:
             yield self._finding(BROKEN_ATTEMPT, damage.path, damage.message, damage.remedy)
 
     def _differs(self, files: Generation, entry: Entry) -> bool:
-        """Tell whether parsed.txt is another text than its recorded parser makes of raw.txt."""
+        """Return whether parsed.txt is another text than its recorded parser makes of raw.txt."""
         recorded = read_recorded(files.parsed_metadata)
         template = self.catalogs.templates[entry.stage].get(entry.template_id)
         if template is None or recorded.get("parser_name") != template.parser or not recorded.get("raw_sha256"):

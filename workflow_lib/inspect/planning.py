@@ -1,4 +1,4 @@
-"""What a run would do and cost, before anything is bought or written [SPEC 10 plan, 17]."""
+"""What a run would do and cost, before anything is bought or written."""
 
 import math
 from collections import defaultdict
@@ -320,7 +320,7 @@ def total(amounts: Iterable[float | None]) -> float | None:
 
 
 def as_json(plan: Plan) -> dict[str, Any]:
-    """Return a plan in the shape of SPEC 17; tokens are whole numbers, dollars have six decimals."""
+    """Return a plan in the shape that docs/tables.md documents; tokens are whole numbers, dollars have six decimals."""
     return {
         "stages": {
             stage: {model_id: _line_json(line) for model_id, line in lines.items()}
@@ -332,7 +332,7 @@ def as_json(plan: Plan) -> dict[str, Any]:
 
 
 def comparison_json(comparison: Comparison) -> dict[str, Any]:
-    """Return a comparison in the shape of SPEC 17."""
+    """Return a comparison in the shape that docs/tables.md documents."""
     return {
         "added": len(comparison.added),
         "dropped": len(comparison.dropped),

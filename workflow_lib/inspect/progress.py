@@ -1,4 +1,4 @@
-"""How far a run has come, seen from the store alone: nothing in the run knows that somebody watches [SPEC 10].
+"""How far a run has come, seen from the store alone: nothing in the run knows that somebody watches.
 
 What is finished is looked at once: a later look reads only what was open before.
 """

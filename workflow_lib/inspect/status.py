@@ -1,4 +1,4 @@
-"""What there is of a cohort now: done, missing, failed, stale, spent [SPEC 10 status, 17]."""
+"""What there is of a cohort now: done, missing, failed, stale, spent."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
@@ -85,7 +85,7 @@ def of(settings: Settings, cohort_ids: Iterable[str], membership: Membership) ->
 
 
 def as_json(name: str, status: Status) -> dict[str, Any]:
-    """Return a status in the shape of SPEC 17.
+    """Return a status in the shape that docs/tables.md documents.
 
     Args:
         name: the cohort, or several as `a,b`.

@@ -1,4 +1,4 @@
-"""All pages of a cohort [SPEC 9.4]."""
+"""All pages of a cohort."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The page over all cohorts: how templates and models did from cohort to cohort [SPEC 9.3]."""
+"""The page over all cohorts: how templates and models did from cohort to cohort."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence

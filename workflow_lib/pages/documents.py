@@ -183,7 +183,7 @@ def scales_of(catalogs: Catalogs, rows: Iterable[Mapping[str, str]]) -> dict[str
 
 
 def is_mixed(scales: Mapping[str, float]) -> bool:
-    """Tell whether scores of these templates can only be averaged as percent of their scales."""
+    """Return whether scores of these templates can only be averaged as percent of their scales."""
     return len(set(scales.values())) > 1
 
 

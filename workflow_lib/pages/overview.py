@@ -46,7 +46,7 @@ def state_of(settings: Settings, membership: Membership, catalogs: Catalogs) -> 
 
 
 def is_offline(catalogs: Catalogs, model_id: str) -> bool:
-    """Tell whether a model of the catalog is an offline stand-in."""
+    """Return whether a model of the catalog is an offline stand-in."""
     model = catalogs.models.get(model_id)
     return model is not None and model.endpoint == OFFLINE
 

@@ -1,4 +1,4 @@
-"""Tables over the whole store, or over some of its cohorts [SPEC 9.3]."""
+"""Tables over the whole store, or over some of its cohorts."""
 
 import os
 

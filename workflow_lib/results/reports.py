@@ -1,4 +1,4 @@
-"""All tables of a cohort, written in one go [SPEC 6.4, 9.1, 9.2]."""
+"""All tables of a cohort, written in one go."""
 
 from collections import Counter
 from collections.abc import Sequence

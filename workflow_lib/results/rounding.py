@@ -1,4 +1,4 @@
-"""How numbers stand in result tables [SPEC 9.2]."""
+"""How numbers stand in result tables."""
 
 import math
 

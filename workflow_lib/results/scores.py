@@ -1,4 +1,4 @@
-"""Scores: one row per evaluation, followed back to its essay, its draft and their combo [SPEC 9.1]."""
+"""Scores: one row per evaluation, followed back to its essay, its draft and their combo."""
 
 import math
 import os

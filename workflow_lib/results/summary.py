@@ -1,4 +1,4 @@
-"""Summary tables of a cohort's scores [SPEC 9.2]: what people and scripts read first.
+"""Summary tables of a cohort's scores: what people and scripts read first.
 
 All functions take the table that `scores.frame` returns, of all evaluations of a cohort, and give tables
 whose cells are as they stand in the file: computed numbers as text with two decimals, empty where there is

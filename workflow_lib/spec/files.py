@@ -1,4 +1,4 @@
-"""Reading the files that a cohort spec consists of: its config and the ``@file:`` items [SPEC 4.1]."""
+"""Reading the files that a cohort spec consists of: its config and the ``@file:`` items."""
 
 import csv
 import io

@@ -1,6 +1,6 @@
 """Cohort specs: a small language that says which rows of template, model and combo a cohort consists of.
 
-The language is described in SPEC 4.1. `load` reads and checks, `rows_with_counts` expands; neither needs a catalog.
+docs/spec.md describes the language. `load` reads and checks, `rows_with_counts` expands; neither needs a catalog.
 """
 
 from collections.abc import Callable, Iterable, Mapping

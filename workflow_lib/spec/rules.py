@@ -1,4 +1,4 @@
-"""The axes of a cohort spec, and what each kind of rule does to them [SPEC 4.1].
+"""The axes of a cohort spec, and what each kind of rule does to them.
 
 An axis is a list of levels that rows run through. It starts as one column; a tie lets several columns hold
 the same value, a pair or a tuple makes one axis out of several. Rules never look at rows.
