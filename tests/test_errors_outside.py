@@ -89,7 +89,7 @@ def test_a_template_edited_after_the_expansion_is_told_before_any_call(project: 
         (
             "evaluation_templates",
             "novelty,Again,x,in_last_line,llm,true,9",
-            "column template_id: 'novelty' stands there",
+            "column template_id: 'novelty' appears twice",
         ),
         ("llm_models", "../evil,x,,,,,,,,,,,", "column id: '../evil' cannot be an id"),
         ("concepts_metadata", "new-one,New,perhaps", "column active: 'perhaps' is neither true nor false"),
