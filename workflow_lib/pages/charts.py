@@ -99,11 +99,12 @@ def distributions(documents: Iterable[Document], top: float) -> Svg | None:
         return None
     bins = Bins.of([value for values in by_judge.values() for value in values], top)
     columns = min(3, len(by_judge))
-    panel, height, gap = 300, 150, 28
+    # numbers under the ends of an axis reach beyond it by half their width
+    panel, height, gap, edge = 300, 150, 28, 10
     lines = -(-len(by_judge) // columns)
-    drawing = Svg(columns * (panel + gap) - gap, lines * (height + 58), "Distribution of scores per judge")
+    drawing = Svg(columns * (panel + gap) - gap + 2 * edge, lines * (height + 58), "Distribution of scores per judge")
     for number, judge in enumerate(sorted(by_judge)):
-        left, above = number % columns * (panel + gap), number // columns * (height + 58) + 22
+        left, above = edge + number % columns * (panel + gap), number // columns * (height + 58) + 22
         values = by_judge[judge]
         counts = Counter(map(bins.place, values))
         tallest = max(counts.values())
