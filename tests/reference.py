@@ -1,6 +1,6 @@
 """The parts of the docs that come from code: settings, commands, and failures as they were provoked.
 
-config/config.schema.yaml comes from the models of the settings.
+config/config.schema.yaml comes from the models of the settings, the captions in report/ from `contents`.
 A page holds its parts between `<!-- generated: NAME -->` and `<!-- end -->`; scripts/write-docs puts them there.
 """
 
@@ -15,10 +15,11 @@ from typing import Any
 
 from tests import provoked, wrong_inputs
 from tests.project import SOURCE
-from workflow_lib import cli, settings
+from workflow_lib import cli, contents, settings
 from workflow_lib.settings import schema
 
 DOCS = SOURCE / "docs"
+REPORT = SOURCE / "report"
 REPAIR = ".venv/bin/python scripts/write-docs"
 _BLOCK = re.compile(r"(<!-- generated: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 # mappings by name, and how the table writes such a name
@@ -36,10 +37,30 @@ def pages() -> list[Path]:
 
 
 def write() -> None:
-    """Bring the schema of the settings and the generated parts of all pages up to date."""
+    """Bring the schema of the settings, the captions and the generated parts of all pages up to date."""
     schema.SCHEMA_FILE.write_text(schema.schema_text())
+    write_captions()
     for path in pages():
         path.write_text(page(path.read_text()))
+
+
+def captions() -> dict[Path, str]:
+    """Return the file of each caption of `snakemake --report` and its content."""
+    listed = {
+        "tables": contents.SCORES | contents.SUMMARY_TABLES | contents.ANALYSIS_TABLES,
+        "figures": contents.FIGURES,
+    }
+    return {
+        REPORT / f"{name}_{kind}.rst": f"{sentence}\n"
+        for kind, sentences in listed.items()
+        for name, sentence in sentences.items()
+    }
+
+
+def write_captions() -> None:
+    """Bring the captions of `snakemake --report` up to date."""
+    for path, text in captions().items():
+        path.write_text(text)
 
 
 def settings_table() -> str:

@@ -13,7 +13,7 @@ PACKAGE = SOURCE / "workflow_lib"
 
 # from the ground up; modules of one floor may import each other, as long as no circle comes of it
 FLOORS = (
-    "errors paths stages settings files documents tables locks ids parsers redaction",
+    "errors contents paths stages settings documents files tables locks ids parsers redaction",
     "catalogs",
     "spec",
     "cohorts",
@@ -28,6 +28,14 @@ FLOORS = (
     "cli",
 )
 FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names.split()}
+
+
+def test_the_map_shows_the_floors_and_everything_in_the_library():
+    drawn = (SOURCE / "docs" / "architecture.md").read_text().partition("## The map\n")[2].partition("```text\n")[2]
+    rows = [line.split(maxsplit=1) for line in drawn.partition("```")[0].splitlines()]
+    assert [about if name == "ground" else name for name, about in reversed(rows)] == list(FLOORS)
+    there = {path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
+    assert set(FLOOR_OF) == there - {"__init__", "__main__"}
 
 
 def test_imports_lead_down_the_floors():

@@ -6,7 +6,7 @@ import pytest
 
 from tests.score_table import drawn, table
 from tests.stores import COHORT, Store
-from workflow_lib.paths import ANALYSIS_TABLES
+from workflow_lib.contents import ANALYSIS_TABLES
 from workflow_lib.results import claims, reports
 
 pytestmark = pytest.mark.filterwarnings("error")

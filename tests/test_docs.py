@@ -18,7 +18,7 @@ from tests.project import SOURCE, TWO_BY_TWO, clean_environment, read_csv
 from workflow_lib import catalogs, cli, cohorts
 from workflow_lib import settings as settings_module
 from workflow_lib.calls import endpoints
-from workflow_lib.paths import ANALYSIS_TABLES, SUMMARY_TABLES
+from workflow_lib.contents import ANALYSIS_TABLES, SUMMARY_TABLES
 from workflow_lib.results import cross, reports
 from workflow_lib.settings import schema
 from workflow_lib.stages import STAGES
@@ -62,6 +62,11 @@ def test_generated_parts_are_up_to_date(path: Path):
 
 def test_schema_of_the_settings_is_up_to_date():
     assert schema.SCHEMA_FILE.read_text() == schema.schema_text(), f"run {reference.REPAIR}"
+
+
+def test_captions_of_the_report_are_up_to_date():
+    kept = {path: path.read_text() for path in reference.REPORT.glob("*.rst") if path.name != "workflow.rst"}
+    assert kept == reference.captions(), f"run {reference.REPAIR}"
 
 
 def test_every_environment_variable_is_told():

@@ -1,9 +1,6 @@
 """Parsers: from a model's answer to the text, or the score, that the next step works with.
 
-A parser takes the answer and returns text, or a number for a score. To add one, decorate a function:
-
-    @register("first_line", *WRITTEN)
-    def first_line(text: str) -> str: ...
+A parser takes the answer and returns text, or a number for a score. docs/architecture.md shows how to add one.
 
 Answers are hostile input of any length, so no pattern here takes more than linear time.
 """
@@ -20,12 +17,6 @@ ESSAY_TAG = "essay"
 IN_LAST_LINE_RANGE = (0.0, 9.0)
 COMPLEX_RANGE = (0.0, 10.0)
 SCORE_0_100_RANGE = (0.0, 100.0)
-RANGES = {
-    "in_last_line": IN_LAST_LINE_RANGE,
-    "complex": COMPLEX_RANGE,
-    "score_0_100": SCORE_0_100_RANGE,
-}
-"""Evaluation parser -> lowest and highest score; one that is not here gives 0 to its template's scale_max."""
 
 REMEDIES = {
     "missing_essay_idea_block": "The answer has no complete <essay-idea> block with its tags alone on their "

@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from .contents import ANALYSIS_TABLES, FIGURES, SUMMARY_TABLES
+
 SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 PROMPT = "prompt.txt"
@@ -15,33 +17,11 @@ PARSED_METADATA = "parsed_metadata.json"
 FAILURE = "failure.json"
 ATTEMPTS = "attempts"
 
-SUMMARY_TABLES = (
-    "generation_scores",
-    "final_results",
-    "perfect_score_paths",
-    "evaluation_model_template_pivot",
-    "evaluation_scores",
-    "costs",
-    "coverage",
-)
 CROSS_TABLES = (
     "aggregated_scores",
     "evaluation_scores_by_template_model",
     "template_version_comparison_pivot",
 )
-ANALYSIS_TABLES = (
-    "variance_analysis",
-    "comparisons",
-    "adjusted_scores",
-    "judges",
-    "judge_agreement",
-    "variance_components",
-    "decision_study",
-    "detectable_differences",
-    "next_steps",
-    "biases",
-)
-FIGURES = ("score_distributions", "comparisons", "replicate_spread", "cost_and_score")
 
 
 def is_safe_id(name: str) -> bool:

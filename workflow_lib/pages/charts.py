@@ -82,7 +82,7 @@ def of(tables: Reports, documents: Sequence[Document], top: float) -> dict[str, 
     """
     return {
         "score_distributions": distributions(documents, top),
-        "comparisons": forest(tables.comparisons),
+        "comparisons": forest(tables.analysis("comparisons")),
         "replicate_spread": replicate_spread(documents, top),
         "cost_and_score": cost_and_score(documents),
     }

@@ -209,10 +209,11 @@ def collect(store: Store, membership: Membership, tables: Reports, scales: Mappi
     for row in tables.scores:
         factor = 100 / scales[row["evaluation_template"]] if mixed else 1
         scores[row["parent_gen_id"]].append(_score(row, factor if row["gen_id"] in tables.counted else None))
-    sizes = Counter(row["component"] for row in tables.adjusted)
+    board = tables.analysis("adjusted_scores")
+    sizes = Counter(row["component"] for row in board)
     adjusted = {
         row["parent_gen_id"]: _adjusted(row, top_of(scales) / POINTS, sizes[row["component"]] >= MIN_UNITS)
-        for row in tables.adjusted
+        for row in board
     }
     drafts_used = {entry.parent_gen_id for entry in membership.stage(JUDGED)}
     found = [

@@ -20,12 +20,16 @@ class Reports:
     cohort: Cohort
     scores: Rows
     failures: Rows
-    costs: Rows
-    comparisons: Rows
-    agreement: Rows
-    adjusted: Rows
     counted: frozenset[str]
     completeness: Mapping[str, Any]
+
+    def summary(self, name: str) -> Rows:
+        """Return the rows of a table of summary/."""
+        return rows(self.cohort.summary(name))
+
+    def analysis(self, name: str) -> Rows:
+        """Return the rows of a table of analysis/."""
+        return rows(self.cohort.analysis(name))
 
     @property
     def files(self) -> list[Path]:
@@ -43,10 +47,6 @@ def read(cohort: Cohort) -> Reports:
         cohort,
         rows(cohort.aggregated_scores),
         rows(cohort.failures),
-        rows(cohort.summary("costs")),
-        rows(cohort.analysis("comparisons")),
-        rows(cohort.analysis("judge_agreement")),
-        rows(cohort.analysis("adjusted_scores")),
         frozenset(row["gen_id"] for row in rows(cohort.summary("evaluation_scores"))),
         read_json(cohort.completeness),
     )

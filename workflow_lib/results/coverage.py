@@ -125,7 +125,8 @@ def _ranges(data: DataRoot) -> dict[str, tuple[float, float]]:
         known = catalogs_module.load(data).templates[JUDGING]
     except DayDreamError:
         return {}
-    return {name: parsers.RANGES.get(row.parser, (0.0, row.scale_max)) for name, row in known.items()}
+    readings = {name: parsers.reading(row.parser) for name, row in known.items()}
+    return {name: (0.0, own.highest if own else known[name].scale_max) for name, own in readings.items()}
 
 
 def _blocking(states: States, ancestor: Entry) -> Failure | None:

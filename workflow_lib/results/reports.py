@@ -68,12 +68,8 @@ def write(settings: Settings, cohort_id: str, membership: Membership) -> Complet
     allowlist = list(settings.results.allowlist)
 
     write_frame(cohort.aggregated_scores, whole)
-    write_frame(cohort.summary("generation_scores"), summary.generation_scores(table, allowlist))
-    write_frame(cohort.summary("final_results"), summary.final_results(table, scales))
-    write_frame(cohort.summary("perfect_score_paths"), summary.perfect_score_paths(table, scales))
-    pivot = summary.evaluation_model_template_pivot(table)
-    write_frame(cohort.summary("evaluation_model_template_pivot"), pivot)
-    write_frame(cohort.summary("evaluation_scores"), summary.evaluation_scores(table, scales))
+    for name, frame in summary.tables(table, scales, allowlist).items():
+        write_frame(cohort.summary(name), frame)
     tables.write(cohort.summary("costs"), spending.COLUMNS, spent)
     tables.write(cohort.summary("coverage"), coverage.COLUMNS, coverage.rows(judgements, outcomes))
     write_frame(cohort.analysis("variance_analysis"), analysis.variance_analysis(table))

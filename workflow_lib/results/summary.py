@@ -83,6 +83,23 @@ LONG_COLUMNS = (
 )
 
 
+def tables(scores: pd.DataFrame, scales: Mapping[str, float], allowlist: Sequence[str]) -> dict[str, pd.DataFrame]:
+    """Return the tables by the names of their files.
+
+    Args:
+        scores: all evaluations of a cohort; those without a score do not count.
+        scales: evaluation template -> best score.
+        allowlist: see `generation_scores`.
+    """
+    return {
+        "generation_scores": generation_scores(scores, allowlist),
+        "final_results": final_results(scores, scales),
+        "perfect_score_paths": perfect_score_paths(scores, scales),
+        "evaluation_model_template_pivot": evaluation_model_template_pivot(scores),
+        "evaluation_scores": evaluation_scores(scores, scales),
+    }
+
+
 def generation_scores(scores: pd.DataFrame, allowlist: Sequence[str] = ()) -> pd.DataFrame:
     """Return one row per cell, with what each judge gave it by each evaluation template.
 
