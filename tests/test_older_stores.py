@@ -17,6 +17,8 @@ CHANGED = {
 }
 # tables whose figures are computed otherwise since
 REPLACED = {"comparisons", "judge_agreement"}
+# costs were those of all answers of a cohort; now of those that were bought in its name
+BOUGHT_ALL_OF_ITS_OWN = "main"
 # the scores of an answer by another model counted then
 AS_THEN = ("accept_failures=true", "results={accept_other_models: true}")
 # an essay whose texts version 0.1.0 did not bring back: what its evaluations are made from was unknown
@@ -51,7 +53,8 @@ def test_a_store_of_version_0_1_0_is_completed_without_a_call_to_the_same_tables
     assert len(tables) > 50
     differing = {}
     for table in tables:
-        if table.stem not in REPLACED:
+        shares_costs = table.stem == "costs" and BOUGHT_ALL_OF_ITS_OWN not in table.parts
+        if table.stem not in REPLACED and not shares_costs:
             then, now = read_csv(expected / table), read_csv(store / table)
             kept = [name for name in (then[0] if then else ()) if name not in CHANGED.get(table.stem, set())]
             if columns(then, kept) != columns(now, kept):
