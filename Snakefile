@@ -29,7 +29,7 @@ include: "rules/results.smk"
 
 
 onsuccess:
-    runs.after_success(run_of)
+    runs.after_success(run_of, batch_of)
 
 
 onerror:

@@ -12,12 +12,16 @@ wildcard_constraints:
     gen_id=ID,
     index=r"\d+",
     digest=r"[0-9a-f]{12}",
+    run=r"[0-9a-f]{12}",
+    scope="|".join([runs.ALL, *STAGES]),
 
 
 # cohorts whose checkpoint is done: asking Snakemake again for each of thousands of jobs takes seconds
-READY = {name for name in COHORTS if run_of.sources[name].mode == "given"}
+GIVEN = {name for name in COHORTS if run_of.sources[name].mode == "given"}
+# a job in a process of its own runs after the checkpoints; it cannot ask for them
+READY = set(GIVEN) if workflow.is_main_process else set(COHORTS)
 # a membership.csv of an older tool is no output of the checkpoint
-EXPANDABLE = f"(?!({'|'.join(map(re.escape, sorted(READY)))})/){ID}"
+EXPANDABLE = f"(?!({'|'.join(map(re.escape, sorted(GIVEN)))})/){ID}"
 
 
 def due(is_due):
@@ -27,7 +31,7 @@ def due(is_due):
     time: a setting that differs from the manifest, another parser, a file that is gone beside raw.txt, open work
     behind tables that exist.
     """
-    return [run_of.newest_file(shared=not workflow.dryrun)] if is_due else []
+    return [runs.newest_file(DATA, shared=not workflow.dryrun)] if is_due else []
 
 
 def expanded(cohort):
@@ -90,23 +94,37 @@ def redoes():
     )
 
 
-def open_of(stage=None):
-    """Return an input function: the parsed texts that are still to be made, of a stage or for the tables."""
+# chunks of a batch run
+batch_of = runs.Chunks(run_of, redoes)
 
-    def parsed(wildcards):
+
+def open_of(stage=None):
+    """Return an input function: what is still to be made, of a stage or for the tables.
+
+    These are the parsed texts, or in batch mode the outcomes of the chunks that make them.
+    """
+
+    def still_to_make(wildcards):
         if settings.partial:
             return []
         named = [wildcards.cohort] if hasattr(wildcards, "cohort") else COHORTS
-        for cohort in named:
+        for cohort in COHORTS if settings.batch else named:
             expanded(cohort)
+        scope = stage or runs.ALL
         with one_message():
+            if settings.batch:
+                return [
+                    batch_of.outcome(cohort, scope)
+                    for cohort in named
+                    if batch_of.of_cohort(cohort, scope)
+                ]
             return [
                 run_of.files(entry).parsed
                 for cohort in named
                 for entry in run_of.open_work(cohort, stage, everything=redoes())
             ]
 
-    return parsed
+    return still_to_make
 
 
 def unless_sharded(reports):
@@ -117,7 +135,7 @@ def unless_sharded(reports):
 
 
 def work_before_results(wildcards):
-    """Return the parsed texts that are still to be made before a cohort's tables, which are due then."""
+    """Return what is still to be made before a cohort's tables, which are due then."""
     found = open_of()(wildcards)
     return [*found, *due(found)]
 
@@ -169,21 +187,41 @@ def raw_to_parse(stage):
     return raw
 
 
-def batch_of(stage):
-    """Return an input function: in batch mode the marker of the job that buys a generation's answer."""
-    return lambda wildcards: run_of.markers_of([entry_of(stage, wildcards)])
+def chunk_of(stage, wildcards):
+    """Return the chunk of a batch run that a job makes."""
+    for cohort in COHORTS:
+        expanded(cohort)
+    with one_message():
+        found = wildcards.scope, wildcards.cohort, stage, int(wildcards.index)
+        return batch_of.find(*found)
 
 
-def batches_before(stage):
-    """Return an input function: the markers of the jobs that buy what a slice is made from."""
+def chunks_before(stage):
+    """Return an input function: the markers of the chunks that make what a chunk is made from."""
 
     def markers(wildcards):
-        expanded(wildcards.cohort)
-        return run_of.markers_of(
-            run_of.ancestors_in_slice(wildcards.cohort, stage, int(wildcards.index))
-        )
+        if not workflow.is_main_process:
+            # the job's own process: the one that planned it has waited for them
+            return []
+        chunk = chunk_of(stage, wildcards)
+        with one_message():
+            if chunk.to_buy:
+                run_of.refuse_mistakes()
+            if not workflow.dryrun:
+                batch_of.announce()
+                for entry in chunk.to_buy:
+                    run_of.require_key(caller, entry)
+            return [batch_of.marker(one) for one in batch_of.before(chunk)]
 
     return markers
+
+
+def chunks_of_scope(wildcards):
+    """Return the markers of all chunks that a cohort needs."""
+    if not workflow.is_main_process:
+        return []
+    chunks = batch_of.of_cohort(wildcards.cohort, wildcards.scope)
+    return [batch_of.marker(one) for one in chunks]
 
 
 def pool_slots(stage):

@@ -15,7 +15,6 @@ rule draft_raw:
         # ancient: an edited text must not buy again what exists; `daydream status` calls it stale
         template=template_of("draft"),
         concepts=concept_texts_of,
-        batch=batch_of("draft"),
     output:
         # update(): an answer is never deleted because a job failed or was killed. The library writes
         # prompt.txt and the metadata beside it: every declared output costs time in every job
@@ -30,23 +29,6 @@ rule draft_raw:
             runs.buy(run_of, caller, entry_of("draft", wildcards), say)
 
 
-rule draft_batch:
-    """In batch mode: buy the answers that a slice of the cohort lacks, their calls in parallel."""
-    input:
-        # markers, not texts: one parent that cannot be parsed must not hold back the others
-        batches_before("draft"),
-    output:
-        f"{BATCHES}/{{cohort}}/draft/{{index}}-{{digest}}.json",
-    log:
-        "logs/draft_batch/{cohort}-{index}-{digest}.log",
-    run:
-        with logged(log[0]) as say:
-            index, marker = int(wildcards.index), Path(output[0])
-            runs.buy_slice(
-                run_of, caller, wildcards.cohort, "draft", index, marker, say
-            )
-
-
 rule draft_parsed:
     """Take the part that counts out of the answer. Free, and done again when the parser changes."""
     input:
@@ -58,6 +40,21 @@ rule draft_parsed:
     run:
         with logged(log[0]):
             generations.parse(settings, entry_of("draft", wildcards))
+
+
+rule draft_batch:
+    """In batch mode: make the drafts of a chunk, their calls in parallel, instead of the two jobs of each."""
+    input:
+        # markers, not texts: one parent that cannot be parsed must not hold back the others
+        chunks_before("draft"),
+    output:
+        f"{BATCHES}/{{run}}/{{scope}}/{{cohort}}/draft/{{index}}-{{digest}}.json",
+    log:
+        "logs/draft_batch/{run}/{scope}-{cohort}-{index}-{digest}.log",
+    run:
+        with logged(log[0]) as say:
+            chunk = chunk_of("draft", wildcards)
+            runs.make_chunk(run_of, caller, batch_of, chunk, Path(output[0]), say)
 
 
 rule drafts:

@@ -15,7 +15,6 @@ rule essay_raw:
         # ancient: an edited text must not buy again what exists; `daydream status` calls it stale
         template=template_of("essay"),
         parent=parent_of("essay"),
-        batch=batch_of("essay"),
     output:
         # update(): an answer is never deleted because a job failed or was killed. The library writes
         # prompt.txt and the metadata beside it: every declared output costs time in every job
@@ -30,23 +29,6 @@ rule essay_raw:
             runs.buy(run_of, caller, entry_of("essay", wildcards), say)
 
 
-rule essay_batch:
-    """In batch mode: buy the answers that a slice of the cohort lacks, their calls in parallel."""
-    input:
-        # markers, not texts: one parent that cannot be parsed must not hold back the others
-        batches_before("essay"),
-    output:
-        f"{BATCHES}/{{cohort}}/essay/{{index}}-{{digest}}.json",
-    log:
-        "logs/essay_batch/{cohort}-{index}-{digest}.log",
-    run:
-        with logged(log[0]) as say:
-            index, marker = int(wildcards.index), Path(output[0])
-            runs.buy_slice(
-                run_of, caller, wildcards.cohort, "essay", index, marker, say
-            )
-
-
 rule essay_parsed:
     """Take the part that counts out of the answer. Free, and done again when the parser changes."""
     input:
@@ -58,6 +40,21 @@ rule essay_parsed:
     run:
         with logged(log[0]):
             generations.parse(settings, entry_of("essay", wildcards))
+
+
+rule essay_batch:
+    """In batch mode: make the essays of a chunk, their calls in parallel, instead of the two jobs of each."""
+    input:
+        # markers, not texts: one parent that cannot be parsed must not hold back the others
+        chunks_before("essay"),
+    output:
+        f"{BATCHES}/{{run}}/{{scope}}/{{cohort}}/essay/{{index}}-{{digest}}.json",
+    log:
+        "logs/essay_batch/{run}/{scope}-{cohort}-{index}-{digest}.log",
+    run:
+        with logged(log[0]) as say:
+            chunk = chunk_of("essay", wildcards)
+            runs.make_chunk(run_of, caller, batch_of, chunk, Path(output[0]), say)
 
 
 rule essays:

@@ -15,7 +15,6 @@ rule evaluation_raw:
         # ancient: an edited text must not buy again what exists; `daydream status` calls it stale
         template=template_of("evaluation"),
         parent=parent_of("evaluation"),
-        batch=batch_of("evaluation"),
     output:
         # update(): an answer is never deleted because a job failed or was killed. The library writes
         # prompt.txt and the metadata beside it: every declared output costs time in every job
@@ -30,23 +29,6 @@ rule evaluation_raw:
             runs.buy(run_of, caller, entry_of("evaluation", wildcards), say)
 
 
-rule evaluation_batch:
-    """In batch mode: buy the answers that a slice of the cohort lacks, their calls in parallel."""
-    input:
-        # markers, not texts: one parent that cannot be parsed must not hold back the others
-        batches_before("evaluation"),
-    output:
-        f"{BATCHES}/{{cohort}}/evaluation/{{index}}-{{digest}}.json",
-    log:
-        "logs/evaluation_batch/{cohort}-{index}-{digest}.log",
-    run:
-        with logged(log[0]) as say:
-            index, marker = int(wildcards.index), Path(output[0])
-            runs.buy_slice(
-                run_of, caller, wildcards.cohort, "evaluation", index, marker, say
-            )
-
-
 rule evaluation_parsed:
     """Take the part that counts out of the answer. Free, and done again when the parser changes."""
     input:
@@ -58,6 +40,21 @@ rule evaluation_parsed:
     run:
         with logged(log[0]):
             generations.parse(settings, entry_of("evaluation", wildcards))
+
+
+rule evaluation_batch:
+    """In batch mode: make the evaluations of a chunk, their calls in parallel, instead of the two jobs of each."""
+    input:
+        # markers, not texts: one parent that cannot be parsed must not hold back the others
+        chunks_before("evaluation"),
+    output:
+        f"{BATCHES}/{{run}}/{{scope}}/{{cohort}}/evaluation/{{index}}-{{digest}}.json",
+    log:
+        "logs/evaluation_batch/{run}/{scope}-{cohort}-{index}-{digest}.log",
+    run:
+        with logged(log[0]) as say:
+            chunk = chunk_of("evaluation", wildcards)
+            runs.make_chunk(run_of, caller, batch_of, chunk, Path(output[0]), say)
 
 
 rule evaluations:

@@ -9,6 +9,20 @@ OUTPUTS:          data/cohorts/{cohort}/reports/            tables, see docs/tab
 """
 
 
+rule batch_outcome:
+    """Fail if a generation of a batch run did: chunks never fail, so that one failure holds back no others."""
+    input:
+        chunks_of_scope,
+    output:
+        f"{BATCHES}/{{run}}/{{scope}}/{{cohort}}.json",
+    log:
+        "logs/batch_outcome/{run}/{scope}-{cohort}.log",
+    run:
+        with logged(log[0]):
+            named = wildcards.run, wildcards.scope, wildcards.cohort
+            runs.write_outcome(run_of, *named, Path(output[0]))
+
+
 rule cohort_results:
     """Write every table of a cohort."""
     input:

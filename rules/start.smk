@@ -12,9 +12,10 @@ sys.path.insert(0, str(Path(str(workflow.current_basedir)).parent))
 
 from workflow_lib import calls, catalogs, cohorts, generations, runs
 from workflow_lib import settings as settings_module
+from workflow_lib.calls import stopping
 from workflow_lib.calls.pools import small_pools
 from workflow_lib.errors import DayDreamError
-from workflow_lib.stages import FIRST
+from workflow_lib.stages import FIRST, STAGES
 
 
 def stop(error):
@@ -57,7 +58,7 @@ if workflow.is_main_process:
 DATA = settings.data
 GENS = f"{DATA.gens}"
 COHORT_DIRS = f"{DATA.cohorts}"
-BATCHES = f"{DATA.coordination / 'batches'}"
+BATCHES = f"{DATA.batches}"
 
 # a limit that holds with or without a profile: Snakemake never starts more jobs of a pool than may call
 POOL_LIMITS = {
@@ -72,3 +73,9 @@ for pool, limit in POOL_LIMITS.items():
 # waiting for a slow pool holds no slot that other calls could use
 SPARE_WORKERS = 5
 SMALL_POOLS = small_pools(POOL_LIMITS, SPARE_WORKERS)
+
+# Ctrl-C and SIGTERM stop new calls at once; the second Ctrl-C ends without the lock of Snakemake left behind
+stopping.on_interrupt(
+    lambda: getattr(workflow.scheduler, "_user_kill", None) is not None,
+    lambda: workflow.persistence.unlock(),
+)

@@ -18,7 +18,8 @@ async def nothing_to_check(dag, job, outputs):
 DAG.check_output_mtime = nothing_to_check
 
 if workflow.is_main_process:
-    ahead = [f"{path}" for path in runs.ahead_of_the_clock(run_of)]
+    declared = [path for source in run_of.sources.values() for path in source.files]
+    ahead = [f"{path}" for path in runs.ahead_of_the_clock(DATA, declared)]
     if ahead:
         more = f" and {len(ahead) - MAX_FILES} more" if len(ahead) > MAX_FILES else ""
         print(

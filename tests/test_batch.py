@@ -1,10 +1,16 @@
-"""Batch mode: many calls per job, and otherwise the same [SPEC 6.10]."""
+"""Batch mode: many generations per job, and otherwise the same."""
 
 import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
 
 import pytest
 
-from tests.project import Project, job_counts, read_csv
+from tests.project import SOURCE, Project, clean_environment, job_counts, read_csv
 from workflow_lib.offline.server import OfflineServer
 
 pytestmark = pytest.mark.slow
@@ -17,7 +23,24 @@ def tables(project: Project) -> dict[str, bytes]:
     return {path: text for path, text in found.items() if path.endswith(".csv") and "costs" not in path}
 
 
-def test_batches_make_the_same_tables_with_each_call_once(tmp_path):
+def spoil_a_draft(project: Project) -> None:
+    """Give one draft template a parser that none of its answers fits."""
+    templates = project.data / "1_raw" / "draft_templates.csv"
+    lines = templates.read_text().splitlines()
+    spoilt = [
+        line.replace(",identity,", ",essay_idea_last,") if line.startswith("analytical-memo-v2") else line
+        for line in lines
+    ]
+    assert spoilt != lines
+    templates.write_text("\n".join(spoilt) + "\n")
+
+
+def asked(server: OfflineServer) -> Counter:
+    """Return how often each generation was asked for, by its seed."""
+    return Counter(request["parameters"]["seed"] for request in server.requests)
+
+
+def test_a_batch_run_plans_chunks_only_and_makes_the_same_files_and_tables(tmp_path):
     plain, batched = Project(tmp_path / "plain"), Project(tmp_path / "batched")
     plain.snakemake()
     with OfflineServer(latency=0.1) as server:
@@ -25,62 +48,81 @@ def test_batches_make_the_same_tables_with_each_call_once(tmp_path):
         batched.snakemake("cohort")
         assert job_counts(batched.snakemake("-n", *BATCH, "all")) == {
             "all": 1,
+            "batch_outcome": 1,
             "cohort_page": 1,
             "cohort_results": 1,
             "draft_batch": 1,
-            "draft_parsed": 2,
-            "draft_raw": 2,
-            "essay_batch": 1,
-            "essay_parsed": 4,
-            "essay_raw": 4,
+            "essay_batch": 2,
             "evaluation_batch": 3,
-            "evaluation_parsed": 8,
-            "evaluation_raw": 8,
         }
         batched.snakemake(*BATCH, "all", env=env)
-        assert len(server.requests) == 12
+        assert set(asked(server).values()) == {1} and len(server.requests) == 12
         assert max(one["in_flight"] for one in server.requests) > 1
     assert tables(batched) == tables(plain)
+    assert batched.snapshot().keys() == plain.snapshot().keys()
+    for name in ("raw.txt", "parsed.txt", "prompt.txt", "metadata.json", "parsed_metadata.json"):
+        assert [path.read_bytes() for path in batched.files(name)] == [path.read_bytes() for path in plain.files(name)]
     assert "Nothing to be done" in batched.snakemake("-n", *BATCH, "all")
     assert "Nothing to be done" in batched.snakemake("-n")
+    markers = batched.data / ".coordination" / "batches"
+    assert [path.name for path in markers.iterdir() if path.is_dir()] == [], "removed after a run that ended well"
 
 
-def test_one_failed_call_in_a_batch_fails_only_its_own_generation(project: Project):
-    with OfflineServer(script=[("", ["402"])]) as server:
-        env = {"DD_OFFLINE_BASE_URL": server.url}
-        output = project.snakemake(*BATCH, "all", code=1, env=env)
-        assert "no_credits" in output
-        assert len(server.requests) == 2 + 1 + 4
-        scored = [row for row in project.scores() if row["score"]]
-        assert len(scored) == 4
-        project.snakemake(*BATCH, "all", env=env)
-        assert len(server.requests) == 7 + 1 + 1 + 4
-    assert [row["error"] for row in project.scores()] == [""] * 8
+def test_failed_calls_and_unparsable_answers_cost_only_their_descendants_and_the_run_ends_as_without(tmp_path):
+    ends = []
+    for name, batch in (("plain", ()), ("batched", BATCH)):
+        project = Project(tmp_path / name)
+        spoil_a_draft(project)
+        with OfflineServer(script=[("judge-b", ["400", "400"])]) as server:
+            env = {"DD_OFFLINE_BASE_URL": server.url}
+            output = project.snakemake(*batch, "all", code=1, env=env)
+            assert len(server.requests) == 2 + 1 + 4
+            failures = read_csv(project.cohort_folder / "reports" / "failures.csv")
+            assert [(row["stage"], row["step"]) for row in failures] == [
+                ("draft", "parse"),
+                ("evaluation", "call"),
+                ("evaluation", "call"),
+            ]
+            same = {path: text.replace(server.url.encode(), b"URL") for path, text in tables(project).items()}
+            ends.append({**same, **dict.fromkeys(project.snapshot())})
+            assert "missing_essay_idea_block" in output and "maximum context length" in output
+            assert "Traceback" not in output
+            # what failed is tried again by the next run, and nothing else
+            project.snakemake(*batch, "all", code=1, env=env)
+            assert len(server.requests) == 7 + 2
+            scores = [row["score"] for row in project.scores()]
+            assert sum(bool(score) for score in scores) == 4
+            # failures that are accepted are no failures
+            project.snakemake("--config", *batch[1:2], "accept_failures=true", "--", "all", env=env)
+            assert len(server.requests) == 9
+    assert ends[0] == ends[1]
 
 
-def test_unparsable_parent_holds_back_only_what_is_made_from_it(project: Project):
-    templates = project.data / "1_raw" / "draft_templates.csv"
-    lines = templates.read_text().splitlines()
-    templates.write_text(
-        "\n".join(
-            line.replace(",identity,", ",essay_idea_last,") if line.startswith("analytical-memo-v2") else line
-            for line in lines
-        )
-        + "\n"
-    )
+def test_a_chunk_builds_on_adopted_answers_and_on_what_was_made_without_batches(project: Project):
     with OfflineServer() as server:
-        output = project.snakemake(*BATCH, "all", code=1, env={"DD_OFFLINE_BASE_URL": server.url})
-        assert len(server.requests) == 2 + 1 + 4
-    assert "missing_essay_idea_block" in output
-    [failure] = read_csv(project.cohort_folder / "reports" / "failures.csv")
-    assert (failure["stage"], failure["step"]) == ("draft", "parse")
+        env = {"DD_OFFLINE_BASE_URL": server.url}
+        project.snakemake("drafts", env=env)
+        first, second = (project.generation("draft", row["gen_id"]) for row in project.members("draft"))
+        for draft in (first, second):
+            # as another tool leaves it: no attempts, a line feed at the end, and one of the two is not parsed yet
+            shutil.rmtree(draft / "attempts")
+            for name in ("prompt.txt", "raw_metadata.json", "parsed_metadata.json"):
+                (draft / name).unlink()
+            (draft / "raw.txt").write_text((draft / "raw.txt").read_text() + "\n")
+        (second / "parsed.txt").unlink()
+        project.snakemake(*BATCH, "all", env=env)
+        assert len(server.requests) == 2 + 2 + 8
+    assert not (first / "attempts").exists()
+    rows = project.scores()
+    assert all(row["score"] for row in rows)
+    assert not [row for row in rows if row["stale"] == "true" or row["stale_lineage"] == "true"]
 
 
 def test_fresh_answers_in_batches_are_bought_once(project: Project):
     project.snakemake()
     with OfflineServer() as server:
         env = {"DD_OFFLINE_BASE_URL": server.url}
-        project.snakemake("-R", "essay_raw", "--config", "batch=3", "fresh=essay", "--", "essays", env=env)
+        project.snakemake("--config", "batch=3", "fresh=essay", "--", "essays", env=env)
         assert len(server.requests) == 2
     essays = [row["gen_id"] for row in project.members("essay") if row["template_id"] != "copy-v1"]
     for gen_id in essays:
@@ -88,9 +130,63 @@ def test_fresh_answers_in_batches_are_bought_once(project: Project):
         assert metadata["attempt"] == 3
 
 
-def test_batches_work_in_processes_of_their_own(project: Project):
-    with OfflineServer() as server:
-        arguments = ("--workflow-profile", "none", "--cores", "2", "--config", "batch=10", "--", "drafts")
-        project.snakemake(*arguments, env={"DD_OFFLINE_BASE_URL": server.url})
+def test_chunks_in_processes_of_their_own_and_a_plain_run_beside_them_ask_for_each_generation_once(tmp_path):
+    project = Project(tmp_path)
+    project.snakemake("cohort")
+    beside = tmp_path / "beside"
+    shutil.copytree(tmp_path / "config", beside / "config")
+    with OfflineServer(latency=0.5) as server:
+        environment = clean_environment() | {"DD_OFFLINE_BASE_URL": server.url, "DAYDREAMING_DATA_ROOT": "../data"}
+        plain = subprocess.Popen(
+            [sys.executable, "-m", "snakemake", "-s", str(SOURCE / "Snakefile")],
+            cwd=beside,
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        options = ("--workflow-profile", "none", "--cores", "4", "--keep-going", "--config", "batch=4", "--")
+        project.snakemake(*options, "evaluations", env={"DD_OFFLINE_BASE_URL": server.url})
+        assert plain.wait(300) == 0
+        assert set(asked(server).values()) == {1} and len(server.requests) == 12
+    assert len(project.files("parsed.txt")) == 14
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_an_interrupt_stops_new_calls_and_keeps_those_in_flight_and_a_second_ends_at_once(project: Project, times):
+    project.configure("pools: {offline: {max_concurrent: 2}}\n")
+    project.snakemake("cohort")
+    latency = 4.0 if times == 1 else 120.0
+    with OfflineServer(latency=latency) as server:
+        running = start(project, server, "--cores", "4", "--config", "batch=50", "--", "drafts")
+        wait_for(lambda: len(server.requests) == 2)
+        for _ in range(times):
+            running.send_signal(signal.SIGINT)
+            time.sleep(0.5)
+        output = running.communicate(timeout=60)[0]
         assert len(server.requests) == 2
-    assert len(project.files("parsed.txt")) == 2
+    assert "Traceback" not in output and "Interrupted: no new call is made" in output
+    assert running.returncode == (1 if times == 1 else 130)
+    answers = list((project.data / "gens").glob("*/*/attempts/0001.json"))
+    assert len(answers) == (2 if times == 1 else 0)
+    with OfflineServer() as server:
+        project.snakemake(*BATCH, "drafts", env={"DD_OFFLINE_BASE_URL": server.url})
+        assert len(server.requests) == (0 if times == 1 else 2)
+
+
+def start(project: Project, server: OfflineServer, *arguments: str) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, "-m", "snakemake", "-s", str(SOURCE / "Snakefile"), *arguments],
+        cwd=project.folder,
+        env=clean_environment() | {"DD_OFFLINE_BASE_URL": server.url},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def wait_for(condition) -> None:
+    for _ in range(1200):
+        if condition():
+            return
+        time.sleep(0.1)
+    raise AssertionError("it never came to that")

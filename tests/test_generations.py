@@ -13,12 +13,11 @@ from tests.tiny_root import bytes_of, declare, expand
 from workflow_lib import generations
 from workflow_lib.calls import Caller
 from workflow_lib.calls.endpoints import CallError
-from workflow_lib.calls.journal import Journal
 from workflow_lib.cohorts import membership
 from workflow_lib.cohorts.membership import Entry
 from workflow_lib.errors import DayDreamError, StoreError, TemplateError
 from workflow_lib.files import read_json, sha256_file, sha256_text, write_json, write_text
-from workflow_lib.generations import make, prompts
+from workflow_lib.generations import make
 from workflow_lib.parsers import ParseFailure
 from workflow_lib.settings import Settings
 
@@ -662,39 +661,3 @@ def test_a_bought_store_can_be_read_as_a_minimal_membership(world):
 def test_hashes_of_text_and_file_agree_for_a_surrogate(real):
     real.answered(real.draft, completion("a \ud800\nb\nc"))
     assert sha256_file(real.files(real.draft).raw) == sha256_text(real.files(real.draft).raw.read_text())
-
-
-# the parent's text
-
-
-@pytest.mark.parametrize("raw", ["an older tool's text\n", "\ufefftext \r\n with ends\r\n\n", "plain"])
-@pytest.mark.parametrize("has_parsed", [True, False])
-@pytest.mark.parametrize("is_adopted", [True, False])
-def test_batch_mode_builds_on_the_very_text_of_an_older_tool(real, raw, has_parsed, is_adopted):
-    settings = real.load(stages={"draft": {"min_lines": 0}})
-    files = real.files(real.draft)
-    write_text(files.raw, raw)
-    write_json(files.metadata, {"template_id": "plain", "combo_id": real.draft.combo_id})
-    if is_adopted:
-        real.buy(real.draft, settings)
-    if has_parsed:
-        write_text(files.parsed, raw.strip())
-    of_answer = make.parent_of_answers(settings, real.members, real.draft)
-    if not has_parsed:
-        generations.parse(settings, real.draft)
-    assert of_answer == prompts.parent_on_disk(settings.data, real.essay)
-    write_text(files.parsed, "An edited draft.")
-    assert make.parent_of_answers(settings, real.members, real.draft).text == "An edited draft."
-
-
-def test_batch_mode_builds_on_a_fresh_answer_before_its_files_are_there(real):
-    real.answered(real.draft, completion(LONG))
-    real.parse(real.draft)
-    own = Journal(real.files(real.draft))
-    fresh = own.answer(1) | {"number": 3, "answer": f"Newer.\n{LONG}\n"}
-    write_json(own.path(3, ""), fresh)
-    before = make.parent_of_answers(real.settings, real.members, real.draft)
-    real.buy(real.draft)
-    real.parse(real.draft)
-    assert before == prompts.parent_on_disk(real.settings.data, real.essay)
-    assert before.text.startswith("Newer.") and before.attempt == 3

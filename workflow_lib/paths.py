@@ -245,3 +245,8 @@ class DataRoot:
     def coordination(self) -> Path:
         """Locks, leases and reservations that processes share; worth nothing when none runs."""
         return self.root / ".coordination"
+
+    @property
+    def batches(self) -> Path:
+        """The markers of batch runs, a folder for each."""
+        return self.coordination / "batches"

@@ -15,6 +15,7 @@ from typing import Any
 
 from ..errors import DayDreamError
 from ..locks import locked
+from . import stopping
 from .leases import Lease
 from .pools import RETRY_SECONDS
 
@@ -127,6 +128,7 @@ class Budget:
         """
         token = uuid.uuid4().hex
         while not self._try_reserve(token, model_id, ceiling_usd):
+            stopping.check()
             with self._changed:
                 self._changed.wait(POLL_SECONDS)
         reservation = Reservation(ceiling_usd)

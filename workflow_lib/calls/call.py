@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from ..catalogs import Model
-from . import costs, endpoints
+from . import costs, endpoints, stopping
 from .budget import BudgetExhausted, Reservation
 from .claims import Claim
 from .committed import attempt_key, try_key
@@ -84,11 +84,12 @@ class Call:
                 if error.rule.again is Again.WAIT:
                     self.pool.pause(pause)
                 else:
-                    time.sleep(pause)
+                    stopping.pause(pause)
 
     def _try(self) -> dict[str, Any] | None:
         """Make one try. Its answer is on disk before anything else happens; its cost is settled before the next."""
         with self._left_quietly(self.reserve()) as reservation, self._left_quietly(self.pool.slot()):
+            stopping.check()
             if not self._begin():
                 return None
             try:

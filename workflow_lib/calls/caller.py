@@ -1,6 +1,5 @@
 """The decision to buy: is there an answer, does somebody else wait for one, or is a call to be made?"""
 
-import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -10,7 +9,7 @@ from ..catalogs import Model
 from ..cohorts.membership import Entry
 from ..errors import ConfigError
 from ..settings import Settings
-from . import endpoints, holders, journal
+from . import endpoints, holders, journal, stopping
 from .budget import Budget, Reservation
 from .call import Call, Log
 from .committed import committed, request_ceiling_usd
@@ -93,7 +92,7 @@ class Caller:
                 if not waiting:
                     log(f"attempt {state.claimed:04d} is in the hands of another process; waiting for its answer")
                     waiting = True
-                time.sleep(CLAIM_POLL_SECONDS)
+                stopping.pause(CLAIM_POLL_SECONDS)
                 continue
             answer = None if state.ordered else own.newest_answer()
             if answer is not None:

@@ -13,6 +13,7 @@ from ..errors import DayDreamError
 from ..files import read_json, write_text
 from ..locks import locked
 from ..settings import PoolSettings
+from . import stopping
 from .leases import Lease
 
 POLL_SECONDS = 0.1
@@ -87,6 +88,7 @@ class Pool:
     def slot(self) -> Iterator[None]:
         """Wait until one more call may start; the slot is free again when the block is left."""
         while (wait := self.try_take()) > 0:
+            stopping.check()
             with self._changed:
                 self._changed.wait(min(wait, POLL_SECONDS))
         try:

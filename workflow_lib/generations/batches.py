@@ -1,120 +1,122 @@
-"""Batch mode: one job buys the answers of many generations, their calls in parallel [SPEC 6.10]."""
+"""Many generations of one stage made in one process, their calls in parallel."""
 
-import hashlib
+from collections import defaultdict
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from functools import partial
 
-from ..calls import Caller, Log
+from ..calls import Caller, Log, endpoints, stopping
 from ..cohorts.membership import Entry, Membership
 from ..errors import DayDreamError
-from ..files import write_json
-from ..paths import DataRoot
-from ..settings import PoolSettings, Settings
-from ..stages import STAGES
+from ..files import await_listed
+from ..settings import PoolSettings
 from . import failures, make
 from .mode import pool_of
-from .state import States
+from .state import State, States
+
+MADE = "made"
+FAILED = "failed"
+WAITS = "no parent"
 
 UNLIMITED_WORKERS = 64
+# copies, parses and models that answer in this process wait for no network
+WORKERS_HERE = 4
 
 
-@dataclass(frozen=True)
-class Chunk:
-    """Generations of one stage whose answers one job buys.
-
-    Attributes:
-        stage: their stage.
-        index: which slice of the stage they are from; slices stay the same while a cohort is bought.
-        entries: those of the slice that lack an answer.
-    """
-
-    stage: str
-    index: int
-    entries: tuple[Entry, ...]
-
-    def marker(self, data: DataRoot, cohort_id: str) -> Path:
-        """Return the file that says that the chunk was tried; other generations make another name."""
-        digest = hashlib.sha256("".join(entry.gen_id for entry in self.entries).encode()).hexdigest()[:12]
-        return data.coordination / "batches" / cohort_id / self.stage / f"{self.index}-{digest}.json"
-
-
-def slice_of(within: Membership, stage: str, index: int, size: int) -> list[Entry]:
-    """Return slice `index` (from 0) of a stage, `size` generations in the order of the membership."""
-    return within.stage(stage)[index * size : (index + 1) * size]
-
-
-def chunks(settings: Settings, within: Membership, open_work: Iterable[Entry], size: int) -> list[Chunk]:
-    """Return the chunks that a run has to buy, drafts first.
-
-    Args:
-        settings: settings of the run.
-        within: all of the cohort that the run is about.
-        open_work: the generations that are asked for; only they and what they are made from count.
-        size: generations per slice.
-    """
-    asked = {one.gen_id for entry in open_work for one in within.lineage(entry)}
-    found = []
-    for stage in STAGES:
-        for index in range(-(-len(within.stage(stage)) // size)):
-            lacking = tuple(
-                entry
-                for entry in slice_of(within, stage, index, size)
-                if entry.gen_id in asked and lacks_answer(settings, entry)
-            )
-            if lacking:
-                found.append(Chunk(stage, index, lacking))
-    return found
-
-
-def lacks_answer(settings: Settings, entry: Entry) -> bool:
-    """Tell whether a call has to be made for a generation."""
-    state = States(settings).of(entry)
-    return state.needs_call or (settings.is_fresh(entry.stage) and not state.is_copy)
-
-
-def sources(within: Membership, entry: Entry, lacking: set[str]) -> list[str]:
-    """Return the ids of the nearest ancestors of a generation whose answers are still to be bought."""
-    return [one.gen_id for one in within.lineage(entry)[:-1] if one.gen_id in lacking]
-
-
-def buy(
-    caller: Caller, within: Membership, entries: Iterable[Entry], marker: Path, log: Log, order_id: str | None
-) -> None:
-    """Buy the answers of a chunk into their attempts, in parallel; failures are recorded and stop nothing.
+def make_all(
+    caller: Caller, within: Membership, entries: Iterable[Entry], log: Log, order_id: str | None, *, redo: bool
+) -> dict[str, str]:
+    """Make all files of some generations; failures are recorded, and stop nothing but what is made from them.
 
     Args:
         caller: the client of this run; its pools and budget hold.
-        within: all of the cohort.
-        entries: the chunk's generations.
-        marker: written at the end: what became of each.
+        within: the cohort; the parents are there, or are not going to come.
+        entries: generations of one stage.
         log: told what happens.
         order_id: order fresh answers under this id first.
+        redo: write the files of finished generations once more.
+
+    Returns:
+        gen_id -> `MADE`, `FAILED` or `WAITS` (it is made from a text that is not there).
+
+    Raises:
+        Stopped: the run was interrupted; calls in flight have ended and are kept.
     """
-    entries = list(entries)
-    pools = {pool_of(caller.settings, entry) or "" for entry in entries}
-    limits = [caller.settings.pools.get(pool, PoolSettings()).max_concurrent for pool in pools]
-    workers = max((limit or UNLIMITED_WORKERS for limit in limits), default=1)
-    with ThreadPoolExecutor(max_workers=max(1, min(workers, len(entries)))) as threads:
-        outcomes = list(threads.map(lambda entry: _buy_one(caller, within, entry, log, order_id), entries))
-    write_json(marker, {entry.gen_id: outcome for entry, outcome in zip(entries, outcomes, strict=True)})
+    states = States(caller.settings)
+    make_one = partial(_make_one, caller, states, within, log=log, order_id=order_id, redo=redo)
+    lines: dict[str | None, list[Entry]] = defaultdict(list)
+    for entry in entries:
+        lines[_line(caller, entry)].append(entry)
+    # a line of its own for each pool: calls that wait for a slow one hold back no others
+    with ExitStack() as running:
+        results: dict[str, Future[str]] = {}
+        for line, waiting in lines.items():
+            threads = running.enter_context(ThreadPoolExecutor(min(len(waiting), _workers(caller, line))))
+            results |= {entry.gen_id: threads.submit(make_one, entry) for entry in waiting}
+    stopping.check()
+    return {gen_id: result.result() for gen_id, result in results.items()}
 
 
-def _buy_one(caller: Caller, within: Membership, entry: Entry, log: Log, order_id: str | None) -> str:
-    parent = None
-    source = within.parent(entry)
-    if source is not None:
-        try:
-            parent = make.parent_of_answers(caller.settings, within, source)
-        except DayDreamError as error:
-            log(f"{entry.stage} {entry.gen_id}: not asked, for {source.stage} {source.gen_id} gives no text: {error}")
-            return "no parent"
-    files = caller.settings.data.generation(entry.stage, entry.gen_id)
+def _line(caller: Caller, entry: Entry) -> str | None:
+    """Return the pool that a call would wait in, None where none goes over a network."""
     try:
-        with failures.recorded(files, entry):
-            make.answer(caller, entry, log, order_id, parent)
-    except DayDreamError as error:
-        log(f"{entry.stage} {entry.gen_id}: {error}")
-        return "failed"
-    return "answered"
+        pool = pool_of(caller.settings, entry)
+        if pool is None or endpoints.find(caller.settings, caller.model(entry.llm_model_id).endpoint).base_url is None:
+            return None
+    except DayDreamError:
+        # making it says what is wrong
+        return None
+    return pool
+
+
+def _workers(caller: Caller, line: str | None) -> int:
+    if line is None:
+        return WORKERS_HERE
+    return caller.settings.pools.get(line, PoolSettings()).max_concurrent or UNLIMITED_WORKERS
+
+
+def _make_one(
+    caller: Caller,
+    states: States,
+    within: Membership,
+    entry: Entry,
+    *,
+    log: Log,
+    order_id: str | None,
+    redo: bool,
+) -> str:
+    stopping.check()
+    settings = caller.settings
+    state = states.look(entry)
+    takes_answer = redo or order_id is not None or state.ordered or not state.has_raw
+    if takes_answer and _needs_parent(state, order_id) and not _has_text(states, within, entry):
+        log(f"{entry.stage} {entry.gen_id}: waits for {entry.parent_gen_id}, which gives no text")
+        return WAITS
+    try:
+        if takes_answer:
+            make.buy(caller, entry, log, order_id)
+        if takes_answer or state.needs_parse or make.lacks_files(settings, entry):
+            make.parse(settings, entry)
+    except stopping.Stopped:
+        raise
+    except (DayDreamError, OSError) as error:
+        told = failures.disk_error(error, state.files.folder) if isinstance(error, OSError) else error
+        log(f"{entry.stage} {entry.gen_id}: {told}")
+        return FAILED
+    return MADE
+
+
+def _needs_parent(state: State, order_id: str | None) -> bool:
+    """Return whether a prompt has to be rendered: an answer that the journal keeps is only written out again."""
+    if state.is_copy:
+        return not state.has_raw or order_id is not None
+    return order_id is not None or state.ordered or not state.has_answer
+
+
+def _has_text(states: States, within: Membership, entry: Entry) -> bool:
+    parent = within.parent(entry)
+    if parent is None:
+        return True
+    await_listed(states.settings.data.generation(parent.stage, parent.gen_id).parsed)
+    return not states.of(parent).needs_parse

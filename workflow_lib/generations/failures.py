@@ -11,6 +11,7 @@ from .. import parsers
 from ..calls.budget import BudgetExhausted
 from ..calls.journal import Journal, UnreadableAnswer, now
 from ..calls.replies import CallError
+from ..calls.stopping import Stopped
 from ..cohorts.membership import Entry
 from ..errors import DayDreamError, StoreError
 from ..files import read_recorded, write_json
@@ -65,6 +66,9 @@ def recorded(generation: Generation, entry: Entry) -> Iterator[None]:
         raise
     except UnreadableAnswer as error:
         record(generation, entry, CALL, UNREADABLE, error.message, error.hint or "")
+        raise
+    except Stopped:
+        # nothing is wrong with it: the next run goes on
         raise
     except DayDreamError as error:
         record(generation, entry, PROMPT, PROMPT, error.message, error.hint or "")

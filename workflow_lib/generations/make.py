@@ -8,7 +8,7 @@ from typing import Any
 from ..calls import Caller, Log
 from ..calls.endpoints import OFFLINE
 from ..calls.journal import Journal, UnreadableAnswer
-from ..cohorts.membership import Entry, Membership
+from ..cohorts.membership import Entry
 from ..errors import StoreError
 from ..files import dump_json, encode, read_recorded, read_text, sha256_text, write_bytes, write_json, write_text
 from ..paths import ATTEMPTS, METADATA, PARSED, PARSED_METADATA, PROMPT, RAW, RAW_METADATA, Generation
@@ -16,7 +16,7 @@ from ..settings import Settings
 from ..stages import PARENT_STAGE, STAGE
 from . import failures, parsing
 from .mode import input_mode, is_copy, template_of
-from .prompts import Parent, parent_of_file, render, request_for
+from .prompts import render, request_for
 
 _BESIDE_RAW = {PROMPT, METADATA, RAW_METADATA}
 
@@ -45,14 +45,10 @@ def buy(caller: Caller, entry: Entry, log: Log, order_id: str | None = None) -> 
     failures.forget(generation, (failures.CALL, failures.PROMPT))
 
 
-def answer(
-    caller: Caller, entry: Entry, log: Log, order_id: str | None = None, parent: Parent | None = None
-) -> Mapping[str, Any]:
+def answer(caller: Caller, entry: Entry, log: Log, order_id: str | None = None) -> Mapping[str, Any]:
     """Return the attempt that holds a generation's answer; a call is made only if there is none, or on order.
 
-    Args:
-        caller, entry, log, order_id: as in `buy`.
-        parent: what the prompt is made of; default: the parent's parsed.txt.
+    The arguments are those of `buy`.
     """
     generation = caller.settings.data.generation(entry.stage, entry.gen_id)
     own = Journal(generation)
@@ -64,7 +60,7 @@ def answer(
         if attempt is not None:
             return attempt
         _refuse_lost_raw(generation)
-    prompt = render(caller.settings, entry, parent)
+    prompt = render(caller.settings, entry)
     request = request_for(caller.settings, entry, caller.model(entry.llm_model_id), prompt.text)
     about = {"parent_attempt": prompt.parent_attempt, "parent_sha256": prompt.parent_sha256}
     return caller.ask(entry, own, request, about, log)
@@ -91,37 +87,6 @@ def restore(settings: Settings, entry: Entry) -> None:
         )
     _restore_newest(settings, generation, entry, attempt)
     failures.forget(generation, (failures.CALL, failures.PROMPT))
-
-
-def parent_of_answers(settings: Settings, within: Membership, entry: Entry) -> Parent:
-    """Return what a generation gives to those made from it: the parsed.txt that it has once its files are restored.
-
-    Raises:
-        StoreError: it has no answer, or one that cannot be read.
-        ParseFailure: its answer cannot be parsed.
-    """
-    generation = settings.data.generation(entry.stage, entry.gen_id)
-    template = template_of(settings.data, entry)
-    recorded = read_recorded(generation.raw_metadata)
-    source = within.parent(entry)
-    if template.copies and source is not None:
-        if settings.is_fresh(entry.stage) or not generation.raw.exists():
-            above = parent_of_answers(settings, within, source)
-            return Parent(parsing.text_of(settings, entry, template, above.text, {}), None)
-        attempt = None
-    else:
-        attempt = Journal(generation).newest_answer()
-        if attempt is None and not generation.raw.exists():
-            raise StoreError(f"{generation.folder}: no answer yet")
-    in_use = attempt is None or _stays(generation, attempt) or recorded.get("attempt") == attempt.get("number")
-    if in_use and not parsing.needs_parse(settings, entry, parsing.baseline(settings.data, entry)):
-        return parent_of_file(generation)
-    if attempt is None or _stays(generation, attempt):
-        raw, number = read_text(generation.raw), recorded.get("attempt")
-    else:
-        raw, number = raw_of(attempt), attempt.get("number")
-        recorded = _raw_metadata(entry, attempt, raw, "")
-    return Parent(parsing.text_of(settings, entry, template, raw, recorded), number)
 
 
 def adopt(generation: Generation, own: Journal, entry: Entry) -> None:

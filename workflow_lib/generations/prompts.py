@@ -10,7 +10,7 @@ from ..catalogs import Model, combos, templates
 from ..cohorts.membership import Entry
 from ..errors import StoreError
 from ..files import await_listed, read_recorded, read_text, sha256_text
-from ..paths import DataRoot, Generation
+from ..paths import DataRoot
 from ..settings import Settings
 from ..stages import PARENT_STAGE, STAGE
 from .mode import template_of
@@ -44,13 +44,12 @@ class Parent:
     attempt: int | None
 
 
-def render(settings: Settings, entry: Entry, parent: Parent | None = None) -> Prompt:
+def render(settings: Settings, entry: Entry) -> Prompt:
     """Return the prompt of a generation as it would be sent now.
 
     Args:
         settings: settings of the run.
         entry: the generation's row of membership.
-        parent: what it is made from; default: the parent's parsed.txt.
 
     Raises:
         TemplateError: the template cannot be used.
@@ -62,7 +61,7 @@ def render(settings: Settings, entry: Entry, parent: Parent | None = None) -> Pr
         variables = {"concepts": _concepts(data, entry.combo_id)}
         text = templates.render(data.template(entry.stage, entry.template_id), entry.stage, variables)
         return Prompt(text, None, None)
-    source = parent or parent_on_disk(data, entry)
+    source = parent_on_disk(data, entry)
     sha = sha256_text(source.text)
     if template.copies:
         return Prompt(source.text, sha, source.attempt)
@@ -100,17 +99,12 @@ def parent_on_disk(data: DataRoot, entry: Entry) -> Parent:
     await_listed(files.parsed)
     await_listed(files.raw_metadata)
     try:
-        return parent_of_file(files)
+        return Parent(read_text(files.parsed), read_recorded(files.raw_metadata).get("attempt"))
     except FileNotFoundError:
         raise StoreError(
             f"{files.parsed}: no such file; {entry.stage} {entry.gen_id} is made from it",
             f"make it first: snakemake {files.parsed}",
         ) from None
-
-
-def parent_of_file(files: Generation) -> Parent:
-    """Return what the parsed.txt of a generation gives to those made from it."""
-    return Parent(read_text(files.parsed), read_recorded(files.raw_metadata).get("attempt"))
 
 
 def _concepts(data: DataRoot, combo_id: str) -> list[dict[str, str]]:

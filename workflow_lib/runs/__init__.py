@@ -1,0 +1,36 @@
+"""What the rules ask of the library.
+
+Comes in: the settings of a run, its cohorts, what the store has by now.
+Goes out: which work is open and which files a job reads; chunks of a batch run; tables, pages and reports at the end.
+Never: knows Snakemake's objects, or decides what state a generation is in.
+"""
+
+from .chunks import ALL, Chunk, Chunks, make_chunk, write_outcome
+from .ends import after_failure, after_success, notes
+from .expanding import changes, expand
+from .orders import buy, order_id
+from .run import Run
+from .tables import has_cross_news, write_cross, write_page, write_tables
+from .times import ahead_of_the_clock, newest_file
+
+__all__ = [
+    "ALL",
+    "Chunk",
+    "Chunks",
+    "Run",
+    "after_failure",
+    "after_success",
+    "ahead_of_the_clock",
+    "buy",
+    "changes",
+    "expand",
+    "has_cross_news",
+    "make_chunk",
+    "newest_file",
+    "notes",
+    "order_id",
+    "write_cross",
+    "write_outcome",
+    "write_page",
+    "write_tables",
+]

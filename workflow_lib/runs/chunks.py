@@ -1,0 +1,195 @@
+"""Batch mode: the chunks that a run plans instead of a job per generation."""
+
+import hashlib
+import shutil
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..calls import Caller, Log
+from ..calls.leases import Lease
+from ..cohorts.membership import Entry, Membership
+from ..errors import StoreError
+from ..files import read_recorded, write_json
+from ..generations import batches
+from ..generations.state import States
+from ..locks import locked
+from ..stages import STAGES
+from . import orders
+from .run import Run
+
+ALL = "all"
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Generations of one stage that one job makes.
+
+    Attributes:
+        scope: what they are made for: a stage by itself, or `ALL` for the tables.
+        cohort_id: the cohort whose slice they are from.
+        index: number of the slice; slices stay the same while a cohort is made.
+        entries: those of the slice that are asked for and lack an answer or a parse, or have an open order.
+        to_buy: those of them that take an answer.
+    """
+
+    scope: str
+    cohort_id: str
+    stage: str
+    index: int
+    entries: tuple[Entry, ...]
+    to_buy: tuple[Entry, ...]
+
+    @property
+    def digest(self) -> str:
+        """Stands for the generations in the marker's name."""
+        return hashlib.sha256("".join(entry.gen_id for entry in self.entries).encode()).hexdigest()[:12]
+
+
+class Chunks:
+    """The chunks of a run, planned once per process and scope.
+
+    Args:
+        run: the run; its cohorts are expanded before anything is asked here.
+        redoes: whether finished generations are made once more.
+    """
+
+    def __init__(self, run: Run, redoes: Callable[[], bool]):
+        self._run = run
+        self.redoes = redoes
+        self._folder = run.data.batches / run.run_id
+        self._planned: dict[str, dict[str, Chunk]] = {}
+        self._asked: dict[tuple[str, str], set[str]] = {}
+        self._lease = Lease(run.data.batches)
+
+    def outcome(self, cohort_id: str, scope: str) -> Path:
+        """Return the file that says that a cohort's chunks are done, and none of its generations failed."""
+        return self._folder / scope / f"{cohort_id}.json"
+
+    def marker(self, chunk: Chunk) -> Path:
+        """Return the file that says what became of a chunk in this run."""
+        name = f"{chunk.index}-{chunk.digest}.json"
+        return self._folder / chunk.scope / chunk.cohort_id / chunk.stage / name
+
+    def of_cohort(self, cohort_id: str, scope: str) -> list[Chunk]:
+        """Return the chunks that a cohort needs, those of another cohort with shared generations among them."""
+        planned = self._plan(scope)
+        return list(dict.fromkeys(planned[gen_id] for gen_id in self._asked[cohort_id, scope]))
+
+    def find(self, scope: str, cohort_id: str, stage: str, index: int) -> Chunk:
+        """Return the chunk of a slice; without generations where nothing of the slice is open any more."""
+        for chunk in self._plan(scope).values():
+            if (chunk.cohort_id, chunk.stage, chunk.index) == (cohort_id, stage, index):
+                return chunk
+        return Chunk(scope, cohort_id, stage, index, (), ())
+
+    def before(self, chunk: Chunk) -> list[Chunk]:
+        """Return the chunks that make what a chunk's generations are made from."""
+        planned = self._plan(chunk.scope)
+        parents = (planned.get(entry.parent_gen_id) for entry in chunk.entries)
+        return list(dict.fromkeys(parent for parent in parents if parent is not None))
+
+    def announce(self) -> None:
+        """Let other runs know that this one lives, so that none removes its markers."""
+        with locked(self._lock):
+            self._lease.publish({"run": self._run.run_id})
+
+    def clean_up(self) -> None:
+        """Remove the markers of this run, and of those that no longer live."""
+        if not self._run.data.batches.is_dir():
+            return
+        with locked(self._lock):
+            self._lease.publish({})
+            alive = {other.get("run") for other in self._lease.others()}
+            for folder in self._run.data.batches.iterdir():
+                if folder.is_dir() and folder.name not in alive:
+                    shutil.rmtree(folder, ignore_errors=True)
+
+    @property
+    def _lock(self) -> Path:
+        return self._run.data.batches / "lock"
+
+    def _plan(self, scope: str) -> dict[str, Chunk]:
+        """Return gen_id -> its chunk; a generation that cohorts share is in a chunk of the first one."""
+        if scope not in self._planned:
+            found: dict[str, Chunk] = {}
+            for cohort_id in self._run.sources:
+                wanted = self._run.wanted(cohort_id)
+                asked, to_buy = self._to_make(wanted, self._open(cohort_id, scope))
+                self._asked[cohort_id, scope] = asked
+                for chunk in _cut(scope, cohort_id, wanted, asked - found.keys(), to_buy, self._size):
+                    found |= {entry.gen_id: chunk for entry in chunk.entries}
+            self._planned[scope] = found
+        return self._planned[scope]
+
+    @property
+    def _size(self) -> int:
+        return self._run.settings.batch
+
+    def _open(self, cohort_id: str, scope: str) -> list[Entry]:
+        return self._run.open_work(cohort_id, None if scope == ALL else scope, everything=self.redoes())
+
+    def _to_make(self, wanted: Membership, open_work: Iterable[Entry]) -> tuple[set[str], set[str]]:
+        """Return the gen_ids that chunks make, and those of them that take an answer.
+
+        What a generation is made from is made first, if it takes an answer, and has no text.
+        """
+        states = States(self._run.settings)
+        asked: set[str] = set()
+        to_buy: set[str] = set()
+        waiting = list(open_work)
+        while waiting:
+            entry = waiting.pop()
+            if entry.gen_id in asked:
+                continue
+            asked.add(entry.gen_id)
+            state = states.of(entry)
+            if not (self._run.settings.is_fresh(entry.stage) or not state.has_raw):
+                continue
+            to_buy.add(entry.gen_id)
+            parent = wanted.parent(entry)
+            if parent is not None and self._run.needs_parse(parent):
+                waiting.append(parent)
+        return asked, to_buy
+
+
+def _cut(
+    scope: str, cohort_id: str, wanted: Membership, gen_ids: set[str], to_buy: set[str], size: int
+) -> Iterable[Chunk]:
+    for stage in STAGES:
+        whole = wanted.stage(stage)
+        for index, begin in enumerate(range(0, len(whole), size)):
+            entries = tuple(entry for entry in whole[begin : begin + size] if entry.gen_id in gen_ids)
+            if entries:
+                bought = tuple(entry for entry in entries if entry.gen_id in to_buy)
+                yield Chunk(scope, cohort_id, stage, index, entries, bought)
+
+
+def make_chunk(run: Run, caller: Caller, chunks: Chunks, chunk: Chunk, marker: Path, say: Log) -> None:
+    """Make the generations of a chunk; failures are recorded with each, and the marker says what became of them.
+
+    Raises:
+        Stopped: the run was interrupted; there is no marker then.
+    """
+    wanted = run.wanted(chunk.cohort_id)
+    ordered = orders.order_id(run, chunk.stage)
+    write_json(marker, batches.make_all(caller, wanted, chunk.entries, say, ordered, redo=chunks.redoes()))
+
+
+def write_outcome(run: Run, run_id: str, scope: str, cohort_id: str, path: Path) -> None:
+    """Say that the chunks of a run made all that a cohort asked for.
+
+    Raises:
+        StoreError: some generations failed, or wait for one that did; the run ends as it would without batches.
+    """
+    wanted = run.wanted(cohort_id).by_id
+    markers = (run.data.batches / run_id / scope).glob("*/*/*.json")
+    outcomes = {gen_id: outcome for marker in markers for gen_id, outcome in read_recorded(marker).items()}
+    failed = sum(outcome == batches.FAILED for gen_id, outcome in outcomes.items() if gen_id in wanted)
+    waits = sum(outcome == batches.WAITS for gen_id, outcome in outcomes.items() if gen_id in wanted)
+    if failed or waits:
+        raise StoreError(
+            f"cohort {cohort_id}: {failed} generations failed, and {waits} wait for one that did",
+            "the table below says why",
+        )
+    write_json(path, {})

@@ -1,0 +1,72 @@
+"""How a run begins and ends: what it notes, and what it leaves after success and after failure."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from .. import cohorts
+from ..cohorts import Source
+from ..errors import DayDreamError
+from ..generations import failures
+from ..generations.state import States
+from . import orders
+from .chunks import Chunks
+from .run import Run
+from .tables import write_page, write_tables
+
+
+def notes(run: Run, snakemake_folder: Path) -> list[str]:
+    """Return what the user should know before anything is done, one line each."""
+    found = []
+    specs = [name for name, source in run.sources.items() if source.mode == "spec"]
+    if run.settings.selection and specs:
+        found.append(
+            f"{', '.join(specs)} is declared by its spec; the selection is not used. Give the curated cohort a name "
+            "of its own with --config cohort=NAME."
+        )
+    if any(snakemake_folder.glob("locks/*")):
+        found.append(
+            "another snakemake is at work in this folder, or one was killed. If Snakemake finds the folder locked and "
+            "none is running, `snakemake --unlock` frees it; every answer that arrived is kept."
+        )
+    return found
+
+
+def after_success(run: Run, batch: Chunks) -> None:
+    """End a run whose jobs all succeeded: its order id is forgotten, the next one orders anew; its markers go."""
+    orders.forget(run)
+    batch.clean_up()
+
+
+def after_failure(run: Run, show: Callable[[str], None]) -> None:
+    """Write tables and page of what there is after a run with failed jobs, and show what failed.
+
+    Raises:
+        SystemExit: with 0, where all that is open ended in failures that the run accepts.
+    """
+    try:
+        accepted = bool(run.settings.accept_failures)
+        for cohort_id in run.sources:
+            accepted = _report_failures(run, cohort_id, show) and accepted
+    except (DayDreamError, OSError) as error:
+        show(f"The tables could not be written: {error}")
+        return
+    if accepted:
+        raise SystemExit(0)
+
+
+def _report_failures(run: Run, cohort_id: str, show: Callable[[str], None]) -> bool:
+    """Return whether nothing of a cohort is open any more."""
+    if not run.data.cohort(cohort_id).membership.exists() or _is_outdated(run, run.sources[cohort_id]):
+        # the expansion failed: what was written before stays as it is
+        return False
+    # a slice leaves the reports to a run over all of the cohort
+    if not run.settings.shard:
+        write_tables(run, cohort_id)
+    show(failures.table(States(run.settings).failures(run.wanted(cohort_id))))
+    if not run.settings.shard:
+        write_page(run, cohort_id)
+    return not run.open_work(cohort_id)
+
+
+def _is_outdated(run: Run, source: Source) -> bool:
+    return cohorts.differs_from_manifest(run.settings, source)
