@@ -64,8 +64,8 @@ def of_leaderboard(design: Design, seed: int) -> Figures:
         "rank interval": _mean(_hold(board["rank_low"], rank, board["rank_high"])),
         "top group holds the best essay": float(top[quality.argmax()]) if top.any() else np.nan,
         "size of the top group, share of all": float(top.mean()) if top.any() else np.nan,
-        "rank correlation with the truth, adjusted": stats.spearmanr(estimate, quality).statistic,
-        "rank correlation with the truth, raw means": stats.spearmanr(raw, quality).statistic,
+        "rank correlation with the truth, adjusted": _ranks(estimate, quality),
+        "rank correlation with the truth, raw means": _ranks(raw, quality),
         "winner's bias, adjusted": estimate[estimate.argmax()] - quality[estimate.argmax()],
         "winner's bias, raw means": raw[raw.argmax()] - quality[raw.argmax()],
     }
@@ -224,6 +224,11 @@ def _detectable(combos: int) -> float:
     """Return d sqrt(n) / sd for a power of 80 % of the two-sided t test at 5 %."""
     critical = stats.t.ppf(0.975, combos - 1)
     return optimize.brentq(lambda shift: stats.nct.sf(critical, combos - 1, shift) - 0.8, 0.5, 20)
+
+
+def _ranks(shown: np.ndarray, true: np.ndarray) -> float:
+    # where nothing tells essays apart, all have one estimate
+    return float(stats.spearmanr(shown, true).statistic) if np.ptp(shown) else np.nan
 
 
 def _holds(low: float, true: float, high: float) -> float:

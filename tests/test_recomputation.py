@@ -7,7 +7,7 @@ from collections import defaultdict
 import pytest
 
 from tests.project import read_csv
-from tests.recomputation import adjusted, agreement, biases, comparisons, components, judgements
+from tests.recomputation import adjusted, agreement, biases, comparisons, components, counts, judgements
 from tests.stores import COHORT, Store
 from workflow_lib.files import write_text
 from workflow_lib.results import reports
@@ -81,7 +81,7 @@ def words(dice):
 
 @pytest.fixture(scope="module", params=["crossed", "pipelines"])
 def cohort(request, tmp_path_factory):
-    """Return what is recomputed from, and a reader of the cohort's tables."""
+    """Return what is recomputed from, a reader of the cohort's tables, and its data root."""
     store = build(tmp_path_factory.mktemp(request.param), request.param == "pipelines")
     edited = next(entry for entry in store.entries if entry.stage == "essay" and entry.template_id == "e-other")
     store.files(edited).raw.write_text("Somebody wrote this instead.")
@@ -89,8 +89,8 @@ def cohort(request, tmp_path_factory):
     reports.write(store.settings, COHORT, store.membership)
     rows = judgements.of_cohort(store.root, COHORT)
     assert edited.gen_id not in {row.essay for row in rows}
-    folder = store.data.cohort(COHORT).reports / "analysis"
-    return rows, lambda name: read_csv(folder / f"{name}.csv")
+    folder = store.data.cohort(COHORT).reports
+    return rows, lambda name, of="analysis": read_csv(folder / of / f"{name}.csv"), store.root
 
 
 def same(found, expected, unit=1.0, decimals=3):
@@ -103,7 +103,7 @@ def same(found, expected, unit=1.0, decimals=3):
 
 @pytest.mark.slow
 def test_comparisons_are_those_of_the_raw_files(cohort):
-    rows, table = cohort
+    rows, table, _ = cohort
     expected = comparisons.table(rows)
     found = {(row["factor"], row["pairing"], row["level_a"], row["level_b"]): row for row in table("comparisons")}
     assert {(NAMES.get(key[0], key[0]), *key[1:]) for key in expected} == {key for key in found if key[1]}
@@ -119,7 +119,7 @@ def test_comparisons_are_those_of_the_raw_files(cohort):
 
 @pytest.mark.slow
 def test_adjusted_scores_are_those_of_the_raw_files(cohort):
-    rows, table = cohort
+    rows, table, _ = cohort
     expected, found = adjusted.table(rows), {row["parent_gen_id"]: row for row in table("adjusted_scores")}
     assert set(expected) == set(found)
     ranks = adjusted.rank_intervals(expected, seed=3)
@@ -138,7 +138,7 @@ def test_adjusted_scores_are_those_of_the_raw_files(cohort):
 
 @pytest.mark.slow
 def test_judges_are_those_of_the_raw_files(cohort):
-    rows, table = cohort
+    rows, table, _ = cohort
     in_points = ("mean", "severity", "spread", "replicate_sd")
     expected = agreement.of_judges(rows)
     found = {(row["evaluation_llm_model"], row["evaluation_template"]): row for row in table("judges")}
@@ -150,7 +150,7 @@ def test_judges_are_those_of_the_raw_files(cohort):
 
 @pytest.mark.slow
 def test_agreement_is_that_of_the_raw_files(cohort):
-    rows, table = cohort
+    rows, table, _ = cohort
     names = ("measure", "evaluation_template", "judge_a", "judge_b")
     found = {tuple(row[name] for name in names): row for row in table("judge_agreement")}
     expected = agreement.table(rows)
@@ -162,7 +162,7 @@ def test_agreement_is_that_of_the_raw_files(cohort):
 
 @pytest.mark.slow
 def test_intervals_by_resampling_essays_are_those_of_the_raw_files(cohort):
-    rows, table = cohort
+    rows, table, _ = cohort
     part = [row for row in rows if row.rubric == "novelty"]
     both = [row for row in part if row.judge in ("j1", "j3")]
 
@@ -193,7 +193,7 @@ def test_intervals_by_resampling_essays_are_those_of_the_raw_files(cohort):
 
 @pytest.mark.slow
 def test_components_and_decisions_are_those_of_the_raw_files(cohort):
-    rows, table = cohort
+    rows, table, _ = cohort
     found = {row["component"]: row for row in table("variance_components")}
     expected = components.estimate(rows)
     total = math.fsum(value for value in expected.values() if not math.isnan(value))
@@ -239,7 +239,7 @@ def renamed(name):
 
 @pytest.mark.slow
 def test_biases_are_those_of_the_raw_files(cohort):
-    rows, table = cohort
+    rows, table, _ = cohort
     found = {
         (row["bias"], row["judge"], row["factor"], row["pairing"], row["level_a"], row["level_b"]): row
         for row in table("biases")
@@ -262,3 +262,28 @@ def test_biases_are_those_of_the_raw_files(cohort):
             same(found[key][name], figures.get(name), POINTS)
         same(found[key]["p"], figures.get("p"), decimals=4)
         assert int(found[key]["n_combos"] or 0) == figures.get("n_combos", 0)
+
+
+@pytest.mark.slow
+def test_counts_means_and_costs_are_those_of_the_raw_files(cohort):
+    rows, table, data = cohort
+    keys = ("combo_id", "draft_template", "draft_model", "generation_template", "generation_model")
+    expected = counts.coverage(data, COHORT, rows)
+    for row in (shown := table("coverage", "summary")):
+        key = tuple(row[name] for name in (*keys, "evaluation_template", "evaluation_llm_model"))
+        assert (int(row["expected"]), int(row["scored"])) == expected[key]
+    assert len(shown) == len(expected)
+
+    found = {tuple(row[name] for name in keys): row for row in table("generation_scores", "summary")}
+    for (cell, column), (n, mean) in counts.cell_means(rows, judgements.scales(data)).items():
+        assert int(found[cell][f"{column}_n"]) == n
+        same(found[cell][column], mean, decimals=2)
+
+    spent = counts.costs(data, COHORT)
+    assert len(table("costs", "summary")) == len(spent)
+    for row in table("costs", "summary"):
+        sums = spent[row["stage"], row["model"]]
+        for name in ("calls", "prompt_tokens", "completion_tokens", "total_tokens"):
+            assert int(row[name]) == sums[name]
+        same(row["cost_usd"], sums["cost_usd"], decimals=6)
+        same(row["seconds"], sums["seconds"], decimals=2)
