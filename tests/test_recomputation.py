@@ -233,6 +233,48 @@ def test_components_and_decisions_are_those_of_the_raw_files(cohort):
             same(row["detectable_difference"], components.detectable(own, len(family), int(row["combos"])), POINTS)
 
 
+@pytest.mark.slow
+def test_next_steps_are_those_of_the_raw_files(cohort):
+    rows, table, _ = cohort
+    found = {(row["question"], row["change"]): row for row in table("next_steps")}
+    parts, panel = components.estimate(rows), (len({row.judge for row in rows}), len({row.rubric for row in rows}))
+    per_cell = judgements.grouped(rows, lambda row: (row.essay, row.judge, row.rubric)).values()
+    now = (*panel, max(map(len, per_cell)))
+    price = judgements.mean(row.cost for row in rows if row.cost is not None)
+    essays = len({row.essay for row in rows})
+    for change, judges, replicates in (
+        ("one more judge", 1, 0),
+        ("two more judges", 2, 0),
+        ("one more replicate", 0, 1),
+        ("five more replicates", 0, 5),
+    ):
+        then = (now[0] + judges, now[1], now[2] + replicates)
+        row = found.pop(("more evaluations", change))
+        same(row["now"], components.reliability(parts, panel, *now)[0])
+        same(row["then"], components.reliability(parts, panel, *then)[0])
+        same(row["usd"], (math.prod(then) - math.prod(now)) * essays * price, decimals=6)
+    for (judge, rubric), figures in agreement.of_judges(rows).items():
+        if rubric == "all":
+            row = found.pop(("drop a judge", judge))
+            same(row["now"], figures["alpha"])
+            same(row["then"], figures["alpha_without"])
+            same(row["usd"], -figures["n_scores"] * price, decimals=6)
+    board = adjusted.table(rows)
+    row = found.pop(("tell the top group apart", ""))
+    same(row["now"], sum(figures["top_group"] for figures in board.values()))
+    same(row["then"], len(board))
+    shown = table("detectable_differences")
+    for (question, change), row in found.items():
+        points, factor = float(change.split()[1]), change.split()[-1]
+        enough = [int(one["combos"]) for one in shown if one["factor"] == factor and passes(one, points)]
+        assert question == "more combos"
+        same(row["then"], min(enough) if enough else None)
+
+
+def passes(row, points):
+    return row["detectable_difference"] != "" and float(row["detectable_difference"]) <= points
+
+
 def renamed(name):
     return " x ".join(NAMES.get(part, part) if part != "judge" else part for part in name.split(" x "))
 
