@@ -49,7 +49,9 @@ def test_complete_table_has_the_figures_of_the_formulas():
     v = adjusted.var(ddof=1) - w / 2
     s = v / (v + w / 2)
     estimate = adjusted.mean() + s * (adjusted - adjusted.mean())
-    half = 1.96 * np.sqrt(v * (1 - s))
+    # nothing is missing: columns add nothing
+    of_mean = adjusted.var(ddof=1) / 4 + (adjusted - adjusted.mean()) ** 2 * (2 / 1 + 2 / 3)
+    half = stats.t.ppf(0.975, 3) * np.sqrt(v * (1 - s) + (1 - s) ** 2 * of_mean)
     assert board["adjusted_mean"].to_numpy() == pytest.approx(adjusted)
     assert board["estimate"].to_numpy() == pytest.approx(estimate)
     assert board["shrinkage"].to_numpy() == pytest.approx([s] * 4)
@@ -61,7 +63,8 @@ def test_complete_table_has_the_figures_of_the_formulas():
 def test_rank_intervals_are_those_of_the_estimates():
     board = by_essay(tidy(*drawn(seed=2, combos=3, essay=0.8, essay_judge=0.3)))
     rng = np.random.default_rng(11)
-    error = (board["ci_high"] - board["estimate"]).to_numpy() / 1.96
+    s = board["shrinkage"].to_numpy()
+    error = np.sqrt(s * board["adjusted_mean"].var() * (1 - s))
     draws = board["estimate"].to_numpy() + error * rng.standard_normal((20_000, len(board)))
     ranks = stats.rankdata(-draws, axis=1)
     low, high = np.percentile(ranks, [2.5, 97.5], axis=0)

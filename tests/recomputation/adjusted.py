@@ -69,7 +69,7 @@ def _of_part(rows: list[Judgement]) -> dict[str, dict[str, float]]:
     freedom = sum(one["n_judges"] - 1 for one in found.values()) - (judges - 1)
     squares = math.fsum((value - found[essay]["adjusted_mean"]) ** 2 for essay, one in own.items() for _, value in one)
     if freedom >= 1 and len(found) > 1 and squares / freedom > SAME**2:
-        _shrink(found, squares / freedom, freedom)
+        _shrink(found, squares / freedom, freedom, column_variances(rows, columns, squares / freedom))
     else:
         for one in found.values():
             one["estimate"] = one["adjusted_mean"]
@@ -78,16 +78,50 @@ def _of_part(rows: list[Judgement]) -> dict[str, dict[str, float]]:
     return found
 
 
-def _shrink(found: dict[str, dict[str, float]], within: float, freedom: int) -> None:
+def column_variances(rows: list[Judgement], columns: dict[tuple[str, str], float], within: float) -> dict[str, float]:
+    """Return essay -> the variance of its adjusted mean that comes of estimated columns, by the dense design matrix.
+
+    Args:
+        rows: scores of one part.
+        columns: its column effects.
+        within: the residual variance where the fit leaves no degree of freedom.
+    """
+    essays, names = sorted({row.essay for row in rows}), sorted(columns)
+    design = np.zeros((len(rows), len(essays) + len(names)))
+    values = np.array([row.value for row in rows])
+    for number, row in enumerate(rows):
+        design[number, essays.index(row.essay)] = 1
+        design[number, len(essays) + names.index((row.judge, row.rubric))] = 1
+    left = values - design @ np.linalg.lstsq(design, values, rcond=None)[0]
+    freedom = len(rows) - len(essays) - len(names) + 1
+    variance_of_scores = float(left @ left) / freedom if freedom >= 1 else within
+    inverse = np.linalg.pinv(design.T @ design)[len(essays) :, len(essays) :]
+    found = {}
+    for essay, inside in grouped(rows, lambda row: row.essay).items():
+        by_judge = grouped(inside, lambda row: row.judge)
+        contrast = np.full(len(names), -1 / len(names))
+        for row in inside:
+            contrast[names.index((row.judge, row.rubric))] += 1 / (len(by_judge) * len(by_judge[row.judge]))
+        found[essay] = variance_of_scores * float(contrast @ inverse @ contrast)
+    return found
+
+
+def _shrink(found: dict[str, dict[str, float]], within: float, freedom: int, columns: dict[str, float]) -> None:
     middle = mean(one["adjusted_mean"] for one in found.values())
     spread = variance(one["adjusted_mean"] for one in found.values())
     between = max(0.0, spread - mean(within / one["n_judges"] for one in found.values()))
-    for one in found.values():
+    for essay, one in found.items():
         noise = within / one["n_judges"]
         one["shrinkage"] = between / (between + noise)
         one["estimate"] = middle + one["shrinkage"] * (one["adjusted_mean"] - middle)
         if between:
-            half = 1.96 * math.sqrt(between * (1 - one["shrinkage"]))
+            away = one["adjusted_mean"] - middle
+            few = spread / len(found) + away**2 * (2 / max(1, len(found) - 3) + 2 / freedom)
+            one["between"] = between * (1 - one["shrinkage"])
+            one["variance"] = (
+                one["between"] + one["shrinkage"] ** 2 * columns[essay] + (1 - one["shrinkage"]) ** 2 * few
+            )
+            half = special.stdtrit(freedom, 0.975) * math.sqrt(one["variance"])
             one |= {"ci_low": one["estimate"] - half, "ci_high": one["estimate"] + half}
     first = min(found, key=lambda essay: (-found[essay]["estimate"], -found[essay]["adjusted_mean"], essay))
     wide = special.stdtrit(freedom, 0.975)
@@ -98,10 +132,10 @@ def _shrink(found: dict[str, dict[str, float]], within: float, freedom: int) -> 
 
 
 def rank_intervals(found: dict[str, dict[str, float]], seed: int, draws: int = 4000) -> dict[str, tuple[float, float]]:
-    """Return essay -> 2.5 % and 97.5 % points of its rank when all estimates vary by their intervals."""
+    """Return essay -> 2.5 % and 97.5 % points of its rank when all estimates vary with v (1 - s)."""
     essays = sorted(found)
     middle = np.array([found[essay]["estimate"] for essay in essays])
-    error = np.array([(found[essay]["ci_high"] - found[essay]["ci_low"]) / 2 / 1.96 for essay in essays])
+    error = np.array([math.sqrt(found[essay]["between"]) for essay in essays])
     drawn = middle + error * np.random.default_rng(seed).standard_normal((draws, len(essays)))
     ranks = 1 + np.argsort(np.argsort(-drawn, axis=1), axis=1)
     return dict(zip(essays, np.quantile(ranks, [0.025, 0.975], axis=0).T, strict=True))

@@ -8,21 +8,32 @@ Model, per connected component of essays and columns (a column is a judge with a
     w = sum (m_ij - a_i)^2 / (sum (n_i - 1) - (J - 1))           variance of one judge's opinion, J judges
     v = max(0, var(a) - mean(w / n_i))                           variance of the essays themselves
     s_i = v / (v + w / n_i)                                      shrinkage
-    estimate_i = mean(a) + s_i (a_i - mean(a)),   interval estimate_i +- 1.96 sqrt(v (1 - s_i))
+    estimate_i = mean(a) + s_i (a_i - mean(a))
+    V_i = v (1 - s_i)                                            if v, w, mean and columns were known
+        + s_i^2 u_i                                              columns: variance of their mean in a_i
+        + (1 - s_i)^2 (var(a) / E                                mean of E essays
+        + (a_i - mean(a))^2 (2 / max(1, E - 3) + 2 / f))         v and w, which has f degrees of freedom
+    interval: estimate_i +- t sqrt(V_i), t with f degrees of freedom
+
+u_i = sigma^2 c_i' L^+ c_i with c_i the weights of the columns in a_i, sigma^2 the residual variance of the least
+squares fit (w where it leaves no degree of freedom) and L the columns' normal equations, essays swept out. With many
+essays this is estimate +- 1.96 sqrt(v (1 - s)), which alone holds the truth in 80 % for 3 essays, and in 87 % for 12
+with half of their scores; this holds it in 93-96 %.
 
 Judges and rubrics are fixed; essays are random, drawn from those that the cohort could have; what judges think
 of an essay beyond their severity is random and independent. The interval holds for an essay of the cohort
-under these judges and rubrics, on average over its essays; it takes v, w and the columns as known. Source:
-empirical Bayes for two-way tables (Searle, Casella and McCulloch 1992, Variance Components, chapter 7).
+under these judges and rubrics, on average over its essays. Sources: empirical Bayes for two-way tables (Searle,
+Casella and McCulloch 1992, Variance Components, chapter 7); what v and mean add (Morris 1983, JASA 78, 47-55).
 
 Pairs: a_i - a_j +- t sqrt(w (1 / n_i + 1 / n_j)), t with the degrees of freedom of w. The top group is those
 whose interval with the first holds 0. Rank intervals: 2.5 % and 97.5 % points of the ranks in 10,000 seeded
-draws from the normal distributions of the estimates (fewer where 10,000 of so many essays exceed `MAX_DRAWN`).
+draws from normal distributions with variances v (1 - s_i) around the estimates (fewer where 10,000 of so many
+essays exceed `MAX_DRAWN`).
 
 Empty, never 0: with less than one degree of freedom for w there is no shrinkage, no interval and no top group
 (estimate = adjusted mean). Where w is 0 likewise. Where v is 0, the scores show no difference between the
 essays: all share the estimate and the first rank, their rank intervals reach from first to last, and the
-interval of the estimate, which the formula makes 0 wide, is left empty.
+estimates have no interval.
 """
 
 from dataclasses import dataclass
@@ -37,7 +48,6 @@ from .frame import CELL, ESSAY, JUDGE, NOTHING, POINTS, RUBRIC, means, numbered
 from .intervals import LEVEL, SEED
 
 TOLERANCE = 1e-12
-NORMAL = 1.96
 DRAWS = 10_000
 MAX_DRAWN = 300_000_000
 
@@ -64,19 +74,27 @@ COLUMNS = (
 
 @dataclass
 class _Component:
-    """The figures of the essays of one component, one entry per essay."""
+    """The figures of the essays of one component, one entry per essay.
+
+    Attributes:
+        adjusted: adjusted means.
+        judges: how many judges each has.
+        opinion, freedom: variance of one judge's opinion, and its degrees of freedom.
+        columns: variance of an adjusted mean by the columns' being estimated.
+    """
 
     adjusted: np.ndarray
     judges: np.ndarray
     opinion: float
     freedom: int
+    columns: np.ndarray
 
     def __post_init__(self) -> None:
         n = len(self.adjusted)
         self.mean = float(self.adjusted.mean())
         self.essays = np.nan
         self.shrinkage = np.full(n, np.nan)
-        self.estimate, self.error = self.adjusted, np.full(n, np.nan)
+        self.estimate, self.error, self.half = self.adjusted, np.full(n, np.nan), np.full(n, np.nan)
         if n > 1 and self.freedom >= 1 and self.opinion > NOTHING**2:
             noise = self.opinion / self.judges
             self.essays = max(0.0, float(self.adjusted.var(ddof=1) - noise.mean()))
@@ -84,6 +102,12 @@ class _Component:
             self.estimate = self.mean + self.shrinkage * (self.adjusted - self.mean)
             if self.essays > 0:
                 self.error = np.sqrt(self.essays * (1 - self.shrinkage))
+                self.half = float(stats.t.ppf(1 - LEVEL / 2, self.freedom)) * np.sqrt(self._variance())
+
+    def _variance(self) -> np.ndarray:
+        n, away = len(self.adjusted), self.adjusted - self.mean
+        of_mean = self.adjusted.var(ddof=1) / n + away**2 * (2 / max(1, n - 3) + 2 / self.freedom)
+        return self.error**2 + self.shrinkage**2 * self.columns + (1 - self.shrinkage) ** 2 * of_mean
 
 
 def adjusted_scores(frame: pd.DataFrame) -> pd.DataFrame:
@@ -104,13 +128,17 @@ def adjusted_scores(frame: pd.DataFrame) -> pd.DataFrame:
     essay, essays = numbered(frame, [ESSAY])
     judge, judges = numbered(frame, [JUDGE])
     score = frame["score"].to_numpy()
-    component_of, columns = _fit(frame, essay, essays)
+    column, columns = numbered(frame, [JUDGE, RUBRIC])
+    component_of, effects, residual = _fit(score, essay, essays, column, columns)
     opinion, opinions = _dense_pairs(essay, judge, judges)
-    of_pair = means(score - columns, opinion, len(opinions))
+    of_pair = means(score - effects[column], opinion, len(opinions))
     pair_essay, pair_judge = opinions // judges, opinions % judges
     counts = np.bincount(pair_essay, minlength=essays)
     adjusted = means(of_pair, pair_essay, essays)
     away = np.bincount(pair_essay, weights=(of_pair - adjusted[pair_essay]) ** 2, minlength=essays)
+    weight = 1 / (np.bincount(opinion)[opinion] * counts[essay])
+    spread = _spread_of_columns(weight, essay, essays, column, columns)
+    squares = np.bincount(essay, weights=residual**2, minlength=essays)
 
     table = _described(frame, essay, essays)
     table["adjusted_mean"], table["n_judges"] = POINTS * adjusted, counts
@@ -121,28 +149,48 @@ def adjusted_scores(frame: pd.DataFrame) -> pd.DataFrame:
         own_judges = len(np.unique(pair_judge[component_of[pair_essay] == number]))
         freedom = int((counts[own] - 1).sum()) - (own_judges - 1)
         opinion_variance = float(away[own].sum() / freedom) if freedom >= 1 else np.nan
-        found = _Component(adjusted[own], counts[own], opinion_variance, freedom)
+        in_own = component_of[essay] == number
+        left = int(in_own.sum()) - len(own) - len(np.unique(column[in_own])) + 1
+        score_variance = float(squares[own].sum() / left) if left >= 1 else opinion_variance
+        found = _Component(adjusted[own], counts[own], opinion_variance, freedom, score_variance * spread[own])
         parts.append(_ranked(table.iloc[own].assign(component=place), found))
     return pd.concat(parts, ignore_index=True)[list(COLUMNS)]
 
 
-def _fit(frame: pd.DataFrame, essay: np.ndarray, essays: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the component of each essay, and the column's part of each score."""
-    column, columns = numbered(frame, [JUDGE, RUBRIC])
-    rows = np.arange(len(frame))
+def _fit(
+    score: np.ndarray, essay: np.ndarray, essays: int, column: np.ndarray, columns: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the component of each essay, the effect of each column, and what is left of each score."""
+    rows = np.arange(len(score))
     design = sparse.csr_matrix(
-        (np.ones(2 * len(frame)), (np.r_[rows, rows], np.r_[essay, essays + column])),
-        shape=(len(frame), essays + columns),
+        (np.ones(2 * len(score)), (np.r_[rows, rows], np.r_[essay, essays + column])),
+        shape=(len(score), essays + columns),
     )
     links = sparse.coo_matrix(
-        (np.ones(len(frame)), (essay, essays + column)), shape=(essays + columns, essays + columns)
+        (np.ones(len(score)), (essay, essays + column)), shape=(essays + columns, essays + columns)
     )
     _, component = connected_components(links, directed=False)
     # conlim=0: one level per component is free, which lsqr would take for bad conditioning
-    solution = lsqr(design, frame["score"].to_numpy(), atol=TOLERANCE, btol=TOLERANCE, conlim=0)[0]
+    solution = lsqr(design, score, atol=TOLERANCE, btol=TOLERANCE, conlim=0)[0]
     effect, own = solution[essays:], component[essays:]
     effect = effect - means(effect, own, int(component.max()) + 1)[own]
-    return component[:essays], effect[column]
+    return component[:essays], effect, score - design @ solution
+
+
+def _spread_of_columns(
+    weight: np.ndarray, essay: np.ndarray, essays: int, column: np.ndarray, columns: int
+) -> np.ndarray:
+    """Return the variance that estimated columns add to each essay's adjusted mean, for a residual variance of 1.
+
+    `weight` is what each score has in its essay's adjusted mean. That the columns of a component have mean 0
+    needs no care: the pseudo-inverse leaves their level out.
+    """
+    given = sparse.csr_matrix((np.ones(len(essay)), (essay, column)), shape=(essays, columns))
+    shares = sparse.diags_array(1 / np.bincount(essay, minlength=essays)) @ given
+    normal = np.diag(np.bincount(column, minlength=columns)) - (given.T @ shares).toarray()
+    weights = sparse.csr_matrix((weight, (essay, column)), shape=(essays, columns))
+    inverse = np.linalg.pinv(normal, rcond=NOTHING, hermitian=True)
+    return np.asarray(weights.multiply(weights @ inverse).sum(axis=1)).reshape(-1)
 
 
 def _dense_pairs(essay: np.ndarray, judge: np.ndarray, judges: int) -> tuple[np.ndarray, np.ndarray]:
@@ -178,8 +226,8 @@ def _ranked(table: pd.DataFrame, found: _Component) -> pd.DataFrame:
     table = table.assign(
         rank=rank,
         estimate=POINTS * found.estimate,
-        ci_low=POINTS * (found.estimate - NORMAL * found.error),
-        ci_high=POINTS * (found.estimate + NORMAL * found.error),
+        ci_low=POINTS * (found.estimate - found.half),
+        ci_high=POINTS * (found.estimate + found.half),
         shrinkage=found.shrinkage,
         rank_low=low,
         rank_high=high,
