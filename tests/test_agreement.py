@@ -228,3 +228,21 @@ def test_interval_of_a_rank_correlation_is_the_same_in_steps_and_in_full(monkeyp
     assert in_steps.value == in_full.value == pytest.approx(stats.spearmanr(*values.T).statistic)
     assert in_steps.low == pytest.approx(in_full.low, abs=0.005)
     assert in_steps.high == pytest.approx(in_full.high, abs=0.005)
+
+
+def test_interval_of_a_judges_noise_holds_it_also_with_few_essays():
+    rng, held = np.random.default_rng(8), []
+    for _ in range(150):
+        scores = np.round(4.5 + rng.normal(size=(24, 1)) + 0.8 * rng.normal(size=(24, 2)), 6)
+        frame = tidy(
+            *(
+                {"parent_gen_id": f"e{essay:02}", "evaluation_replicate": number + 1, "score": score}
+                for essay, pair in enumerate(scores)
+                for number, score in enumerate(pair)
+            )
+        )
+        found = agreement.replicate_noise(frame)
+        assert found.value == pytest.approx(np.sqrt(scores.var(axis=1, ddof=1).mean()) / 9)
+        held.append(9 * found.low <= 0.8 <= 9 * found.high)
+    # percentiles of resampled essays: 0.88
+    assert 0.91 <= np.mean(held) <= 0.99

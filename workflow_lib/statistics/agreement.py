@@ -1,9 +1,9 @@
 """Whether judges agree with each other and with themselves; see `ratings` for each measure's model.
 
-Judges and rubrics are fixed, essays random: every interval resamples essays with all their ratings (percentile
-bootstrap, 1,000 samples, fixed seed), is given from 20 essays on, and holds for essays like these under these
-judges and rubrics. Differences between combos are part of what varies from essay to essay; an interval says
-nothing of other judges.
+Judges and rubrics are fixed, essays random: every interval but that of a judge's noise resamples essays with all
+their ratings (percentile bootstrap, 1,000 samples, fixed seed), is given from 20 essays on, and holds for essays
+like these under these judges and rubrics. Differences between combos are part of what varies from essay to essay;
+an interval says nothing of other judges.
 """
 
 import itertools
@@ -12,10 +12,11 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from . import ratings as ratings_module
-from .frame import CELL, DRAFT, ESSAY, JUDGE, POINTS, RUBRIC, averaged, levels, numbered
-from .intervals import resampled
+from .frame import CELL, DRAFT, ESSAY, JUDGE, NOTHING, POINTS, RUBRIC, averaged, levels, numbered
+from .intervals import LEVEL, MIN_RESAMPLED
 from .ratings import POOLED, Measured, Ratings, alpha, between_judges, between_replicates, centred
 
 COLUMNS = ("measure", "evaluation_template", "judge_a", "judge_b", "n", "value", "ci_low", "ci_high")
@@ -94,7 +95,10 @@ def pooled_ratings(frame: pd.DataFrame, judges: Sequence[str], by: Sequence[str]
 def replicate_noise(own: pd.DataFrame) -> Measured:
     """Return the standard deviation between a judge's replicates, pooled over its units, on the scale 0-1.
 
-    sqrt(sum (y - mean of unit)^2 / sum (n - 1)); n counts units with two or more. Essays are resampled.
+    sd^2 = sum (y - mean of unit)^2 / sum (n - 1) = sum q_e / sum f_e over essays e; n counts units with two or more.
+    Essays are random: the interval, from 20 essays with replicates on, is sd exp(+- t h), t with E - 1 degrees of
+    freedom, h^2 = E / (E - 1) sum (q_e - sd^2 f_e)^2 / (2 sum q_e)^2, the delta method for log(sd). Resampling
+    covers 90 % only, since a few essays hold most of the squares.
     """
     units, count = numbered(own, (ESSAY, RUBRIC))
     sizes = np.bincount(units, minlength=count)
@@ -107,15 +111,14 @@ def replicate_noise(own: pd.DataFrame) -> Measured:
     # a unit of n scores has n - 1 degrees of freedom: 1 - 1/n for each of them
     freedom = np.bincount(essay, weights=np.where(twice, 1 - 1 / sizes[units], 0.0), minlength=essays)
     used = freedom > 0
-    sums = np.column_stack([squares[used], freedom[used]])
-
-    def statistic(weights: np.ndarray) -> np.ndarray:
-        total, degrees = (weights @ sums).T
-        return np.sqrt(total / degrees)[:, None]
-
-    value = float(statistic(np.ones((1, len(sums))))[0, 0])
-    low, high = resampled(len(sums), statistic)
-    return Measured(int((sizes >= 2).sum()), value, float(low[0]), float(high[0]))
+    squares, freedom = squares[used], freedom[used]
+    variance, repeated = float(squares.sum() / freedom.sum()), len(squares)
+    n, value = int((sizes >= 2).sum()), math.sqrt(variance)
+    if repeated < MIN_RESAMPLED or not value > NOTHING:
+        return Measured(n, value)
+    away = math.sqrt(repeated / (repeated - 1) * ((squares - variance * freedom) ** 2).sum()) / (2 * squares.sum())
+    half = float(stats.t.ppf(1 - LEVEL / 2, repeated - 1)) * away
+    return Measured(n, value, value * math.exp(-half), value * math.exp(half))
 
 
 def replicate_alpha(own: pd.DataFrame, with_interval: bool = True) -> Measured:

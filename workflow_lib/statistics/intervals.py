@@ -71,13 +71,16 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
 
 
 def resampled(units: int, statistic: Statistic) -> tuple[np.ndarray, np.ndarray]:
-    """Return the 2.5 % and 97.5 % points of statistics over samples of the units with replacement.
+    """Return the ends of 95 % intervals of statistics, from samples of the units with replacement.
 
     Args:
         units: how many units there are; fewer than `MIN_RESAMPLED` give NaN.
         statistic: what is resampled.
 
-    Percentile bootstrap, `RESAMPLES` samples, fixed seed (Efron and Tibshirani 1993, chapter 13).
+    Percentile bootstrap, `RESAMPLES` samples, fixed seed (Efron and Tibshirani 1993, chapter 13), with expanded
+    percentiles: of n units a share Phi(-sqrt(n / (n - 1)) t) is cut off at either end, t the 97.5 % point of
+    Student's t with n - 1 degrees of freedom (Hesterberg 2015, The American Statistician 69, 371-386). Plain
+    percentiles are too narrow by what a mean's interval would be with the variance over n and no t.
     """
     step = max(1, CHUNK // max(1, units))
     if units < MIN_RESAMPLED:
@@ -90,8 +93,8 @@ def resampled(units: int, statistic: Statistic) -> tuple[np.ndarray, np.ndarray]
     answered = ~np.isnan(found).all(axis=0)
     low, high = np.full(found.shape[1], np.nan), np.full(found.shape[1], np.nan)
     if answered.any():
-        tails = [100 * LEVEL / 2, 100 - 100 * LEVEL / 2]
-        low[answered], high[answered] = np.nanpercentile(found[:, answered], tails, axis=0)
+        tail = float(stats.norm.cdf(-np.sqrt(units / (units - 1)) * stats.t.ppf(1 - LEVEL / 2, units - 1)))
+        low[answered], high[answered] = np.nanquantile(found[:, answered], [tail, 1 - tail], axis=0)
     return low, high
 
 
