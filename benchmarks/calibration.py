@@ -96,7 +96,7 @@ def studies(scale: float = 1.0) -> list[Study]:
         ),
         Study("judges", "24 drafts, an essay each", "0% missing", ALONE, 120),
         Study("judges", "60 drafts, an essay each", "20% missing", replace(ALONE, combos=60, missing=0.2), 60),
-        Study("judges", "3 combos, pipelines", "0% missing", REPEATED, 80),
+        Study("judges", "3 combos, pipelines", "0% missing", REPEATED, 100),
         Study("judges", "unrelated judges", "0% missing", replace(ALONE, unrelated=True), 120),
     ]
     for combos, missing, cohorts in ((10, 0.0, 60), (30, 0.0, 20), (30, 0.2, 20)):
