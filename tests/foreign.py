@@ -129,8 +129,8 @@ class ForeignStore:
         # some tools note more than others; who wrote what differs within one store
         if model == "sim-judge-a":
             (folder / "raw_metadata.json").write_text(json.dumps({"function": f"{stage}_raw", "gen_id": gen_id}))
-            told = {"function": f"{stage}_parsed", "parser_name": "in_last_line", "success": True, "error": None}
-            (folder / "parsed_metadata.json").write_text(json.dumps(told))
+            record = {"function": f"{stage}_parsed", "parser_name": "in_last_line", "success": True, "error": None}
+            (folder / "parsed_metadata.json").write_text(json.dumps(record))
         row = (stage, gen_id, self.cohort, parent, combo, template, model, str(replicate))
         self.rows.append(dict(zip(COLUMNS, row, strict=True)))
         return gen_id

@@ -1,4 +1,4 @@
-"""An HTTP server that answers exactly the bytes it is told to, and remembers what it was sent."""
+"""An HTTP server that answers exactly the bytes it is given, and remembers what it was sent."""
 
 import json
 import threading

@@ -82,12 +82,12 @@ def test_auto_runs_to_its_page_under_one_name_and_a_wider_one_under_another(tiny
         tiny.cohort = "typo"
         tiny.configure(f"{NARROW}, evaluation: [nov*]}}\n")
         assert "Nothing to be done" in tiny.snakemake(env=env | {"DD_COHORT": "auto"})
-        told = tiny.snakemake(code=1, env=env)
-        assert "there is no cohort 'typo'" in told and folder.name in told and "Traceback" not in told
+        output = tiny.snakemake(code=1, env=env)
+        assert "there is no cohort 'typo'" in output and folder.name in output and "Traceback" not in output
         limited = ("-n", "--config", "max_generations=10", "cohort=auto")
         assert "Nothing to be done" in tiny.snakemake(*limited, env=env)
-        told = tiny.snakemake(*limited, "description_level=sentence", code=1, env=env)
-        assert "makes 20 generations (2 drafts, 6 essays, 12 evaluations)" in told and "Traceback" not in told
+        output = tiny.snakemake(*limited, "description_level=sentence", code=1, env=env)
+        assert "makes 20 generations (2 drafts, 6 essays, 12 evaluations)" in output and "Traceback" not in output
         # under a name it may grow, and buys only what is new
         tiny.cohort = "mine"
         tiny.configure(f"auto: true\n{NARROW}}}\n")

@@ -122,7 +122,7 @@ def test_reliability_in_a_complete_table_is_the_intraclass_correlation():
     assert all_.value == pytest.approx((between - residual) / between)
 
 
-def test_reliability_bears_missing_scores():
+def test_reliability_allows_missing_scores():
     rows = drawn(seed=4, combos=40, essay=1.0, judge=2.0, essay_judge=1.0, error=0.0, rubrics=("r1",), replicates=1)
     rng = np.random.default_rng(1)
     kept = [row for row in rows if rng.random() > 0.4]

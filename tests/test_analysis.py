@@ -19,7 +19,7 @@ def test_range_decides_the_class(count, spread, expected):
     assert analysis.stability(count, spread) == expected
 
 
-def test_variance_is_told_over_all_over_templates_and_over_judges():
+def test_variance_is_computed_over_all_over_templates_and_over_judges():
     frame = table(
         *(
             {"evaluation_llm_model": judge, "evaluation_template": template, "score": score}

@@ -11,7 +11,7 @@ from workflow_lib.offline.server import OfflineServer
 pytestmark = pytest.mark.slow
 
 
-def test_read_only_data_root_is_said_before_any_call(project: Project):
+def test_read_only_data_root_is_an_error_before_any_call(project: Project):
     with small_disks.mounted("tmpfs", project.data, 2):
         project.snakemake("cohort")
         subprocess.run(["mount", "-o", "remount,ro", str(project.data)], check=True)

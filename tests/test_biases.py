@@ -108,7 +108,7 @@ def test_difference_that_is_only_length_goes_away():
     assert row["value"] == pytest.approx(0.0, abs=0.2)
 
 
-def test_without_word_counts_nothing_is_said_of_length():
+def test_without_word_counts_there_are_no_rows_about_length():
     found = biases.biases(tidy(*drawn(combos=3)))
     assert not set(found["bias"]) & {"length_slope", "length_adjusted_difference"}
 

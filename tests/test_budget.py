@@ -74,7 +74,7 @@ def test_budget_without_prices_stops_before_the_first_call_whatever_the_pool(pai
     assert "the price of model gpt-oss-120b is not known" in output
 
 
-def test_a_cost_that_nobody_tells_counts_at_its_ceiling(paid: Project):
+def test_an_unknown_cost_counts_at_its_ceiling(paid: Project):
     with ScriptedServer(completion("one\ntwo\nthree\nfour")) as server:
         env = {"DD_LLM_BASE_URL": server.url}
         paid.snakemake("--cores", "8", "--config", "budget_usd=0.1", "--", "drafts", code=1, env=env)

@@ -167,7 +167,7 @@ def test_room_in_a_budget_is_free_again_even_if_that_cannot_be_written(tmp_path)
         pass
 
 
-def test_half_a_line_in_a_ledger_is_no_end(tmp_path):
+def test_half_a_line_in_a_ledger_is_skipped(tmp_path):
     costs = {"first": 0.2}
     reader = Budget(tmp_path, 1.0, {}, lambda: iter([(what, "wa", usd) for what, usd in costs.items()]))
     with reader.reserve("wa", 0.1):

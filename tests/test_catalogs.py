@@ -1,4 +1,4 @@
-"""Catalogs: what people write in spreadsheets is read kindly, and a mistake is told with its place."""
+"""Catalogs: what people write in spreadsheets is read kindly, and a mistake is reported with its place."""
 
 import pytest
 
@@ -178,7 +178,7 @@ def test_the_line_of_bytes_that_are_not_utf8_is_right(tmp_path):
 
 
 @pytest.mark.parametrize("table", catalogs.CATALOG_NAMES)
-def test_a_missing_table_is_told(tmp_path, table):
+def test_a_missing_table_is_reported(tmp_path, table):
     data = tiny_root.make(tmp_path).data
     data.catalog(table).unlink()
     with pytest.raises(CatalogError, match=r"no such file") as caught:
@@ -187,7 +187,7 @@ def test_a_missing_table_is_told(tmp_path, table):
     assert caught.value.hint
 
 
-def test_a_table_that_is_a_folder_is_told(tmp_path):
+def test_a_table_that_is_a_folder_is_reported(tmp_path):
     data = tiny_root.make(tmp_path).data
     data.catalog("llm_models").unlink()
     data.catalog("llm_models").mkdir()
@@ -227,7 +227,7 @@ def test_a_sentence_falls_back_to_the_paragraph_before_the_name(tmp_path):
     assert concept_text(data, "sentence", catalogs.load(data).concepts["moat"]) == "What a moat is, in a paragraph."
 
 
-def test_a_concept_text_that_is_not_utf8_is_told_with_its_file(tmp_path):
+def test_a_concept_text_that_is_not_utf8_is_reported_with_its_file(tmp_path):
     data = tiny_root.make(tmp_path).data
     data.concept("paragraph", "moat").write_bytes(b"caf\xe9")
     with pytest.raises(DayDreamError, match=r"moat\.txt: not UTF-8"):

@@ -1,4 +1,4 @@
-"""The health of a store: each thing that can be wrong is found, named, and put right where that is possible."""
+"""The health of a store: each thing that can be wrong is found, named, and repaired where possible."""
 
 import json
 import shutil
@@ -180,7 +180,7 @@ def test_ids_with_collision_and_cohort_scope_follow(tmp_path, monkeypatch):
     write_json(taken.metadata, {"gen_id": taken.gen_id, "template_id": "another", "combo_id": "c", "replicate": 1})
     assert expand(settings, "content").stage("draft")[0].gen_id.endswith("-1")
     run_all(settings, "content")
-    # essays of the draft's model and of another one, and all that hangs on the id with the suffix
+    # essays of the draft's model and of another one, and all that is made from the id with the suffix
     assert {path for kind, path, _ in found(settings) if kind != "orphan"} == {in_root(settings, taken.metadata)}
 
 

@@ -131,7 +131,7 @@ def test_select_by_span_count_or_maximum(scored, capsys, how, count):
     assert (scored.data.curation / "selected_essays.txt").read_text().splitlines() == wanted
 
 
-def test_select_ranks_by_adjusted_scores_unless_told(scored, capsys):
+def test_select_ranks_by_adjusted_scores_by_default(scored, capsys):
     found = run_json(capsys, "select", "--template", "novelty", "--top-n", "2")
     assert found["by"] == "adjusted"
     # means of the judges' means: 6, 5.75, 5.25 and 1.5
@@ -313,7 +313,7 @@ def test_new_cohort_of_registered_combos(settings):
 
 
 @pytest.mark.parametrize(
-    ("flags", "told"),
+    ("flags", "message"),
     [
         (["--draft-llm", "sim-writer-x"], "unknown model 'sim-writer-x'"),
         (["--concepts", "mind-wanderin"], "did you mean 'mind-wandering'?"),
@@ -322,9 +322,9 @@ def test_new_cohort_of_registered_combos(settings):
         (["--k", "99"], "99"),
     ],
 )
-def test_new_cohort_with_a_wrong_level_writes_nothing(settings, capsys, flags, told):
+def test_new_cohort_with_a_wrong_level_writes_nothing(settings, capsys, flags, message):
     assert cli.main(["new-cohort", "wrong", *flags]) != 0
-    assert told in capsys.readouterr().err
+    assert message in capsys.readouterr().err
     assert not settings.data.cohort("wrong").folder.exists()
 
 
@@ -381,7 +381,7 @@ def test_new_cohort_asks_at_a_terminal(settings, tmp_path):
     assert len(expand(settings, "asked")) == 1
 
 
-def test_registry_that_lost_a_combo_is_told(scored, capsys, tmp_path):
+def test_registry_that_lost_a_combo_is_reported(scored, capsys, tmp_path):
     listed = tmp_path / "list.txt"
     listed.write_text(essays_of(scored)[0])
     scored.data.combo_mappings.unlink()

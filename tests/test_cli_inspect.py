@@ -74,7 +74,7 @@ def test_plan_json_has_the_promised_shape(settings, capsys):
     assert plan["stale"] == {"count": 0, "cost_expected_usd": 0.0}
 
 
-def test_plan_with_spec_tells_the_difference(settings, capsys, tmp_path):
+def test_plan_with_spec_shows_the_difference(settings, capsys, tmp_path):
     edited = tmp_path / "edited" / "config.yaml"
     edited.parent.mkdir()
     edited.write_text(
@@ -88,7 +88,7 @@ def test_plan_with_spec_tells_the_difference(settings, capsys, tmp_path):
     assert (plan["added"], plan["dropped"], plan["reused"]) == (4, 4, 0)
     assert plan["cells_per_rule"] == [{"rule": "rules.subsets.evaluation_llm", "before": 16, "after": 8}]
     assert plan["difference"]["calls"] == 4
-    assert "sim-judge-x" in captured.err, "a level that a subset names in vain is told"
+    assert "sim-judge-x" in captured.err, "a level that a subset names and the axis lacks is a warning"
     assert cli.main(["plan", "--spec", str(edited)]) == 0
     assert "rules.subsets.evaluation_llm" in capsys.readouterr().out
 
@@ -159,8 +159,8 @@ def test_markup_in_a_failure_is_only_text(settings, capsys):
 def test_prompts_are_what_would_be_sent(settings, capsys, tmp_path):
     out = tmp_path / "prompts"
     assert cli.main(["prompts", "--out", str(out)]) == 0
-    told = capsys.readouterr().err
-    assert "2 prompts rendered" in told and "10 waiting" in told and "2 copied" in told
+    printed = capsys.readouterr().err
+    assert "2 prompts rendered" in printed and "10 waiting" in printed and "2 copied" in printed
     run_all(settings)
     assert not any((out / "essay").glob("*"))
     assert cli.main(["prompts", "--out", str(out)]) == 0

@@ -68,12 +68,12 @@ def test_removed_generation_moves_back_to_the_exact_state(settings, capsys):
     assert snapshot(settings) == before
 
 
-def test_remove_warns_of_what_hangs_on_it(settings, capsys):
+def test_remove_warns_of_what_is_made_from_it(settings, capsys):
     draft = members(settings, "draft")[0]
     assert cli.main(["remove", "--gen-id", draft.gen_id]) == 0
-    told = capsys.readouterr().err
-    assert "6 generations made from these" in told
-    assert "1 of these are in cohort mini" in told
+    printed = capsys.readouterr().err
+    assert "6 generations made from these" in printed
+    assert "1 of these are in cohort mini" in printed
 
 
 def test_regenerated_answer_is_bought_once_more_and_the_old_one_kept(settings, capsys):

@@ -38,8 +38,8 @@ def test_plan_regenerate_and_undo_agree_with_what_is_bought(project: Project):
         project.daydream("status")
 
         before = project.snapshot()
-        told = project.daydream("remove", "--gen-id", essay["gen_id"], "--apply", "--json")
-        shown = json.loads(told[told.index("{") :])
+        output = project.daydream("remove", "--gen-id", essay["gen_id"], "--apply", "--json")
+        shown = json.loads(output[output.index("{") :])
         shutil.copytree(project.folder / shown["archive"], project.data, dirs_exist_ok=True)
         assert project.snapshot() == before
         project.snakemake("evaluations", env=url)

@@ -170,7 +170,7 @@ def test_a_snapshot_holds_the_files_of_the_spec_and_no_older_ones(settings):
     assert list(bytes_of(snapshot)) == ["config.yaml"]
 
 
-def test_an_expansion_that_only_looks_writes_nothing(settings):
+def test_an_expansion_in_memory_writes_nothing(settings):
     declare(settings)
     before = bytes_of(settings.data.root)
     assert len(expand(settings, write=False).membership) == 7
@@ -225,7 +225,7 @@ def test_collapsed_copies_are_warned_about_with_their_count(settings):
         ("draft_llm: [wa]", "draft_llm: [wa]\n  colour: [red]", SpecError, "axes.colour", "is no column of a cohort"),
     ],
 )
-def test_a_slip_in_the_spec_is_told_with_its_place_and_nothing_is_written(settings, old, new, kind, place, reason):
+def test_a_slip_in_the_spec_is_reported_with_its_place_and_nothing_is_written(settings, old, new, kind, place, reason):
     declare(settings)
     expand(settings)
     before = bytes_of(settings.data.cohorts) | bytes_of(settings.data.root)
@@ -237,7 +237,7 @@ def test_a_slip_in_the_spec_is_told_with_its_place_and_nothing_is_written(settin
     assert bytes_of(settings.data.cohorts) | bytes_of(settings.data.root) == before
 
 
-def test_a_missing_template_file_is_told_only_when_it_is_used(settings):
+def test_a_missing_template_file_is_reported_only_when_it_is_used(settings):
     data = settings.data
     data.template("draft", "block").unlink()
     declare(settings)
@@ -335,7 +335,7 @@ def test_a_kill_between_manifest_and_membership_is_noticed(settings):
 
 
 @pytest.mark.parametrize("content", ["{half", "[1, 2]"])
-def test_a_manifest_that_cannot_be_read_is_told_with_its_file(settings, content):
+def test_a_manifest_that_cannot_be_read_is_reported_with_its_file(settings, content):
     declare(settings)
     expand(settings)
     settings.data.cohort("one").manifest.write_text(content)

@@ -46,7 +46,7 @@ def test_registered_combos_have_one_row_per_concept(data):
     assert all(datetime.fromisoformat(row["created_at"]).tzinfo for row in rows)
 
 
-def test_appending_leaves_what_stands_there_byte_for_byte(data):
+def test_appending_leaves_existing_rows_byte_for_byte(data):
     register(data, [combo("moat", "loop")])
     before = data.combo_mappings.read_bytes()
     register(data, [combo("moat", "loop")])
@@ -115,7 +115,7 @@ def test_a_known_id_with_other_contents_is_an_error_and_nothing_is_written(data)
     register(data, [combo("moat", "loop")])
     before = data.combo_mappings.read_bytes()
     impostor = Combo(combo("moat", "loop").combo_id, ("moat", "sleep"), "paragraph", 2)
-    with pytest.raises(StoreError, match=r"stands there for other contents") as caught:
+    with pytest.raises(StoreError, match=r"exists already, with other contents") as caught:
         register(data, [combo("loop", "sleep"), impostor])
     assert str(data.combo_mappings) in str(caught.value)
     assert caught.value.hint
@@ -132,7 +132,7 @@ def test_a_known_id_with_other_contents_is_an_error_and_nothing_is_written(data)
         ("c,v1,moat,paragraph,2,t,x", "line 2", "7 cells under 6 columns"),
     ],
 )
-def test_a_row_that_cannot_be_read_is_told_with_its_line(data, row, place, reason):
+def test_a_row_that_cannot_be_read_is_reported_with_its_line(data, row, place, reason):
     data.combo_mappings.write_text(f"{HEAD}{row}\n")
     with pytest.raises(CatalogError) as caught:
         load(data)
@@ -140,7 +140,7 @@ def test_a_row_that_cannot_be_read_is_told_with_its_line(data, row, place, reaso
     assert reason in caught.value.reason
 
 
-def test_an_unknown_concept_of_a_combo_in_use_is_told(tmp_path):
+def test_an_unknown_concept_of_a_combo_in_use_is_reported(tmp_path):
     settings = tiny_root.make(tmp_path)
     settings.data.combo_mappings.write_text(f"{HEAD}cx,v1,moat,paragraph,2,t\ncx,v1,moot,paragraph,2,t\n")
     tiny_root.declare(

@@ -178,7 +178,7 @@ def test_scales_count_as_shares():
     assert rubrics["mean_b"] == pytest.approx(5)
 
 
-def test_equal_differences_are_no_certainty():
+def test_equal_differences_give_no_certainty():
     frame = tidy(
         *(
             essay(f"k{k}", score, draft_template=level, draft_model=model, generation_model=model)

@@ -62,7 +62,7 @@ def test_components_of_many_cohorts_are_right_on_average():
         assert totals[name] == pytest.approx(SIZES[size] ** 2, rel=0.5, abs=0.03), name
 
 
-def test_what_the_design_cannot_tell_is_empty_and_never_zero():
+def test_component_that_the_design_cannot_show_is_empty_and_never_zero():
     table = components.variance_components(found_in(drawn(seed=2, judges=("j1",), replicates=1, essay=1.0)))
     known = table.set_index("component")["variance"]
     assert known[["judge", "essay x judge", "judge x evaluation_template", "replicate error"]].isna().all()
@@ -71,7 +71,7 @@ def test_what_the_design_cannot_tell_is_empty_and_never_zero():
     assert list(table["component"][:18]) == [*components.TERMS, "replicate error"]
 
 
-def test_templates_do_not_pass_for_differences_between_drafts():
+def test_differences_between_templates_do_not_count_as_differences_between_drafts():
     rows = drawn(seed=3, combos=10, draft=0.1, error=0.1)
     for row in rows:
         row["score"] += 3.0 * (row["draft_template"] == "d2")

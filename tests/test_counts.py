@@ -101,7 +101,7 @@ def test_a_cohort_from_before_takes_its_counts_from_its_rows(settings, count):
     assert rows(settings) == {"draft": 1, "essay": 2, "evaluation": 4 * count}
 
 
-def test_a_replicate_axis_leaves_the_table_without_a_say(settings):
+def test_a_replicate_axis_overrides_the_table(settings):
     axis = SPEC.replace("  evaluation_template:", "  evaluation_replicate: [1, 2, 3]\n  evaluation_template:")
     declare(settings, axis)
     expand(settings)
@@ -229,8 +229,8 @@ def test_a_finished_cohort_buys_nothing_until_the_edited_table_is_adopted(tmp_pa
         assert command in project.snakemake("-n", "evaluations", env=env)
         assert command in project.daydream("plan") and command in project.daydream("status")
         assert (len(server.requests), len(project.members("evaluation"))) == (bought, 16)
-        told = project.daydream("cohort-update", "mini")
-        assert "drops 8 evaluations, which cost 0.0800 USD and stay in the store" in told
+        output = project.daydream("cohort-update", "mini")
+        assert "drops 8 evaluations, which cost 0.0800 USD and stay in the store" in output
         assert command not in project.daydream("plan")
         project.declare((project.cohort_folder / "spec" / "config.yaml").read_text().replace(", sim-judge-b]", "]"))
         assert "drops 4 evaluations, which cost 0.0400 USD" in project.daydream("plan")

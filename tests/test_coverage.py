@@ -98,7 +98,7 @@ def test_replicates_of_a_cell_and_judge_add_up_in_one_row(store):
         assert row["expected"] == sum(row[name] for name in coverage.OUTCOMES)
 
 
-def test_failures_are_listed_by_stage_and_told_in_one_table(store):
+def test_failures_are_listed_by_stage_and_shown_in_one_table(store):
     store.draft("d-other", state="failed", failure=("call", "timeout"))
     essay = store.essay(store.draft())
     for number in range(1, 25):

@@ -277,7 +277,7 @@ def test_an_essay_that_names_no_model_has_its_drafts(root):
 # mistakes
 
 
-def test_an_unknown_gen_id_is_told_with_its_line(root):
+def test_an_unknown_gen_id_is_reported_with_its_line(root):
     error = refusal(root, "# mode: reuse-essays", essay_of(root), "e_unknown")
     assert "list.txt: line 3: there is no essay or draft 'e_unknown'" in error.message
     evaluation = bought(root, "evaluation")[0].gen_id
@@ -292,7 +292,7 @@ def test_essays_and_drafts_in_one_list_are_refused(root):
 
 
 @pytest.mark.parametrize(
-    ("line", "told", "hint"),
+    ("line", "message", "hint"),
     [
         (
             "# mode: reuse-esays",
@@ -308,9 +308,9 @@ def test_essays_and_drafts_in_one_list_are_refused(root):
         ("# fill-up", "line 1: fill-up does not go with mode regenerate", "# mode: reuse-essays"),
     ],
 )
-def test_a_slip_in_a_directive_never_passes_for_a_remark(root, line, told, hint):
+def test_a_misspelt_directive_is_an_error_and_not_a_remark(root, line, message, hint):
     error = refusal(root, line, essay_of(root))
-    assert told in error.message and hint in (error.hint or "")
+    assert message in error.message and hint in (error.hint or "")
     assert not load(root).data.cohort("again").folder.exists()
 
 
@@ -354,26 +354,26 @@ def test_a_broken_link_names_the_file(root):
 
 @pytest.mark.parametrize("mode", ["regenerate", "reuse-drafts", "reuse-essays"])
 @pytest.mark.parametrize(
-    ("table", "row", "told"),
+    ("table", "row", "message"),
     [
         ("draft_templates", "plain,identity,true\n", "unknown draft template 'plain'"),
         ("essay_templates", "structured,llm,true\n", "unknown essay template 'structured'"),
         ("llm_models", "wa,sim-writer-a,offline,true,false\n", "unknown model 'wa'"),
     ],
 )
-def test_what_the_catalogs_have_lost_is_told_and_nothing_is_written(root, mode, table, row, told):
+def test_what_the_catalogs_have_lost_is_reported_and_nothing_is_written(root, mode, table, row, message):
     data = load(root).data
     essay = essay_of(root)
     catalog = data.catalog(table)
     assert row in catalog.read_text()
     catalog.write_text(catalog.read_text().replace(row, ""))
     error = refusal(root, f"# mode: {mode}", essay, kind=StoreError)
-    assert told in error.message and "metadata.json" in error.message
+    assert message in error.message and "metadata.json" in error.message
     assert error.hint == f"put its row back into {catalog}"
     assert not data.cohort("again").folder.exists()
 
 
-def test_a_combo_that_the_registry_has_lost_is_told(root):
+def test_a_combo_that_the_registry_has_lost_is_reported(root):
     load(root).data.combo_mappings.unlink()
     error = refusal(root, "# mode: reuse-essays", essay_of(root), kind=StoreError)
     assert f"unknown combo '{tiny_root.PAIR}'" in error.message and "combo_mappings.csv" in error.hint
@@ -390,7 +390,7 @@ def test_another_mode_for_an_existing_cohort_is_refused(root):
 @pytest.mark.parametrize(
     "content", ["[1]", '{"mode": "regenerate"}', '{"mode": "regenerate", "lines": {"e": {"x": [1]}}}', "{half", "0"]
 )
-def test_a_damaged_allocation_is_told_with_its_file(root, content):
+def test_a_damaged_allocation_is_reported_with_its_file(root, content):
     curate(root, essay_of(root))
     path = load(root).data.cohort("again").allocation
     path.write_text(content)
@@ -514,7 +514,7 @@ def test_best_essays_are_judged_again_by_a_new_judge_alone(project: Project):
 @pytest.mark.slow
 def test_a_slip_in_a_selection_stops_the_run_with_one_message(project: Project):
     write_text(project.data / "curation" / "list.txt", "# mode: reuse-esays\ne_none\n")
-    told = project.snakemake("--config", "cohort=new", "selection=data/curation/list.txt", code=1)
-    assert "list.txt: line 2: there is no essay or draft 'e_none'" in told and "Traceback" not in told
-    told = project.snakemake("-n", "--config", "cohort=new", "selection=data/curation/gone.txt", code=1)
-    assert "gone.txt: no such file" in told and "Traceback" not in told
+    output = project.snakemake("--config", "cohort=new", "selection=data/curation/list.txt", code=1)
+    assert "list.txt: line 2: there is no essay or draft 'e_none'" in output and "Traceback" not in output
+    output = project.snakemake("-n", "--config", "cohort=new", "selection=data/curation/gone.txt", code=1)
+    assert "gone.txt: no such file" in output and "Traceback" not in output

@@ -69,12 +69,14 @@ def test_captions_of_the_report_are_up_to_date():
     assert kept == reference.captions(), f"run {reference.REPAIR}"
 
 
-def test_every_environment_variable_is_told():
-    told = set(re.findall(r"^\| `([A-Z_]+)` \|", (SOURCE / "docs" / "configuration.md").read_text(), re.MULTILINE))
+def test_every_environment_variable_is_documented():
+    documented = set(
+        re.findall(r"^\| `([A-Z_]+)` \|", (SOURCE / "docs" / "configuration.md").read_text(), re.MULTILINE)
+    )
     code = "".join(path.read_text() for path in (SOURCE / "workflow_lib").rglob("*.py"))
     used = set(re.findall(r'"((?:DD|DAYDREAMING|GEN|OPENROUTER)_[A-Z_]+)"', code))
-    assert told == used
-    assert set(settings_module.ENVIRONMENT.values()) < told
+    assert documented == used
+    assert set(settings_module.ENVIRONMENT.values()) < documented
 
 
 @pytest.mark.parametrize("path", PAGES, ids=names(PAGES))
@@ -136,9 +138,9 @@ def test_examples_of_the_spec_page_compile_to_what_it_shows(files, config, expec
 # --- tables.md: every column --------------------------------------------------------------------
 
 
-def told_tables() -> dict[str, list[str]]:
-    """Return table -> columns as tables.md tells them; `<...>` stands for names that a cohort brings."""
-    told: dict[str, list[str]] = {}
+def documented_tables() -> dict[str, list[str]]:
+    """Return table -> columns as tables.md lists them; `<...>` stands for names that a cohort brings."""
+    documented: dict[str, list[str]] = {}
     section = ""
     for part in re.split(r"^(?=##+ )", (SOURCE / "docs" / "tables.md").read_text(), flags=re.MULTILINE):
         heading = part.splitlines()[0] if part else ""
@@ -149,9 +151,9 @@ def told_tables() -> dict[str, list[str]]:
         if table:
             first = part.partition("\n\n| measure |")[0]
             rows = re.findall(r"^\| (`[^|]+`) \|", first, re.MULTILINE)
-            told[f"{section}{table[1]}"] = [name for row in rows for name in re.findall(r"`([^`]+)`", row)]
-    same = told["cohorts/NAME/reports/parsing/aggregated_scores.csv"]
-    return {name: columns or same for name, columns in told.items()}
+            documented[f"{section}{table[1]}"] = [name for row in rows for name in re.findall(r"`([^`]+)`", row)]
+    same = documented["cohorts/NAME/reports/parsing/aggregated_scores.csv"]
+    return {name: columns or same for name, columns in documented.items()}
 
 
 def header_pattern(columns: list[str]) -> str:
@@ -169,7 +171,7 @@ def header_pattern(columns: list[str]) -> str:
 
 
 @pytest.mark.slow
-def test_tables_have_the_columns_that_the_docs_tell(tmp_path):
+def test_tables_have_the_columns_that_the_docs_list(tmp_path):
     settings = small_cohort.make_project(tmp_path)
     membership = small_cohort.run_all(settings)
     reports.write(settings, small_cohort.COHORT, membership)
@@ -180,13 +182,13 @@ def test_tables_have_the_columns_that_the_docs_tell(tmp_path):
         for path in root.rglob("*.csv")
         if "1_raw" not in path.parts
     }
-    told = {name.replace("NAME", small_cohort.COHORT): columns for name, columns in told_tables().items()}
-    assert sorted(told) == sorted(written)
-    for name, columns in told.items():
+    documented = {name.replace("NAME", small_cohort.COHORT): columns for name, columns in documented_tables().items()}
+    assert sorted(documented) == sorted(written)
+    for name, columns in documented.items():
         assert re.fullmatch(header_pattern(columns), f"{written[name]},"), f"{name}: {written[name]}"
 
 
-def test_every_table_of_a_cohort_is_told():
+def test_every_table_of_a_cohort_is_documented():
     text = (SOURCE / "docs" / "tables.md").read_text()
     for name in (*SUMMARY_TABLES, *ANALYSIS_TABLES):
         assert re.search(rf"^### `reports/(summary|analysis)/{name}\.csv`$", text, re.MULTILINE)
@@ -422,6 +424,6 @@ def test_spec_of_the_readme_expands(tmp_path):
 def test_demo_has_as_many_generations_as_the_readme_says():
     settings = settings_module.load({"data_root": str(SOURCE / "data"), "cohort": "demo"}, SOURCE, {})
     expansion = cohorts.expand_source(settings, cohorts.resolve(settings, "demo"))
-    told = re.search(r"offline \((\d+) generations\)", (SOURCE / "README.md").read_text())
-    assert told is not None
-    assert int(told[1]) == len(expansion.membership)
+    documented = re.search(r"offline \((\d+) generations\)", (SOURCE / "README.md").read_text())
+    assert documented is not None
+    assert int(documented[1]) == len(expansion.membership)

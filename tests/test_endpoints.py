@@ -135,7 +135,7 @@ def test_every_status_that_the_server_knows_is_in_this_test():
 
 
 @pytest.mark.parametrize("status", sorted(STATUSES))
-def test_a_status_is_retried_or_not_and_told_in_the_endpoints_words(status):
+def test_a_status_is_retried_or_not_and_shown_in_the_endpoints_words(status):
     with OfflineServer(faults=f"{status}:1") as server:
         error = failure(server.url)
     assert error.reason == (RETRIED | FINAL)[status]
@@ -270,7 +270,7 @@ def test_a_port_where_nobody_listens_was_not_billed():
 @pytest.mark.parametrize(
     "url", ["localhost:1/v1", "http:///v1", "http://127.0.0.1:99999/v1", "ftp://x/v1", "http://[::1/v1"]
 )
-def test_a_url_that_is_none_is_told_and_not_tried_again(url):
+def test_an_invalid_url_is_reported_and_not_tried_again(url):
     error = failure(url)
     assert (error.reason, tried_again(error)) == ("unreachable", False)
 
@@ -334,7 +334,7 @@ def test_a_wrong_key_is_refused_and_the_variable_named():
     assert "wrong-key-value" not in str(error)
 
 
-def test_a_key_that_the_endpoint_repeats_is_not_told():
+def test_a_key_that_the_endpoint_repeats_is_not_shown():
     for status in (200, 401, 500):
         error = failure_of((status, {}, b'{"error": "bad key sk-secret-1"}'), key="sk-secret-1")
         assert "bad key [key]" in error.message
@@ -363,7 +363,7 @@ def test_a_proxy_of_the_environment_is_used(monkeypatch):
     assert proxy.requests[0][0] == "http://models.invalid/v1/chat/completions"
 
 
-def test_a_proxy_that_is_not_there_is_unreachable_and_its_password_is_not_told(monkeypatch):
+def test_a_proxy_that_is_not_there_is_unreachable_and_its_password_is_not_shown(monkeypatch):
     monkeypatch.setenv("http_proxy", "http://user:pa55word@127.0.0.1:9")
     error = failure("http://models.invalid/v1")
     assert (error.reason, error.maybe_billed) == ("unreachable", False)
@@ -425,13 +425,13 @@ def test_other_endpoints_need_no_key_unless_one_is_set(tmp_path):
     assert found(tmp_path, "work", {"WORK_KEY": "k"}, endpoints=config).key == "k"
 
 
-def test_an_endpoint_that_is_not_configured_is_told(tmp_path):
+def test_an_endpoint_that_is_not_configured_is_reported(tmp_path):
     with pytest.raises(ConfigError, match=r"endpoint 'openruter' of llm_models\.csv is not configured") as caught:
         found(tmp_path, "openruter")
     assert "did you mean 'openrouter'?" in caught.value.hint
 
 
-def test_an_endpoint_without_a_url_is_told(tmp_path):
+def test_an_endpoint_without_a_url_is_reported(tmp_path):
     with pytest.raises(ConfigError, match="endpoint 'home' has no base_url"):
         found(tmp_path, "home", endpoints={"home": {"headers": {"A": "b"}}})
 

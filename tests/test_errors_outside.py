@@ -65,14 +65,14 @@ def test_all_undefined_variables_are_named_before_any_call(project: Project):
     assert project.files("*") == []
 
 
-def test_a_template_that_is_no_jinja_is_told_with_its_line(project: Project):
+def test_a_template_that_is_no_jinja_is_reported_with_its_line(project: Project):
     path = project.data / "1_raw" / "templates" / "draft" / "analytical-memo-v2.txt"
     path.write_text("fine\nfine\n{% for x in %}\n")
     assert "draft/analytical-memo-v2.txt: line 3: not valid Jinja2" in complaint(project, "drafts")
     assert project.files("*") == []
 
 
-def test_a_template_edited_after_the_expansion_is_told_before_any_call(project: Project):
+def test_a_template_edited_after_the_expansion_is_reported_before_any_call(project: Project):
     project.snakemake("cohort")
     path = project.data / "1_raw" / "templates" / "draft" / "analytical-memo-v2.txt"
     path.write_text("{{ concept }} {{ content }}")
@@ -95,7 +95,7 @@ def test_a_template_edited_after_the_expansion_is_told_before_any_call(project: 
         ("concepts_metadata", "new-one,New,perhaps", "column active: 'perhaps' is neither true nor false"),
     ],
 )
-def test_a_bad_row_of_a_catalog_is_told_with_file_line_and_column(project: Project, table, line, words):
+def test_a_bad_row_of_a_catalog_is_reported_with_file_line_and_column(project: Project, table, line, words):
     path = project.data / "1_raw" / f"{table}.csv"
     path.write_text(path.read_text().rstrip("\n") + f"\n{line}\n")
     number = len(path.read_text().splitlines())
@@ -103,12 +103,12 @@ def test_a_bad_row_of_a_catalog_is_told_with_file_line_and_column(project: Proje
     assert not (project.cohort_folder / "membership.csv").exists()
 
 
-def test_a_missing_catalog_is_told(project: Project):
+def test_a_missing_catalog_is_reported(project: Project):
     (project.data / "1_raw" / "llm_models.csv").unlink()
     assert "data/1_raw/llm_models.csv: no such file" in complaint(project, "cohort")
 
 
-def test_a_bad_catalog_is_told_by_a_dry_run_too(project: Project):
+def test_a_bad_catalog_is_reported_by_a_dry_run_too(project: Project):
     project.snakemake("cohort")
     path = project.data / "1_raw" / "llm_models.csv"
     path.write_bytes(path.read_bytes() + b"caf\xe9,x\n")
@@ -136,7 +136,7 @@ def test_a_dry_run_needs_no_key(tmp_path):
     assert "evaluation_raw" in project.snakemake("-n", "evaluations")
 
 
-def test_a_refused_key_is_told_once_per_generation_and_shown_nowhere(tmp_path):
+def test_a_refused_key_is_reported_once_per_generation_and_shown_nowhere(tmp_path):
     project = Project(tmp_path, DRAFTS_ONLY)
     with OfflineServer(require_key="the right one") as server:
         environment = {"DD_LLM_BASE_URL": server.url, "OPENROUTER_API_KEY": KEY}
@@ -159,7 +159,7 @@ def test_a_key_that_is_taken_reaches_no_file(tmp_path):
     assert everywhere(project.folder, KEY) == [".env"]
 
 
-def test_an_endpoint_that_is_not_there_is_told_and_the_rest_goes_on(tmp_path):
+def test_an_endpoint_that_is_not_there_is_reported_and_the_rest_goes_on(tmp_path):
     project = Project(tmp_path, PAID_JUDGE)
     project.configure("llm: {backoff_s: 0.01, max_tries: 2}\n")
     output = complaint(project, "evaluations", env={"DD_LLM_BASE_URL": "http://127.0.0.1:9/v1"})
@@ -172,14 +172,14 @@ def test_an_endpoint_that_is_not_there_is_told_and_the_rest_goes_on(tmp_path):
     assert not {row["gen_id"] for row in rows if row["llm_model_id"] == "sonnet-4"} & done
 
 
-def test_an_endpoint_that_is_not_configured_is_told(tmp_path):
+def test_an_endpoint_that_is_not_configured_is_reported(tmp_path):
     project = Project(tmp_path, DRAFTS_ONLY)
     edit(project.data / "1_raw" / "llm_models.csv", "very cheap drafts and trial runs,openrouter", "cheap,openruter")
     output = complaint(project, "drafts")
     assert "llm_models.csv: line 10, column endpoint: endpoint 'openruter' is not configured" in output
 
 
-def test_a_budget_without_a_price_is_told_before_the_first_call(tmp_path):
+def test_a_budget_without_a_price_is_reported_before_the_first_call(tmp_path):
     project = Project(tmp_path, DRAFTS_ONLY)
     project.configure("budget_usd: 1\n")
     edit(project.data / "1_raw" / "llm_models.csv", ",,false,false,0.1,0.5,,1", ",,false,false,,,,1")
@@ -201,7 +201,7 @@ def test_a_budget_without_a_price_is_told_before_the_first_call(tmp_path):
         ("  draft_llm: [sim-writer-a]", "  draft_llm: [sim-writer-a", "line", "YAML"),
     ],
 )
-def test_a_slip_in_a_spec_leaves_everything_as_it_was_and_is_told_every_time(project: Project, old, new, place, words):
+def test_a_mistake_in_a_spec_changes_nothing_and_is_reported_every_time(project: Project, old, new, place, words):
     project.snakemake("cohort")
     spec = project.cohort_folder / "spec" / "config.yaml"
     edit(spec, old, new)
@@ -216,7 +216,7 @@ def test_a_slip_in_a_spec_leaves_everything_as_it_was_and_is_told_every_time(pro
     assert len(project.members()) == 14
 
 
-def test_a_slip_in_a_file_of_a_spec_is_told_with_its_line(project: Project):
+def test_a_slip_in_a_file_of_a_spec_is_reported_with_its_line(project: Project):
     items = project.cohort_folder / "spec" / "items" / "judges.csv"
     items.parent.mkdir()
     items.write_text("evaluation_llm\nsim-judge-a\nsim-judge-b,x\n")
@@ -225,7 +225,7 @@ def test_a_slip_in_a_file_of_a_spec_is_told_with_its_line(project: Project):
     assert "spec/items/judges.csv: line 3" in output
 
 
-def test_a_frozen_setting_that_changed_is_told_with_a_way_out(project: Project):
+def test_a_frozen_setting_that_changed_is_reported_with_a_way_out(project: Project):
     project.snakemake("cohort")
     before = bytes_of(project.data)
     output = complaint(project, "cohort", "--config", "ids={scope: cohort}")
@@ -235,7 +235,7 @@ def test_a_frozen_setting_that_changed_is_told_with_a_way_out(project: Project):
     assert bytes_of(project.data) == before
 
 
-def test_a_membership_edited_by_hand_is_told_and_kept(project: Project):
+def test_a_membership_edited_by_hand_is_reported_and_kept(project: Project):
     project.snakemake("cohort")
     path = project.cohort_folder / "membership.csv"
     lines = path.read_text().splitlines(keepends=True)
@@ -299,7 +299,7 @@ def test_an_unknown_cohort_lists_those_there_are(project: Project):
         ("budget_usd=much", "budget_usd: 'much' should be a valid number"),
     ],
 )
-def test_a_setting_that_cannot_be_used_is_told(project: Project, argument, words):
+def test_a_setting_that_cannot_be_used_is_reported(project: Project, argument, words):
     assert words in complaint(project, "--config", argument)
     assert not (project.cohort_folder / "membership.csv").exists()
 
@@ -313,7 +313,7 @@ def test_a_numeric_name_works_as_the_message_says(project: Project, arguments, e
     assert len(project.members(cohort="007")) == 14
 
 
-def test_a_config_that_cannot_be_read_is_told(project: Project):
+def test_a_config_that_cannot_be_read_is_reported(project: Project):
     (project.folder / "config" / "config.yaml").write_text("cohort: [open\n")
     assert "config/config.yaml: line 2 column 1: not valid YAML" in complaint(project)
 

@@ -227,7 +227,7 @@ def test_without_drafts_there_is_no_cohort(data):
         ({"evaluation_rep": "9" * 5000}, "evaluation_rep", "is not a whole number", None),
     ],
 )
-def test_an_unknown_level_is_told_with_its_column(data, cells, column, message, hint):
+def test_an_unknown_level_is_reported_with_its_column(data, cells, column, message, hint):
     error = refusal(data, [row(**cells)])
     assert message in error.message
     assert error.column == column
@@ -236,12 +236,12 @@ def test_an_unknown_level_is_told_with_its_column(data, cells, column, message, 
         assert re.search(hint, error.hint)
 
 
-def test_an_unknown_column_is_told(data):
+def test_an_unknown_column_is_reported(data):
     error = refusal(data, [{**FULL, "evaluation_lm": "ja"}])
     assert (error.column, error.hint) == ("evaluation_lm", "did you mean 'evaluation_llm'?")
 
 
-def test_one_column_under_two_names_is_told(data):
+def test_one_column_under_two_names_is_reported(data):
     assert "draft_llm a second time" in refusal(data, [{**FULL, "draft_model": "wb"}]).message
 
 
@@ -369,7 +369,7 @@ def test_adding_removing_or_reordering_levels_changes_no_id_of_any_other_cell(tm
 
 @settings(max_examples=40, deadline=None)
 @given(axes, st.data())
-def test_a_spec_gives_a_cell_the_same_id_whatever_stands_beside_it(tmp_path_factory, levels, draw):
+def test_a_cell_has_the_same_id_whatever_other_cells_a_spec_has(tmp_path_factory, levels, draw):
     """The same through the spec language: order of axes and levels, subsets, ties and a seed."""
     data = SHARED[0] if SHARED else tiny_root.make(tmp_path_factory.mktemp("root")).data
     SHARED[:] = [data]

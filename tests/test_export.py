@@ -193,15 +193,15 @@ def test_empty_cohort_gives_a_header_and_types(store):
     assert str(schema.field("score").type) == "double" and str(schema.field("essay_started_at").type).startswith("time")
 
 
-def test_dictionary_tells_every_column(store):
+def test_dictionary_describes_every_column(store):
     store.evaluation(store.essay(store.draft()))
     [row], folder = exported(store)
-    told = read_csv(folder / "data_dictionary.csv")
-    assert [one["column"] for one in told] == list(row)
-    assert all(one["meaning"].endswith(".") and one["source"] and one["type"] for one in told)
-    assert {one["type"] for one in told} == {export.TEXT, export.WHOLE, export.NUMBER, export.FLAG, export.TIME}
+    dictionary = read_csv(folder / "data_dictionary.csv")
+    assert [one["column"] for one in dictionary] == list(row)
+    assert all(one["meaning"].endswith(".") and one["source"] and one["type"] for one in dictionary)
+    assert {one["type"] for one in dictionary} == {export.TEXT, export.WHOLE, export.NUMBER, export.FLAG, export.TIME}
     schema = pyarrow.parquet.read_schema(folder / "evaluations.parquet")
-    for one in told:
+    for one in dictionary:
         kept = schema.field(one["column"]).metadata
         assert {key: kept[key.encode()].decode() for key in ("meaning", "unit", "source")} == {
             key: one[key] for key in ("meaning", "unit", "source")
@@ -223,8 +223,8 @@ def test_columns_named_as_in_the_scores_table_hold_the_same(store):
 def test_page_names_columns_that_exist():
     text = (SOURCE / "docs" / "export.md").read_text()
     table = text.partition("| question | columns |")[2].partition("\n\n")[0]
-    told = {name for name in re.findall(r"`([a-z_]+)`", table) if not name.startswith("_")}
-    assert len(told) > 20 and told <= {column.name for column in export.COLUMNS}
+    named = {name for name in re.findall(r"`([a-z_]+)`", table) if not name.startswith("_")}
+    assert len(named) > 20 and named <= {column.name for column in export.COLUMNS}
     assert set(re.findall(r"`(_\w+)`", table)) == {"_name", "_provider", "_offline"}
     assert {"scored", "other_model"} <= set(coverage.OUTCOMES)
 
@@ -251,20 +251,20 @@ def test_command_writes_a_cohort_or_the_whole_store(bought, monkeypatch, capsys)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["--format", "parqet"], "unknown format 'parqet'\nHint: did you mean 'parquet'?"),
         (["--cohort", "mini,other"], "are several cohorts\nHint: say where the table shall go: --out DIR"),
         (["--cohort", "mini", "--all"], "not allowed with argument"),
     ],
 )
-def test_wrong_usage_is_told(arguments, told, bought, monkeypatch, capsys):
+def test_wrong_usage_is_reported(arguments, message, bought, monkeypatch, capsys):
     monkeypatch.chdir(bought)
     other = bought / "data" / "cohorts" / "other" / "spec" / "config.yaml"
     other.parent.mkdir(parents=True, exist_ok=True)
     other.write_text((bought / "data" / "cohorts" / COHORT / "spec" / "config.yaml").read_text())
     assert main(["export", *arguments]) == 2
-    assert told in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""One generation fails, the others do not: what is kept, what is told, how it goes on."""
+"""One generation fails, the others do not: what is kept, what is reported, how it goes on."""
 
 import json
 

@@ -121,7 +121,7 @@ def test_reserved_room_becomes_exactly_the_content(tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == ["0001.json"]
 
 
-def test_a_room_that_was_cleaned_away_is_filled_all_the_same(tmp_path):
+def test_a_room_that_was_removed_is_filled_nevertheless(tmp_path):
     room = files.Room(tmp_path / "held", 100)
     (tmp_path / "held").unlink()
     room.fill(b"late", tmp_path / "0001.json", durable=True)
@@ -147,7 +147,7 @@ def test_tables_read_back_as_written_and_stripped(tmp_path_factory, cells):
     assert [(row["one"], row["two"]) for row in read_rows(path, ("one", "two"))] == expected
 
 
-def test_an_unclosed_quote_is_told_with_file_and_line(tmp_path):
+def test_an_unclosed_quote_is_reported_with_file_and_line(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text('id,name\nx,"open\ny,z\n')
     with pytest.raises(CatalogError, match=r"a\.csv: line 3: not readable as CSV"):

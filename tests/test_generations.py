@@ -41,7 +41,7 @@ class World:
         self.draft = self.members.stage("draft")[0]
         self.essay, self.copy = self.members.stage("essay")
         self.evaluation = self.members.stage("evaluation")[0]
-        self.told: list[str] = []
+        self.lines: list[str] = []
 
     def load(self, url: str | None = None, **config) -> Settings:
         endpoints = {"home": {"base_url": url}} if url else ENDPOINTS
@@ -51,7 +51,7 @@ class World:
         return self.settings.data.generation(entry.stage, entry.gen_id)
 
     def buy(self, entry: Entry, settings: Settings | None = None, order_id: str | None = None) -> str:
-        generations.buy(Caller(settings or self.settings), entry, self.told.append, order_id)
+        generations.buy(Caller(settings or self.settings), entry, self.lines.append, order_id)
         return self.files(entry).raw.read_bytes().decode()
 
     def answered(self, entry: Entry, *replies, order_id: str | None = None, **config) -> str:
@@ -265,7 +265,7 @@ def test_five_megabytes_in_one_line_are_kept_and_parsed(tmp_path):
     assert world.parse(world.draft, world.load(stages={"draft": {"min_lines": 1}})) == text.strip()
 
 
-def test_what_the_endpoint_tells_is_on_record(real):
+def test_what_the_endpoint_reports_is_on_record(real):
     usage = {"prompt_tokens": 10, "completion_tokens": 20, "cost": 0.5}
     reply = completion(LONG, usage=usage, model="org/other")
     real.answered(real.draft, reply)
@@ -643,7 +643,7 @@ def test_the_pool_of_a_copy_is_none(world):
     assert generations.pool_of(world.settings, world.essay) == "offline"
 
 
-def test_a_template_that_left_the_catalog_is_told(world):
+def test_a_template_that_left_the_catalog_is_reported(world):
     path = world.settings.data.catalog("draft_templates")
     path.write_text(path.read_text().replace("plain,", "plane,"))
     with pytest.raises(StoreError, match=r"its template 'plain' is not in .*draft_templates\.csv"):

@@ -54,7 +54,7 @@ def test_one_evaluation_is_a_mean_and_no_claim():
     assert set(found["judge_agreement"]["ci_low"]) <= {""}
 
 
-def test_one_combo_allows_no_word_about_new_ones():
+def test_one_combo_gives_no_interval_for_new_ones():
     found = tables(scores_of(replace(SMALL, combos=1)))
     compared = found["comparisons"]
     assert set(compared["ci_low"]) == set(compared["p"]) == {""}

@@ -208,7 +208,7 @@ def test_an_order_is_open_until_a_higher_numbered_answer(own):
     assert own.newest_answer()["answer"] == "new"
 
 
-def test_an_order_under_one_id_is_made_once(own):
+def test_the_same_order_id_orders_once(own):
     own.order("run-1")
     own.order("run-1")
     own.order("run-2")

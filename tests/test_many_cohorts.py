@@ -81,11 +81,11 @@ def test_removing_by_template_shows_what_it_moves_and_moving_it_back_restores_ev
     project.snakemake("--config", "cohort=first,second", "--", "evaluations")
     before = project.snapshot(project.data)
     arguments = ("remove", "--template", "analytical-memo-v2", "--descendants")
-    told = project.daydream(*arguments, "--json")
-    shown = json.loads(told[told.index("{") :])
+    output = project.daydream(*arguments, "--json")
+    shown = json.loads(output[output.index("{") :])
     assert shown["applied"] is False and project.snapshot(project.data) == before
-    told = project.daydream(*arguments, "--apply", "--json")
-    moved = json.loads(told[told.index("{") :])
+    output = project.daydream(*arguments, "--apply", "--json")
+    moved = json.loads(output[output.index("{") :])
     assert moved["generations"] == shown["generations"]
     assert Counter(one["stage"] for one in moved["generations"]) == {"draft": 1, "essay": 2, "evaluation": 4}
     listed = {f"gens/{one['stage']}/{one['gen_id']}" for one in moved["generations"]}
@@ -109,7 +109,7 @@ def test_removing_by_template_shows_what_it_moves_and_moving_it_back_restores_ev
 
 
 @pytest.mark.slow
-def test_tables_over_other_cohorts_need_no_cohort_of_their_own_and_hide_no_typo(tmp_path):
+def test_tables_of_all_cohorts_need_no_cohort_and_a_typo_is_an_error(tmp_path):
     project = Project(tmp_path)
     project.snakemake("evaluations")
     typo = ("--config", "cohort=minni", "cross_cohort=mini", "--")

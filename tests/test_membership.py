@@ -145,7 +145,7 @@ def test_a_cell_that_cannot_be_read_is_refused_with_its_place(data, row, place, 
     assert reason in error.reason
 
 
-def test_a_missing_column_or_file_is_told(data):
+def test_a_missing_column_or_file_is_reported(data):
     assert "no column 'gen_id'" in refusal(data, "stage,id\n").reason
     data.cohort("one").membership.unlink()
     with pytest.raises(MembershipError, match="no such file"):

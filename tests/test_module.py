@@ -46,5 +46,5 @@ def test_another_workflow_uses_this_one_as_a_module(project: Project):
     assert job_counts(project.snakemake(*options, "-n", "-R", "dd_draft_raw", "--", "dd_drafts")) == {"dd_draft_raw": 2}
     # a failed run of the outer workflow ends with tables, like one of this workflow
     project.configure("stages: {evaluation: {max_tokens: 1}}\n")
-    told = project.snakemake(*options, "-F", "--config", "fresh=evaluation", code=1)
-    assert "truncated" in told
+    output = project.snakemake(*options, "-F", "--config", "fresh=evaluation", code=1)
+    assert "truncated" in output

@@ -216,7 +216,7 @@ def test_writers_differ_in_richness_and_length():
     assert words["sim-writer-a"] > words["sim-writer-b"] + 50
 
 
-def test_judges_tell_good_from_bad():
+def test_judges_score_good_texts_above_bad_ones():
     good = ask(
         "sim-writer-a",
         f"{GIVEN}\n\nA loop of generator, critic and filter in about 900 words, with headings.",

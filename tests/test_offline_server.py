@@ -200,7 +200,7 @@ def test_wrong_key_is_refused_and_no_key_reaches_the_log(tmp_path):
         assert "sk-" not in repr(server.requests) + log.read_text("utf-8")
 
 
-def test_log_tells_another_process_about_calls_still_open(tmp_path):
+def test_log_shows_open_calls_to_another_process(tmp_path):
     log = tmp_path / "log.jsonl"
     with OfflineServer(script=[("Moat", ["ok", "hang"])], log_path=log) as server:
         post(server, temperature=0.7)
@@ -220,7 +220,7 @@ def test_log_tells_another_process_about_calls_still_open(tmp_path):
     assert lines[1]["answered_at"] >= lines[0]["received_at"]
 
 
-def test_cost_is_told_only_when_configured():
+def test_answers_have_a_cost_only_when_configured():
     with OfflineServer() as server:
         assert "cost" not in post(server).json()["usage"]
     with OfflineServer(usd_per_call=0.25) as server:

@@ -376,11 +376,11 @@ def bars(drawing):
     found = re.findall(
         r'<rect[^>]*width="([^"]*)" height="([^"]*)"[^>]*><title>([^<]*)</title>', str(drawing.__html__())
     )
-    return [(float(width), float(height), told) for width, height, told in found]
+    return [(float(width), float(height), tip) for width, height, tip in found]
 
 
 def test_bars_of_whole_scores_stand_for_one_score_each():
-    found = [told for _, height, told in bars(judged([0, 7, 7, 9])) if height]
+    found = [tip for _, height, tip in bars(judged([0, 7, 7, 9])) if height]
     assert found == [
         "j1: 1 of 4 scores (25%) are 0",
         "j1: 2 of 4 scores (50%) are 7",
@@ -389,7 +389,7 @@ def test_bars_of_whole_scores_stand_for_one_score_each():
 
 
 def test_half_points_are_not_rounded_up():
-    found = [told for _, height, told in bars(judged([6.5, 6.0, 8.89, 9.0])) if height]
+    found = [tip for _, height, tip in bars(judged([6.5, 6.0, 8.89, 9.0])) if height]
     assert found == [
         "j1: 1 of 4 scores (25%) are from 6 to below 6.5",
         "j1: 1 of 4 scores (25%) are from 6.5 to below 7",
@@ -400,7 +400,7 @@ def test_half_points_are_not_rounded_up():
 def test_bars_of_a_long_scale_have_a_width():
     found = bars(judged([0, 55, 100, 95.5], top=100.0))
     assert len(found) == 10 and all(width > 1 for width, _, _ in found)
-    assert [told for _, height, told in found if height] == [
+    assert [tip for _, height, tip in found if height] == [
         "j1: 1 of 4 scores (25%) are from 0 to below 10",
         "j1: 1 of 4 scores (25%) are from 50 to below 60",
         "j1: 2 of 4 scores (50%) are from 90 to 100",

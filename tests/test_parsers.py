@@ -183,7 +183,7 @@ def test_score_is_written_as_python_prints_a_float():
     assert parse("evaluation", "in_last_line", "SCORE: 4,5,5") == "4.666666666666667\n"
 
 
-def test_out_of_range_tells_the_value_and_the_range():
+def test_out_of_range_shows_the_value_and_the_range():
     with pytest.raises(ParseFailure) as caught:
         parse("evaluation", "in_last_line", "SCORE: 10")
     assert caught.value.detail == "10 is not between 0 and 9"
@@ -278,7 +278,7 @@ def test_essay_blocks(stage, text, strict, lenient):
             assert failure.reason == expected
 
 
-def test_missing_block_tells_tag_length_and_end():
+def test_missing_block_is_reported_with_tag_length_and_end():
     with pytest.raises(ParseFailure) as caught:
         parse("essay", "essay_block", "x" * 200 + "THE END")
     assert caught.value.detail == f"looked for <essay> in 207 characters that end in {'x' * 73 + 'THE END'!r}"

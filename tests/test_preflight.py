@@ -1,4 +1,4 @@
-"""What can be known to be wrong before a call is told before the first one, by every command alike."""
+"""Mistakes that would spoil a call are reported before the first one, by every command alike."""
 
 import json
 from pathlib import Path
@@ -32,11 +32,11 @@ def one_line(printed: str) -> str:
 
 @pytest.fixture(scope="module")
 def said(tmp_path_factory) -> dict[str, str]:
-    """What each wrong input is told with when it is alone."""
+    """The message for each wrong input when it is alone."""
     return dict(wrong_inputs.messages(tmp_path_factory.mktemp("said")))
 
 
-def test_nothing_is_wrong_with_the_cohort_that_the_others_spoil(tmp_path):
+def test_cohort_that_the_other_tests_spoil_is_fine_before(tmp_path):
     assert look(make(tmp_path, [])) == []
 
 
@@ -67,7 +67,7 @@ def test_message_names_place_and_remedy(said, what, parts):
 
 
 @pytest.mark.slow
-def test_every_command_tells_every_wrong_input_and_asks_nobody(tmp_path, said):
+def test_every_command_reports_every_wrong_input_and_makes_no_call(tmp_path, said):
     project = wrong_inputs.project(tmp_path, INPUTS.values())
     with ScriptedServer(completion()) as server:
         env = {"DD_LLM_BASE_URL": server.url}
@@ -135,7 +135,7 @@ def test_a_finished_cohort_keeps_its_tables_and_is_warned(tmp_path, said):
     assert {said[what] for what in spoils} <= set(checked["warnings"])
 
 
-def test_what_is_waived_is_not_asked_for(tmp_path):
+def test_waived_checks_are_not_made(tmp_path):
     silent, unseen = "an evaluation template asks for no score line", "an evaluation template does not use `response`"
     settings = make(tmp_path, [INPUTS[silent], INPUTS[unseen]])
     assert len(blocking(settings)) == 2
@@ -210,10 +210,10 @@ def test_a_text_that_is_used_in_another_form_is_used(tmp_path, usage):
 def test_check_finds_a_spec_that_cannot_be_expanded(tmp_path):
     settings = make(tmp_path, [])
     tiny_root.declare(settings, SPEC_OF_NOBODY, "broken")
-    (finding,), told = mistakes.of_all(settings)
+    (finding,), warnings = mistakes.of_all(settings)
     assert (finding.kind, finding.path) == ("broken_spec", "cohorts/broken/spec")
     assert "unknown model 'nobody'" in finding.message
-    assert told == []
+    assert warnings == []
 
 
 SPEC_OF_NOBODY = wrong_inputs.SPEC.replace("[judge]", "[nobody]")

@@ -38,8 +38,8 @@ def test_a_refresh_that_failed_is_done_at_the_next_tick(project: Project):
     project.declare(WIDER.replace("sim-judge-c", "sim-judge-z"))
     # at every tick until it is corrected
     for _ in range(2):
-        told = project.snakemake(*TICK, code=1)
-        assert "unknown model 'sim-judge-z'" in told and "did you mean" in told
+        output = project.snakemake(*TICK, code=1)
+        assert "unknown model 'sim-judge-z'" in output and "did you mean" in output
         after = of_cohort(project)
         assert {name for name in before if after[name] != before[name]} == {"spec/config.yaml"}
     project.declare(WIDER)

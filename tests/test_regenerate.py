@@ -12,8 +12,8 @@ pytestmark = pytest.mark.slow
 
 def ordered(project: Project, *arguments: str) -> list[str]:
     """Order fresh answers; returns stage of each."""
-    told = project.daydream("regenerate", *arguments, "--apply", "--json")
-    return [one["stage"] for one in json.loads(told[told.index("{") :])["generations"]]
+    output = project.daydream("regenerate", *arguments, "--apply", "--json")
+    return [one["stage"] for one in json.loads(output[output.index("{") :])["generations"]]
 
 
 def test_only_what_was_ordered_is_bought_again(project: Project):
@@ -25,8 +25,8 @@ def test_only_what_was_ordered_is_bought_again(project: Project):
             project.snakemake(env=env)
             return sorted(one["model"] for one in server.requests[before:])
 
-        told = project.snakemake(code=1, env=env)
-        assert len(server.requests) == 12 and "empty_response" in told
+        output = project.snakemake(code=1, env=env)
+        assert len(server.requests) == 12 and "empty_response" in output
         assert ordered(project, "--failed") == ["evaluation"]
         assert calls_of_a_run() == ["sim-judge-b"]
         assert len([row for row in project.scores() if row["score"]]) == 8

@@ -25,10 +25,10 @@ def test_everything_in_the_report_has_a_caption_of_one_sentence():
     cohort = Cohort(Path("c"))
     expected = {f"{path.stem}_tables" for path in cohort.shared_tables}
     expected |= {f"{path.stem}_figures" for path in cohort.figures}
-    told = captions()
-    assert set(told) == expected | {"workflow"}
+    written = captions()
+    assert set(written) == expected | {"workflow"}
     for name in expected:
-        assert told[name].endswith(".") and "\n" not in told[name] and len(told[name]) > 30
+        assert written[name].endswith(".") and "\n" not in written[name] and len(written[name]) > 30
 
 
 @pytest.mark.slow

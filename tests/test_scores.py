@@ -62,13 +62,13 @@ def test_row_names_the_whole_lineage(store):
     assert (store.root / row["evaluation_response_path"]).read_text() == "7.0\n"
 
 
-def test_columns_are_those_of_the_specification(store):
+def test_columns_are_those_that_scripts_rely_on(store):
     assert list(scores.aggregate(store.root, []).columns) == list(scores.COLUMNS)
     assert scores.COLUMNS[4:6] == ("score", "error")
     assert scores.COLUMNS[20:] == ("cost_usd", "stale", "stale_lineage", "stale_reasons", "edited", "served_model")
 
 
-def test_rows_are_sorted_and_each_evaluation_stands_there_once(store):
+def test_rows_are_sorted_and_each_evaluation_appears_once(store):
     essay = store.essay(store.draft())
     found = [store.evaluation(essay, replicate=number).gen_id for number in range(1, 6)]
     table = scores.aggregate(store.root, [*found, found[0]])

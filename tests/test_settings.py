@@ -1,4 +1,4 @@
-"""Settings: `--config` over environment over config.yaml over defaults; a slip is told with key and way out."""
+"""Settings: `--config` over environment over config.yaml over defaults; a mistake is reported with key and remedy."""
 
 import re
 from typing import get_args
@@ -111,13 +111,13 @@ def test_several_cohorts_are_split(tmp_path):
 
 
 @pytest.mark.parametrize(("value", "shown"), [(7, "int 7"), (202401, "int 202401"), (1.5, "float"), (True, "bool")])
-def test_a_cohort_read_as_a_number_is_told_how_to_be_quoted(tmp_path, value, shown):
+def test_the_error_for_a_cohort_read_as_a_number_says_how_to_quote_it(tmp_path, value, shown):
     error = refusal(tmp_path, {"cohort": value})
     assert shown in error.message
     assert "--config 'cohort=!!str 007'" in error.hint
 
 
-def test_a_numeric_cohort_in_the_file_is_told_to_be_quoted(tmp_path):
+def test_the_error_for_a_numeric_cohort_in_the_file_says_to_quote_it(tmp_path):
     error = refusal(tmp_path, config="cohort: 007\n")
     assert "config.yaml: cohort" in error.message
     assert "quote" in str(error)
@@ -185,7 +185,7 @@ def test_keys_that_are_no_text_are_refused_and_do_not_crash(tmp_path, config):
 
 
 @pytest.mark.parametrize("config", ["cohort: [open\n", "a: b: c\n", "\tx: 1\n"])
-def test_yaml_that_cannot_be_read_is_told_with_file_and_line(tmp_path, config):
+def test_yaml_that_cannot_be_read_is_reported_with_file_and_line(tmp_path, config):
     message = refusal(tmp_path, config=config).message
     assert re.search(r"config\.yaml: line [12] column \d+: not valid YAML", message)
 

@@ -88,9 +88,9 @@ def test_slices_run_one_by_one_buy_all_of_a_cohort_once_and_leave_the_reports_to
 
 
 @pytest.mark.slow
-def test_a_slice_with_a_failed_call_tells_it_and_writes_no_reports(tmp_path):
+def test_a_slice_with_a_failed_call_reports_it_and_writes_no_tables(tmp_path):
     project = Project(tmp_path, SIX_DRAFTS)
     with OfflineServer(faults={"400": 1.0}) as server:
-        told = project.snakemake("--config", "shard=1/1", code=1, env={"DD_OFFLINE_BASE_URL": server.url})
-    assert "maximum context length" in told
+        output = project.snakemake("--config", "shard=1/1", code=1, env={"DD_OFFLINE_BASE_URL": server.url})
+    assert "maximum context length" in output
     assert not (project.cohort_folder / "reports").exists()

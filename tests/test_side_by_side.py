@@ -88,5 +88,5 @@ def test_all_agree_on_a_cohort_in_which_everything_has_happened(settings, capsys
     claim.fail({"reason": "interrupted", "message": "", "remedy": ""})
 
 
-def test_disagreement_is_named(settings):
+def test_disagreement_is_reported(settings):
     assert side_by_side.differences({"stale": {"status": 1, "page": 2}, "done": {"status": 3, "page": 3}}) == ["stale"]

@@ -80,7 +80,7 @@ def test_subset_with_nothing_left_is_an_error(tmp_path):
     assert failure(tmp_path, AB + OUT_AB + "rules: {subsets: {b: []}}").place == "rules.subsets.b"
 
 
-def test_subset_level_that_the_axis_lacks_is_told_but_no_error(tmp_path):
+def test_subset_level_that_the_axis_lacks_is_a_warning(tmp_path):
     spec = load(write(tmp_path, AB + OUT_AB + "rules: {subsets: {a: [a1, b7]}}"))
     assert [row["a"] for row in rows(spec)] == ["a1", "a1"]
     assert unused_levels(spec) == ["rules.subsets.a[1]: 'a' has no level 'b7'; known: a1, a2, a3"]
@@ -202,7 +202,7 @@ def test_balance_demands_equal_counts_for_every_level(tmp_path, allowed, balance
         assert failure(tmp_path, config).place == "rules.pairs.p.balance"
 
 
-def test_balance_error_tells_counts(tmp_path):
+def test_balance_error_shows_counts(tmp_path):
     rules = "rules: {pairs: {p: {left: a, right: b, allowed: [[a1, b1], [a1, b2], [a2, b1]], balance: left}}}"
     assert "'a1' 2 times, 'a3' 0 times" in failure(tmp_path, AB + OUT_AB + rules).reason
 
@@ -472,7 +472,7 @@ def test_item_path_without_a_file_is_an_error(tmp_path, reference):
         ("", "axes", "no axis", "at least one"),
     ],
 )  # fmt: skip
-def test_mistakes_in_the_config_are_told_with_place_and_way_out(tmp_path, config, place, reason, hint):
+def test_mistakes_in_the_config_are_reported_with_place_and_way_out(tmp_path, config, place, reason, hint):
     error = failure(tmp_path, config + "\noutput: {field_order: [a]}\n")
     assert error.file == str(tmp_path / "config.yaml")
     assert error.place == place
@@ -498,7 +498,7 @@ def test_mistakes_in_the_config_are_told_with_place_and_way_out(tmp_path, config
         ("output: [a]", "output", "not a mapping"),
     ],
 )
-def test_mistakes_in_the_output_are_told(tmp_path, output, place, reason):
+def test_mistakes_in_the_output_are_reported(tmp_path, output, place, reason):
     error = failure(tmp_path, f"axes: {{a: [x], b: [x]}}\n{output}\n")
     assert error.place == place
     assert reason in error.reason
@@ -522,7 +522,7 @@ def test_mistakes_in_the_output_are_told(tmp_path, output, place, reason):
         ("a: \x01", "", "not valid YAML"),
     ],
 )
-def test_unreadable_yaml_is_told_with_its_line(tmp_path, text, place, reason):
+def test_unreadable_yaml_is_reported_with_its_line(tmp_path, text, place, reason):
     error = failure(tmp_path, text)
     assert error.file == str(tmp_path / "config.yaml")
     assert error.place == place
@@ -540,7 +540,7 @@ def test_unreadable_yaml_is_told_with_its_line(tmp_path, text, place, reason):
         ('{"axes": {"a": [' + "1" * 5000 + "]}}", "", "not valid JSON"),
     ],
 )
-def test_unreadable_json_is_told_with_its_line(tmp_path, text, place, reason):
+def test_unreadable_json_is_reported_with_its_line(tmp_path, text, place, reason):
     (tmp_path / "config.json").write_text(text)
     with pytest.raises(SpecError) as caught:
         load(tmp_path)
@@ -575,7 +575,7 @@ def test_spec_is_found_as_folder_or_file_in_yaml_or_json(tmp_path):
         load(tmp_path)
 
 
-def test_missing_spec_is_told(tmp_path):
+def test_missing_spec_is_reported(tmp_path):
     with pytest.raises(SpecError, match="no config.yaml"):
         load(tmp_path)
     with pytest.raises(SpecError, match="no such spec"):
@@ -641,7 +641,7 @@ def test_a_spec_is_read_again_only_after_a_change(tmp_path):
     assert len(rows(load(folder))) == 9
 
 
-def test_mistakes_beside_combos_are_told_before_any_combo_is_registered(tmp_path):
+def test_mistakes_beside_combos_are_reported_before_any_combo_is_registered(tmp_path):
     assert failure(tmp_path, COMBOS + "output: {field_order: [combo_ids]}").place == "output.field_order[0]"
 
 
@@ -654,7 +654,7 @@ def test_rules_may_name_the_axis_of_combos(tmp_path):
     ]
 
 
-def test_counts_tell_what_each_rule_cut_away(tmp_path):
+def test_counts_show_what_each_rule_cut_away(tmp_path):
     config = (
         "axes: {a: [x, y, z], b: [x, y, q], c: [c1, c2]}\noutput: {field_order: [a]}\n"
         "rules: {subsets: {c: [c2, c1], a: [x, y]}, ties: {t: [a, b]},"

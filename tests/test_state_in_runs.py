@@ -34,9 +34,9 @@ def test_deleted_and_ordered_texts_come_back_and_a_damaged_answer_holds_up_nothi
         assert str(attempt.relative_to(project.folder)) in output
         assert f"daydream regenerate --gen-id {damaged.name} --apply" in output
         assert [row["gen_id"] for row in project.scores() if not row["score"]] == [damaged.name]
-        told = project.daydream("status", "--json", code=1)
-        assert "{" in told, told
-        status = json.loads(told[told.index("{") :])
+        output = project.daydream("status", "--json", code=1)
+        assert "{" in output, output
+        status = json.loads(output[output.index("{") :])
         assert [(one["gen_id"], one["reason"]) for one in status["failures"]] == [(damaged.name, "unreadable_answer")]
 
         attempt.write_bytes(kept)

@@ -49,7 +49,7 @@ def test_rendering_names_them_as_well(tmp_path):
     assert "other, third" in refusal(tmp_path, "{{ other }}{{ third }}", at_check=False).reason
 
 
-def test_an_undefined_attribute_is_told(tmp_path):
+def test_an_undefined_attribute_is_reported(tmp_path):
     path = written(tmp_path, "{% for c in concepts %}{{ c.contents }}{% endfor %}")
     with pytest.raises(TemplateError, match=r"undefined value: .*contents"):
         templates.render(path, "draft", {"concepts": [{"name": "A", "content": "a"}]})
@@ -59,7 +59,7 @@ def test_an_undefined_attribute_is_told(tmp_path):
     ("text", "line"),
     [("one\ntwo {% if %}\n", 2), ("{{ draft_block }}\n\n{{ draft_block", 3), ("{{ draft_block | nofilter }}", 1)],
 )
-def test_a_syntax_error_is_told_with_its_line(tmp_path, text, line):
+def test_a_syntax_error_is_reported_with_its_line(tmp_path, text, line):
     error = refusal(tmp_path, text)
     assert error.place == f"line {line}"
     assert "not valid Jinja2" in error.reason
@@ -86,7 +86,7 @@ def test_the_sandbox_holds(tmp_path, text):
 
 
 @pytest.mark.parametrize("text", ["{% include 'x.txt' %}", "{% import '/etc/passwd' as p %}", "{% extends 'a' %}"])
-def test_other_files_cannot_be_included_and_that_is_told_before_any_call(tmp_path, text):
+def test_including_other_files_is_an_error_before_any_call(tmp_path, text):
     assert "include" in refusal(tmp_path, text).reason
 
 
@@ -108,19 +108,19 @@ def test_a_value_keeps_its_own_newlines(tmp_path):
     assert templates.render(path, "essay", {"draft_block": "a\r\nb\n\n"}) == "<a\r\nb\n\n>"
 
 
-def test_a_missing_template_is_told(tmp_path):
+def test_a_missing_template_is_reported(tmp_path):
     with pytest.raises(TemplateError, match=r"none\.txt: no such template file") as caught:
         templates.check(tmp_path / "none.txt", "essay")
     assert caught.value.hint
 
 
 @pytest.mark.parametrize("content", [b"caf\xe9 {{ draft_block }}", "{{ draft_block }}".encode("utf-16")])
-def test_a_template_that_is_not_utf8_is_told(tmp_path, content):
+def test_a_template_that_is_not_utf8_is_reported(tmp_path, content):
     with pytest.raises(DayDreamError, match=r"t\.txt: not UTF-8"):
         templates.check(written(tmp_path, content), "essay")
 
 
-def test_a_template_that_is_a_folder_is_told(tmp_path):
+def test_a_template_that_is_a_folder_is_reported(tmp_path):
     (tmp_path / "t.txt").mkdir()
     with pytest.raises(DayDreamError, match=r"t\.txt"):
         templates.check(tmp_path / "t.txt", "essay")

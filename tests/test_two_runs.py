@@ -56,7 +56,7 @@ def test_second_run_in_one_folder_buys_nothing_twice(project: Project):
     assert set(Counter((one["model"], one["seed"]) for one in server.requests).values()) == {1}
 
 
-def test_run_after_a_killed_one_is_told_and_finishes(project: Project):
+def test_run_after_a_killed_one_is_reported_and_finishes(project: Project):
     with OfflineServer(latency=5) as server:
         run = start(project.folder, project.data, "mini", server.url)
         while not server.requests:

@@ -155,7 +155,7 @@ def test_last_failures_come_first(settings):
     assert shown == ["number 7", "number 6", "number 5", "number 4", "number 3"]
 
 
-def test_spent_is_what_status_tells(settings):
+def test_spent_is_what_status_shows(settings):
     run_all(settings)
     elsewhere = declare(settings, TWO_BY_TWO.replace("analytical-memo-v2]", "analytical-memo-v2]\n"), "other")
     assert elsewhere.exists()
@@ -282,8 +282,8 @@ def test_interrupt_ends_it_without_an_error(settings, tmp_path):
     watching = watch(tmp_path, "--interval", "0.1", stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert "draft 0/2" in watching.stdout.readline()
     watching.send_signal(signal.SIGINT)
-    _, told = watching.communicate(timeout=20)
-    assert (watching.returncode, told) == (0, "")
+    _, printed = watching.communicate(timeout=20)
+    assert (watching.returncode, printed) == (0, "")
 
 
 @pytest.mark.slow

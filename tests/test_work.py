@@ -64,7 +64,7 @@ def test_text_whose_answer_is_lost_is_not_bought_for_finished_evaluations(store)
     assert asked(store) == [] and made(store) == set()
 
 
-def test_ordered_text_is_asked_for_with_what_it_is_made_from(store):
+def test_ordered_text_is_made_together_with_its_missing_parents(store):
     draft = store.draft(state="absent")
     other = store.draft("d-other")
     essay = store.essay(other)

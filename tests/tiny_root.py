@@ -70,7 +70,7 @@ def declare(settings: Settings, text: str = SPEC, cohort: str = "one") -> Path:
 
 
 def expand(settings: Settings, cohort: str = "one", *, write: bool = True) -> cohorts.Expansion:
-    """Expand a cohort, and write it down unless told otherwise."""
+    """Expand a cohort, and write it unless asked not to."""
     expansion = cohorts.expand_source(settings, cohorts.resolve(settings, cohort))
     if write:
         cohorts.write(settings, expansion)

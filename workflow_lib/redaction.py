@@ -1,4 +1,4 @@
-"""What must not be kept or shown: keys, and what addresses carry beside host and path.
+"""What must not be kept or shown: keys, and all parts of addresses besides host and path.
 
 Everything that a server says passes `text`, and every address `address`, before it reaches a file, a log or the
 screen. The process learns its secrets once, when it reads its endpoints.

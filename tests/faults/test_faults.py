@@ -8,7 +8,7 @@ from tests.faults.server import GOOD
 
 pytestmark = pytest.mark.slow
 
-# one of each kind of end, and odd figures, with a cost that is told and without
+# one of each kind of end, and odd figures, with a reported cost and without
 BILLED = (
     "dropped after the request",
     "half a body",

@@ -166,5 +166,5 @@ def damage_of(path: Path, kind: str) -> Damage | None:
 
 
 def _is_passing(error: OSError) -> bool:
-    """Return whether not the file is at fault: no descriptor is left, or it was moved away just now."""
+    """Return whether the cause is not the file: no descriptor is left, or it was moved away just now."""
     return error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOENT)

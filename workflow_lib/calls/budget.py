@@ -52,7 +52,7 @@ class Reservation:
         self.settled: tuple[str, float] | None = None
 
     def settle(self, what: str, usd: float | None) -> None:
-        """Say what the try cost.
+        """Record what the try cost.
 
         Args:
             what: names the attempt, or the try of it, so that nothing is ever counted twice.
@@ -62,7 +62,7 @@ class Reservation:
 
 
 class _Spent:
-    """What was spent, each thing once; sums by model are kept, for they are asked for before every call."""
+    """What was spent, each thing once; sums by model are kept, since every call asks for them."""
 
     def __init__(self) -> None:
         self._costs: dict[str, tuple[str, float]] = {}

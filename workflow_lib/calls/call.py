@@ -37,7 +37,7 @@ class Call:
         limits: of each try.
         max_tries, backoff_s: as in the settings.
         reserve: holds room in the budget for one try.
-        log: told how tries failed; what it raises is ignored.
+        log: gets a line per failed try; its own errors are ignored.
     """
 
     own: Journal
@@ -99,7 +99,7 @@ class Call:
                 self._end(error, reservation)
                 raise
             except BaseException:
-                # it may have been sent, and nobody will hear what came of it
+                # it may have been sent, and its outcome is not known
                 reservation.settle(self._try_key(), None)
                 raise
             reservation.settle(attempt_key(attempt), attempt["cost_usd"])
@@ -131,7 +131,7 @@ class Call:
         rare = {"refusal": reply.refusal, "odd_figures": reply.odd_figures}
         return self.claim.answer(
             result | {name: value for name, value in rare.items() if value is not None},
-            # what the offline models say in this process costs nothing and can be had again
+            # an answer of an offline model in this process costs nothing and can be made again
             durable=self.endpoint.base_url is not None,
         )
 
@@ -156,7 +156,7 @@ class Call:
 
     @contextmanager
     def _left_quietly(self, held: AbstractContextManager[_Held]) -> Iterator[_Held]:
-        """Hold a pool's slot or a reservation; an error of giving it back never replaces what came of the try."""
+        """Hold a pool's slot or a reservation; an error in giving it back never replaces the outcome of the try."""
         value = held.__enter__()
         try:
             yield value

@@ -1,4 +1,4 @@
-"""The decision to buy: is there an answer, does somebody else wait for one, or is a call to be made?"""
+"""The decision to buy: is there an answer, is another process waiting for one, or must a call be made?"""
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -62,7 +62,7 @@ class Caller:
             own: its journal.
             request: body of the request.
             about: what else the attempt keeps.
-            log: told about every try that failed.
+            log: gets a line per failed try.
 
         Returns:
             The attempt as it stands in the journal.
@@ -118,7 +118,7 @@ class Caller:
         self, entry: Entry, model: Model, request: Mapping[str, Any]
     ) -> AbstractContextManager[Reservation]:
         budget = self.budget(entry.cohort_id)
-        # a model without a price was refused before the first call, unless its row was edited since
+        # the preflight refuses a model without a price; its row may have been edited since
         ceiling = request_ceiling_usd(model, request) or 0.0
         if not budget.limits(model.model_id):
             return nullcontext(Reservation(ceiling))

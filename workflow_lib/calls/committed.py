@@ -52,7 +52,7 @@ def sum_of(costs_usd: Iterable[float | None]) -> Spent:
 
 
 def attempt_key(attempt: Mapping[str, Any]) -> str:
-    """Return the name that tells one attempt from all others, also from one removed before it."""
+    """Return a name that no other attempt has, not even one that was removed before it."""
     return str(attempt.get("removed") or f"{attempt['stage']}/{attempt['gen_id']}/{attempt['number']}")
 
 

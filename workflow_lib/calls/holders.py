@@ -28,7 +28,7 @@ FIRST_BEAT = "0" * _BEAT_WIDTH
 def _host() -> str:
     """Name what shares a process table with this process: host, boot and, in containers, the namespace."""
     parts = [socket.gethostname()]
-    # without descriptors the name would come out another one, and a live process would pass for a foreign one
+    # without descriptors the name would differ, and a live process would look like one of another host
     with contextlib.suppress(FileNotFoundError, PermissionError):
         parts.append(Path("/proc/sys/kernel/random/boot_id").read_text().strip())
         parts.append(os.readlink("/proc/self/ns/pid"))
@@ -36,7 +36,7 @@ def _host() -> str:
 
 
 def _started(pid: int) -> str | None:
-    """Return when a process started, as a text that only serves to tell it from a later one of its number."""
+    """Return when a process started, as text that a later process of the same number does not share."""
     try:
         # ticks since boot: unlike a wall clock time it stays the same when the clock is set
         stat = Path(f"/proc/{pid}/stat").read_text()

@@ -206,8 +206,8 @@ def _times(path: Path) -> list[float]:
 
 
 def _in_flight_of(lease: Mapping[str, Any]) -> int:
-    told = lease.get("in_flight")
-    return told if isinstance(told, int) else 0
+    count = lease.get("in_flight")
+    return count if isinstance(count, int) else 0
 
 
 class Pools:

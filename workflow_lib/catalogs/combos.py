@@ -70,7 +70,7 @@ def enumerate_combos(catalogs: Catalogs, concept_ids: Sequence[str], sizes: Iter
 
 
 def register(data: DataRoot, combos: Iterable[Combo]) -> None:
-    """Append the combos that the registry lacks; nothing that stands there is touched.
+    """Append the combos that the registry lacks; existing rows are not touched.
 
     Raises:
         StoreError: a known id that stands for other concepts, another level or size.
@@ -84,7 +84,7 @@ def register(data: DataRoot, combos: Iterable[Combo]) -> None:
         for combo_id in wanted.keys() & known.keys():
             if known[combo_id].meaning != wanted[combo_id].meaning:
                 raise StoreError(
-                    f"{path}: {combo_id} stands there for other contents than the spec's",
+                    f"{path}: {combo_id} exists already, with other contents than the spec's",
                     "the registry is append-only: restore its rows from version control",
                 )
         missing = [combo for combo_id, combo in wanted.items() if combo_id not in known]
@@ -116,7 +116,7 @@ def _read(path: Path) -> dict[str, Combo]:
         entry = (row["concept_id"], row["description_level"], k_max)
         seen = rows.setdefault(row["combo_id"], [])
         if seen and seen[0][1:] != entry[1:]:
-            raise CatalogError(path, place, f"{row['combo_id']} stands there with two levels or sizes")
+            raise CatalogError(path, place, f"{row['combo_id']} appears with two levels or sizes")
         if entry not in seen:
             seen.append(entry)
     return {
@@ -126,7 +126,7 @@ def _read(path: Path) -> dict[str, Combo]:
 
 
 def _header(path: Path) -> Sequence[str]:
-    """Return the columns of the registry in the order in which they stand there."""
+    """Return the columns of the registry in the order of its header."""
     if not path.exists() or not path.stat().st_size:
         return COLUMNS
     with open(path, encoding="utf-8-sig", newline="") as lines:

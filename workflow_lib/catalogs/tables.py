@@ -138,7 +138,7 @@ def load(data: DataRoot) -> Catalogs:
     Raises:
         CatalogError: file, line and column of the first mistake.
     """
-    # a relative data root is another one after a change of the working directory
+    # a relative data root means another folder after a change of the working directory
     place = f"{os.getcwd()}\0{data.catalogs}"
     signature = _signature(place, data)
     known = _cache.get(place)
@@ -159,7 +159,7 @@ def load(data: DataRoot) -> Catalogs:
 
 
 def _signature(place: str, data: DataRoot) -> list[tuple[int, int]]:
-    """Return time and size of every table, [] if one is missing; asked for with every job, so plain and quick."""
+    """Return time and size of every table, [] if one is missing; every job asks for it, so it is plain and quick."""
     if place not in _table_names:
         _table_names[place] = [str(path.absolute()) for path in files(data)]
     try:

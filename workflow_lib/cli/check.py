@@ -8,10 +8,10 @@ from .options import add_cohort, add_json, command, settings_of
 from .output import console, counted, print_json, print_table, warn
 
 DETAILS = (
-    "Looks at all of the store and all cohorts, and at the catalogs, texts and settings that they use: what would "
-    "stop a run before its first call is found here; where no call of that kind is open it is a warning. --fix writes "
-    "metadata.json from membership.csv and parsed.txt from raw.txt, where these are missing or empty; nothing that "
-    "cannot be derived is touched. Exit code 1 if anything is found, or remains after --fix."
+    "Checks the whole store, all cohorts, and the catalogs, texts and settings that they use. A mistake that would "
+    "stop a run before its first call is a finding; if no call that it spoils is still to be made, it is a warning. "
+    "--fix writes metadata.json from membership.csv and parsed.txt from raw.txt where these are missing or empty, and "
+    "changes nothing that cannot be derived. Exit code 1 if anything is found, or remains after --fix."
 )
 MAX_SHOWN = 50
 
@@ -19,7 +19,7 @@ MAX_SHOWN = 50
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command."""
     parser = command(commands, "check", run, "Check the health of the store.", DETAILS)
-    parser.add_argument("--fix", action="store_true", help="put right what can be derived from the rest")
+    parser.add_argument("--fix", action="store_true", help="repair what can be derived from the rest")
     parser.add_argument(
         "--counts",
         action="store_true",
@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     if args.fix:
         remaining, troubles = health.fix(findings)
         fixed = len(findings) - len(remaining)
-        # what was put right may show, or settle, something else
+        # a repair may reveal, or settle, something else
         findings = [*wrong, *health.check(settings)] if fixed else remaining
         warn(troubles)
     if args.json:
@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
     warn(warnings)
     out = console()
     if fixed:
-        out.print(f"{counted(fixed, 'finding')} put right.")
+        out.print(f"{counted(fixed, 'finding')} repaired.")
     if not findings:
         out.print("Nothing is wrong with the store.")
         return 0
@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
         out.print(f"{kind}: {count:,}")
     fixable = sum(one.fixable for one in findings)
     if fixable:
-        out.print(f"{fixable:,} of them can be put right with --fix.")
+        out.print(f"{fixable:,} of them can be repaired with --fix.")
     return 1
 
 
@@ -76,8 +76,8 @@ def _show_counts(settings: Settings, *, as_json: bool) -> int:
             for what, found in table.items()
         ]
         print_table("Counts", ("count", *side_by_side.SOURCES), rows, numbers=len(side_by_side.SOURCES))
-        told = f"They differ in: {', '.join(differing)}." if differing else "All agree."
-        console().print(told)
+        verdict = f"They differ in: {', '.join(differing)}." if differing else "All agree."
+        console().print(verdict)
     return 1 if differing else 0
 
 

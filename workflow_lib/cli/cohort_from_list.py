@@ -42,8 +42,8 @@ def run(args: argparse.Namespace) -> int:
     out = console()
     out.print(f"{cohort.membership}: {counts}")
     if has_spec:
-        out.print(f"{cohort.spec}: declares them; a further judge or template there asks for its evaluations only")
+        out.print(f"{cohort.spec}: declares them; a judge or template added there adds only its own evaluations")
     else:
-        out.print("No spec can give these ids back; membership.csv alone declares the cohort, and is used as it is.")
+        out.print("No spec reproduces these ids: membership.csv alone declares the cohort, and is used as it is.")
     out.print(f"Next: snakemake --config cohort={args.name}")
     return 0

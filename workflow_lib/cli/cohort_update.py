@@ -9,9 +9,8 @@ from .options import command, settings_of
 from .output import console, warn
 
 DETAILS = (
-    "A cohort keeps the replicate counts of its first expansion; this expands it with the counts of "
-    "replication_config.csv as they are now and keeps those. Nobody is called; answers of rows that are dropped stay "
-    "in the store."
+    "A cohort keeps the replicate counts of its first expansion; this command expands it with the present counts of "
+    "replication_config.csv and keeps those. No call is made; answers of rows that are dropped stay in the store."
 )
 
 

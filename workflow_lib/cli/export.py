@@ -12,9 +12,9 @@ from .options import add_cohort, command, names, settings_of
 from .output import counted, warn
 
 DETAILS = (
-    "One row per evaluation, also of those without a score, with ids, templates, models, scores, tokens, costs, times "
-    "and paths; and data_dictionary.csv, which says what each column is. Nothing is bought. Files are replaced; the "
-    "same store gives the same bytes."
+    "One row per evaluation, with or without a score: ids, templates, models, scores, tokens, costs, times and paths. "
+    "data_dictionary.csv describes each column. Nothing is bought. Files are replaced; the same store gives the same "
+    "bytes."
 )
 
 
@@ -60,5 +60,5 @@ def _folder(settings: Settings, within: scope.Scope | None) -> Path:
     if within is None:
         return settings.data.cross_export
     if len(within.cohort_ids) > 1:
-        raise ConfigError(f"{within.name} are several cohorts", "say where the table shall go: --out DIR")
+        raise ConfigError(f"{within.name} are several cohorts", "choose a folder for the table: --out DIR")
     return settings.data.cohort(within.cohort_ids[0]).export

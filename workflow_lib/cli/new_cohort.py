@@ -13,7 +13,7 @@ from .options import at_least_one, command, names, settings_of
 from .output import console, warn
 
 DETAILS = (
-    "Without any axis option it asks, if this is a terminal, and else takes all that is active in the catalogs. "
+    "Without an axis option it asks on a terminal, and elsewhere takes all that is active in the catalogs. "
     "Lists are separated by commas; `none` as an essay or evaluation template ends the cohort before that stage."
 )
 
@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     warn(expansion.warnings)
     counts = {stage: len(expansion.membership.stage(stage)) for stage in STAGES}
     out = console()
-    out.print(f"{settings.data.cohort(args.name).spec / 'config.yaml'}: " + _told(counts))
+    out.print(f"{settings.data.cohort(args.name).spec / 'config.yaml'}: " + _listed(counts))
     out.print(f"Next: daydream plan --cohort {args.name}, then snakemake --config cohort={args.name}")
     return 0
 
@@ -79,7 +79,7 @@ def _ask(question: str) -> str:
         raise ConfigError("the input ended before all questions were answered", "nothing was written") from None
 
 
-def _told(counts: dict[str, int]) -> str:
+def _listed(counts: dict[str, int]) -> str:
     return ", ".join(f"{count:,} {stage}s" for stage, count in counts.items())
 
 

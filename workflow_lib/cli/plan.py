@@ -12,10 +12,10 @@ from .options import add_cohort, add_json, command, settings_of
 from .output import console, counted, duration, print_json, print_table, usd, warn
 
 DETAILS = (
-    "The cohort is expanded in memory; nothing is written and nobody is called. What would stop a run before its "
-    "first call is an error here, too. Tokens are estimated from "
-    "characters and what was recorded; costs are a ceiling (every prompt byte a token, every answer at full "
-    "length) and an expectation. Times hold if --cores allows as many calls at a time as the pool does."
+    "The cohort is expanded in memory; nothing is written and no call is made. A mistake that would stop a run before "
+    "its first call is an error here, too. Tokens are estimated from characters and from recorded calls; costs are a "
+    "ceiling (every prompt byte a token, every answer at full length) and an expectation. Times assume that --cores "
+    "allows as many calls at a time as the pool."
 )
 
 

@@ -10,7 +10,7 @@ from ..inspect import prompts, scope
 from .options import add_cohort, command, settings_of
 from .output import counted, warn
 
-DETAILS = "Nobody is called. Generations that only copy their parent have no prompt."
+DETAILS = "No call is made. Generations that only copy their parent have no prompt."
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

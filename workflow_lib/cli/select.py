@@ -24,7 +24,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     how.add_argument("--top-n", metavar="N", type=at_least_one, default=10, help="the N best (default: %(default)s)")
     how.add_argument("--score-span", metavar="X", type=not_negative, help="all within X of the best")
     how.add_argument("--max-only", action="store_true", help="only those with the best score")
-    add_by(parser, "; --score-span and --max-only mean this one")
+    add_by(parser, "; --score-span and --max-only use this rule")
     parser.add_argument("--judges", metavar="A,B", type=names, default=[], help="only these judges (default: all)")
     parser.add_argument(
         "--out",

@@ -6,8 +6,9 @@ from ..offline import server
 from .options import command
 
 DETAILS = (
-    "The same answers as in the process, OpenAI-compatible, on loopback unless told otherwise; with delays and "
-    "faults for rehearsals. Point a run at it with DD_OFFLINE_BASE_URL, or with DD_LLM_BASE_URL for all models."
+    "The server is OpenAI-compatible, gives the same answers as the offline models inside a run, and listens on "
+    "loopback unless --host says otherwise. Delays and faults are for rehearsals. Point a run at it with "
+    "DD_OFFLINE_BASE_URL, or with DD_LLM_BASE_URL for all models."
 )
 
 

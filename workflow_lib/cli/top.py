@@ -9,8 +9,8 @@ from .options import add_by, add_cohort, add_json, at_least_one, command, names,
 from .output import console, print_json, print_table
 
 DETAILS = (
-    "Where not all were judged by the same judges and templates, it says so: plain means of such essays cannot be "
-    "compared, adjusted scores can. Essays without a score are not shown."
+    "If not all essays were judged by the same judges and templates, it says so: their plain means cannot be compared, "
+    "their adjusted scores can. Essays without a score are not shown."
 )
 RULE = {
     rankings.ADJUSTED: "adjusted for their judges, points of 9",

@@ -98,8 +98,8 @@ def _run(
 def _warn(command_name: str, settings: Settings, entries: list[Entry]) -> None:
     left = archive.descendants_left(settings, entries)
     if left:
-        told = "stay without them" if command_name == "remove" else "become stale"
-        warn([f"{counted(len(left), 'generation')} made from these {told}; --descendants takes them along"])
+        effect = "stay without them" if command_name == "remove" else "become stale"
+        warn([f"{counted(len(left), 'generation')} made from these {effect}; --descendants takes them along"])
     if command_name == "remove":
         for name, count in archive.cohorts_with(settings, entries).items():
             warn([f"{count:,} of these are in cohort {name}: its next run buys what it lacks"])

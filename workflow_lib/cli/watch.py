@@ -17,7 +17,7 @@ from .options import add_cohort, add_json, command, not_negative, settings_of
 from .output import console, counted, duration, usd, warn
 
 DETAILS = (
-    "Reads the store and nothing else: the run does not know of it, and it may run on another host. Ends with 0 when "
+    "Only reads the store: the run does not notice it, and it may run on another host. Ends with 0 when "
     "all is done, when only failures are left and nothing moves any more, or on Ctrl-C. What was done at the first "
     "look counts as done."
 )
@@ -105,8 +105,8 @@ def _screen(look: Look) -> Group:
         parts.append(Text("Last failures:"))
         for seen in look.failures:
             failed = seen.failure
-            told = f"  {_clock(seen.time)} {failed.stage} {failed.gen_id}, {failed.step}, {failed.reason}: "
-            parts.append(Text(told + failed.message, overflow="ellipsis", no_wrap=True))
+            line = f"  {_clock(seen.time)} {failed.stage} {failed.gen_id}, {failed.step}, {failed.reason}: "
+            parts.append(Text(line + failed.message, overflow="ellipsis", no_wrap=True))
     return Group(*parts)
 
 

@@ -20,7 +20,7 @@ def with_kept(catalogs: Catalogs, cohort: Cohort, membership: Membership | None)
     Args:
         catalogs: as the tables say now.
         cohort: where it lies.
-        membership: as written; None if there is none yet. It tells the counts of a cohort that was expanded
+        membership: as written; None if there is none yet. It gives the counts of a cohort that was expanded
             before they were recorded.
     """
     manifest = read_manifest(cohort) or {}
@@ -37,7 +37,7 @@ def differing(kept: Mapping[str, int], catalogs: Catalogs) -> dict[str, tuple[in
 
 
 def warning(cohort_id: str, differences: Mapping[str, tuple[int, int]]) -> list[str]:
-    """Return the report of differing counts, as no or one line."""
+    """Return one line about the counts that differ, none if they agree."""
     if not differences:
         return []
     said = ", ".join(f"{now} for {stage}s ({kept} kept)" for stage, (kept, now) in differences.items())
@@ -84,7 +84,7 @@ def _given_out(cohort: Cohort) -> dict[str, int]:
 
 
 def _in_rows(membership: Membership, catalogs: Catalogs) -> dict[str, int]:
-    """Return the most replicates of a cell by stage; copies have one each and say nothing."""
+    """Return the most replicates of a cell by stage; copies do not count: they always have one."""
     cells = Counter(
         (entry.stage, entry.parent_gen_id or entry.combo_id, entry.template_id, entry.llm_model_id)
         for entry in membership

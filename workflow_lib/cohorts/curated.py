@@ -133,7 +133,7 @@ def read_selection(path: Path, data: DataRoot) -> Selection:
 
 
 def _mode_in(directive: str, place: str) -> str | None:
-    """Return the mode that a comment names, None if it is no directive; a slip never passes for a remark."""
+    """Return the mode that a comment names, None if it is a remark; a misspelt directive is an error."""
     match = re.fullmatch(r"mode ?([:=]?) ?(.*)", directive)
     if not match or not (match[1] or match[2] in {name for names in MODES.values() for name in names}):
         return None
@@ -200,7 +200,7 @@ class Curator:
         catalogs: templates, models and replicate counts.
         axes: what new generations run over.
         maker: makes ids and collects entries.
-        adopt: give further replicates to cells that have fewer than the table says now.
+        adopt: give further replicates to cells that have fewer than the table now says.
     """
 
     def __init__(

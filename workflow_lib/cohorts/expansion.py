@@ -81,7 +81,7 @@ def expand_source(settings: Settings, source: Source, seed: int | None = None, *
 
 
 def differing_counts(settings: Settings, source: Source) -> list[str]:
-    """Return the report of replicate counts that the table has otherwise than a cohort keeps, as no or one line."""
+    """Return one line if the table's replicate counts differ from those that a cohort keeps, else none."""
     previous = manifest.read_manifest(settings.data.cohort(source.cohort_id))
     if previous is None or source.mode == "given":
         return []
@@ -94,7 +94,7 @@ def differing_counts(settings: Settings, source: Source) -> list[str]:
 
 
 def _as_written(settings: Settings, cohort: Cohort) -> Membership | None:
-    """Return a cohort's membership where it has to tell the replicate counts; None where the manifest does."""
+    """Return a cohort's membership if its rows must give the replicate counts; None if the manifest records them."""
     if not cohort.membership.exists() or manifest.KEPT in (manifest.read_manifest(cohort) or {}):
         return None
     return membership_module.read(settings.data, cohort.cohort_id)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 KEPT = "replicate_counts"
 """Key of the replicate counts that a cohort keeps: stage -> count, where replication_config.csv decided."""
 FROZEN = ("ids",)
-"""What hangs on a cohort's generations; notes and experiment_id are labels and may change."""
+"""Settings that the ids of a cohort's generations depend on; notes and experiment_id are labels and may change."""
 
 
 def read_manifest(cohort: Cohort) -> Mapping[str, Any] | None:
@@ -39,9 +39,9 @@ def read_manifest(cohort: Cohort) -> Mapping[str, Any] | None:
 
 
 def differs_from_manifest(settings: Settings, source: "Source") -> bool:
-    """Return whether a cohort's declaration is another than at its last expansion, by content.
+    """Return whether a cohort's declaration differs from its last expansion, by content.
 
-    Times do not tell it: settings (ids, k ...) stand in no file, and Snakemake restores the outputs of a
+    File times cannot show it: settings (ids, k ...) are in no file, and Snakemake restores the outputs of a
     failed expansion with a new time.
     """
     manifest = read_manifest(settings.data.cohort(source.cohort_id))
@@ -125,7 +125,7 @@ def refuse_changed_freeze(cohort: Cohort, previous: Mapping[str, Any] | None, so
         raise ConfigError(
             f"{cohort.manifest}: {key} of this cohort is {(previous or {})[key]!r}, and now "
             f"{source.frozen[key]!r} is asked for",
-            f"set {key} back, or declare a new cohort: its generations' identity hangs on it",
+            f"set {key} back, or declare a new cohort: the ids of its generations depend on it",
         )
 
 
@@ -179,7 +179,7 @@ def write(cohort: Cohort, previous: Mapping[str, Any] | None, manifest: Mapping[
         return dump_json({key: value for key, value in of.items() if key not in volatile})
 
     if previous is not None and content(previous) == content(manifest):
-        # its time says that the expansion is up to date
+        # its time shows that the expansion is up to date
         os.utime(cohort.manifest)
         return
     write_json(cohort.manifest, {**manifest, "created_at": datetime.now(UTC).isoformat(timespec="seconds")})

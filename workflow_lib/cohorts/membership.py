@@ -117,7 +117,7 @@ def check(
 
     Args:
         entries: all generations of a cohort.
-        source: the file that they stand in, or are about to.
+        source: the file that holds them, or is about to.
         exists: returns what is missing in the catalogs for an entry, or None.
         places: gen_id -> line of the file, for messages.
     """
@@ -244,7 +244,7 @@ def _completed(data: DataRoot, path: Path, rows: list[Row], cohort_id: str) -> l
 
 
 def from_store(data: DataRoot, stage: str, gen_id: str, cohort_id: str) -> Entry:
-    """Return the membership row of a generation as its metadata.json tells; combo_id is known for drafts only.
+    """Return the membership row of a generation from its metadata.json; combo_id is known for drafts only.
 
     Raises:
         MembershipError: there is no metadata.json, or it lacks what the row needs.

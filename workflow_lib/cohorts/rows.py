@@ -26,7 +26,7 @@ _NO_MODEL = ("", "none")
 
 
 def _needs() -> dict[str, tuple[str, ...]]:
-    """Return column of a spec -> the columns that it makes no sense without."""
+    """Return column of a spec -> the columns that it requires."""
     found: dict[str, tuple[str, ...]] = {}
     for stage in STAGE.values():
         source = STAGE[stage.parent].template_column if stage.parent else "combo_id"
@@ -68,7 +68,7 @@ class Expanded:
     Attributes:
         entries: distinct, in order of first appearance within each stage.
         collapsed: rows whose copy-mode essay named a model or replicate that copying has no use for.
-        counted: stage -> the replicate count of the table, where it decided.
+        counted: stage -> the replicate count of the table, where the rows took it from there.
     """
 
     entries: list[Entry] = field(default_factory=list)
@@ -92,7 +92,7 @@ def expand(
         columns: the columns of the design, under any of their names (`COLUMN_ALIASES`).
         cohort_id: name of the cohort.
         catalogs: templates, models and the replicate counts of stages without a replicate column.
-        known_combos: tells whether a combo id is registered.
+        known_combos: returns whether a combo id is registered.
         rules: how ids are made.
         data: the store, looked at for ids that other contents have taken already.
 

@@ -54,7 +54,7 @@ class Failure:
 
 @contextlib.contextmanager
 def recorded(generation: Generation, entry: Entry) -> Iterator[None]:
-    """Record an error that prevents an answer, and raise it again; a failed write is told as `disk_error`."""
+    """Record an error that prevents an answer, and raise it again; a failed write is reported as `disk_error`."""
     try:
         yield
     except CallError as error:
@@ -120,8 +120,8 @@ def disk_error(error: OSError, folder: Path) -> StoreError:
         errno.EDQUOT: full,
         errno.EMFILE: descriptors,
         errno.ENFILE: descriptors,
-        errno.EISDIR: "a folder has the place of a file: move it away and run again",
-        errno.ENOTDIR: "a file has the place of a folder: move it away and run again",
+        errno.EISDIR: "a folder is where a file should be: move it away and run again",
+        errno.ENOTDIR: "a file is where a folder should be: move it away and run again",
         errno.EROFS: "the file system is read-only: choose another data_root, or remount it",
         errno.EACCES: "give yourself write access to the data root, or choose another data_root",
     }

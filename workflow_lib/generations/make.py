@@ -30,7 +30,7 @@ def buy(caller: Caller, entry: Entry, log: Log, order_id: str | None = None) -> 
     Args:
         caller: the client of this run.
         entry: the generation's row of membership.
-        log: told what happens, a line at a time.
+        log: gets a line per event.
         order_id: order a fresh answer under this id first.
 
     Raises:
@@ -275,7 +275,7 @@ def metadata_of(settings: Settings, entry: Entry, mode: str, origin: str | None)
 def _raw_metadata(entry: Entry, attempt: Mapping[str, Any], raw: str, prompt: str) -> dict[str, Any]:
     usage = attempt.get("usage")
     limit = (attempt.get("request") or {}).get("max_tokens")
-    told = (usage or {}).get("completion_tokens")
+    counted = (usage or {}).get("completion_tokens")
     return {
         "function": STAGE[entry.stage].raw_rule,
         "stage": entry.stage,
@@ -287,7 +287,7 @@ def _raw_metadata(entry: Entry, attempt: Mapping[str, Any], raw: str, prompt: st
         "endpoint": attempt.get("endpoint"),
         "input_mode": "prompt",
         "finish_reason": attempt.get("finish_reason"),
-        "truncated": parsing.was_cut_off(attempt.get("finish_reason")) or bool(limit and told and told >= limit),
+        "truncated": parsing.was_cut_off(attempt.get("finish_reason")) or bool(limit and counted and counted >= limit),
         "usage": usage,
         "cost_usd": attempt.get("cost_usd"),
         "duration_s": attempt.get("duration_s"),

@@ -1,8 +1,8 @@
 """What can be known to be wrong with a cohort before its first call.
 
-`daydream plan`, `daydream check`, `snakemake -n` and the run ask here alike. What would spoil a call that is still
-to be made is an error before the first one; where no call of that kind is open it is a warning, so that a
-finished store keeps its tables.
+`daydream plan`, `daydream check`, `snakemake -n` and the run all ask here. A mistake that would spoil a call that is
+still to be made is an error before the first one; if there is no such call it is a warning, so that a finished
+store keeps its tables.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -68,8 +68,8 @@ def findings(
         for mistake, kind in part
     }
     is_open = _to_make(settings, wanted or within) if any(mistake.certain for mistake in found) else []
-    told = [Finding(mistake, mistake.certain and any(map(kind, is_open))) for mistake, kind in found.items()]
-    return sorted(told, key=lambda finding: not finding.blocks)
+    findings = [Finding(mistake, mistake.certain and any(map(kind, is_open))) for mistake, kind in found.items()]
+    return sorted(findings, key=lambda finding: not finding.blocks)
 
 
 def refuse(found: Iterable[Finding]) -> None:

@@ -31,7 +31,7 @@ REASONS = (PROMPT, PARENT, MODEL, PARAMETERS)
 class Staleness:
     """Compares generations with what would be asked today; every prompt is rendered once.
 
-    What it has rendered it does not render again: make a new one after texts have changed.
+    Rendered prompts are kept: make a new one after texts have changed.
     """
 
     def __init__(self, settings: Settings):
@@ -55,7 +55,7 @@ class Staleness:
         """Return what of the parent and the prompt differs, and whether they could be compared."""
         used, now = state.recorded.get("parent_sha256"), self._parent_sha256(state.entry)
         if used and now and used != now:
-            # the prompt holds the parent's text: that it differs as well says nothing of the template
+            # the prompt holds the parent's text: a difference there does not show that the template changed
             return {PARENT}, True
         today = self._prompt_sha256(state.entry)
         if today is None:

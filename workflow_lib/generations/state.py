@@ -284,7 +284,7 @@ class State:
 
     @property
     def stale(self) -> str:
-        """``true`` if it is stale itself, ``unknown`` if nothing tells what was used, else ``false``."""
+        """``true`` if it is stale itself, ``unknown`` if no record says what was used, else ``false``."""
         reasons, compared = self._staleness
         return STALE if reasons else CURRENT if compared else UNKNOWN
 

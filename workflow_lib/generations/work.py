@@ -7,8 +7,8 @@ from .state import State, States
 def is_asked_for(states: States, within: Membership, entry: Entry) -> bool:
     """Return whether the tables of a cohort need the text of a generation, if it lacks one.
 
-    Those that no other is made from are asked for. Of the others only what comes without a purchase, an answer
-    that is there or the copy of one, and what was ordered: the rest is bought only if a descendant needs it.
+    They need it if no other generation is made from it. Otherwise they need it only if it costs nothing (its answer
+    is there, or it copies one) or was ordered: anything else is bought only if a descendant needs it.
     """
     if within.is_last(entry):
         return True
@@ -17,9 +17,9 @@ def is_asked_for(states: States, within: Membership, entry: Entry) -> bool:
 
 
 def to_make(states: States, within: Membership) -> set[str]:
-    """Return the gen_ids whose answers a run would buy or copy: of what is asked for, and what that is made from.
+    """Return the gen_ids whose answers a run would buy or copy: those asked for, and those they are made from.
 
-    An answer that is there asks for nothing: what it was made from may be gone.
+    A generation that has its answer needs no parent: the parent may be gone.
     """
     found: set[str] = set()
     origins: set[str] = set()

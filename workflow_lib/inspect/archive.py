@@ -176,7 +176,7 @@ def regenerate(settings: Settings, moves: Sequence[Move]) -> Path:
 
 
 def _store(settings: Settings) -> dict[tuple[str, str], Entry]:
-    """Return every generation of the store; one whose metadata.json tells nothing has empty columns."""
+    """Return every generation of the store; one without a usable metadata.json has empty columns."""
     data = settings.data
     found = {}
     for stage in STAGES:

@@ -1,4 +1,4 @@
-"""What is wrong with a store, and what of it can be put right from the rest."""
+"""What is wrong with a store, and what can be repaired from its other files."""
 
 import contextlib
 from collections import Counter, defaultdict
@@ -39,7 +39,7 @@ BROKEN_MEMBERSHIP = "broken_membership"
 EMPTY_COHORT = "empty_cohort"
 
 # bytes; shorter ones say little more than a score
-SHORTEST_TELLING_VERDICT = 200
+SHORTEST_UNIQUE_VERDICT = 200
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Finding:
         path: relative to the data root.
         message: what is wrong.
         remedy: what to do.
-        repair: puts it right from what else is there; None if nothing else tells how.
+        repair: repairs it from other files; None if they do not allow it.
     """
 
     kind: str
@@ -62,7 +62,7 @@ class Finding:
 
     @property
     def fixable(self) -> bool:
-        """Whether `daydream check --fix` can put it right."""
+        """Whether `daydream check --fix` can repair it."""
         return self.repair is not None
 
 
@@ -76,7 +76,7 @@ def check(settings: Settings) -> list[Finding]:
 
 
 def fix(findings: Sequence[Finding]) -> tuple[list[Finding], list[str]]:
-    """Put right what can be.
+    """Repair what can be repaired.
 
     Returns:
         The findings that remain, and why a repair failed, one line each.
@@ -150,7 +150,7 @@ class _Check:
                 rows = membership.read(self.data, folder.name)
             except MembershipError as error:
                 self.listed |= _listed_in(cohort.membership)
-                # a metadata.json that a row needs is told where it lies
+                # a metadata.json that a row needs is reported at its own path
                 if error.file == str(cohort.membership):
                     yield self._finding(
                         BROKEN_MEMBERSHIP,
@@ -200,7 +200,7 @@ class _Check:
         problem = self._metadata_problem(files)
         if problem:
             if member is None and key not in self.listed:
-                # nobody asks for it, and it does not say what it is: one finding tells enough
+                # no cohort has it, and it does not say what it is: one finding is enough
                 return
             yield problem
         else:
@@ -279,7 +279,7 @@ class _Check:
         elif has_parsed and answered and not files.parsed_metadata.exists():
             yield self._finding(MISSING_FILE, files.parsed_metadata, "no such file", remedy, reparse)
         elif has_parsed and entry and self._differs(files, entry):
-            message = "is not what its parser makes of raw.txt"
+            message = "differs from what its parser makes of raw.txt"
             yield self._finding(PARSED_DIFFERS, files.parsed, message, remedy, reparse)
 
     def _broken_texts(self, files: Generation, remedy: str) -> Iterator[Finding]:
@@ -335,7 +335,7 @@ class _Check:
             yield self._finding(BROKEN_ATTEMPT, damage.path, damage.message, damage.remedy)
 
     def _differs(self, files: Generation, entry: Entry) -> bool:
-        """Return whether parsed.txt is another text than its recorded parser makes of raw.txt."""
+        """Return whether parsed.txt differs from what its recorded parser makes of raw.txt."""
         recorded = read_recorded(files.parsed_metadata)
         template = self.catalogs.templates[entry.stage].get(entry.template_id)
         if template is None or recorded.get("parser_name") != template.parser or not recorded.get("raw_sha256"):
@@ -353,13 +353,13 @@ class _Check:
         found = [*self._lineage(files, entry), *self._names(files, entry)]
         yield from found
         is_scoped = (entry.stage, entry.gen_id) in self.scoped
-        # a wrong name or parent makes another id, too: one finding tells enough
+        # a wrong name or parent makes another id, too: one finding is enough
         if not found and not is_scoped and entry.gen_id not in _content_ids(entry):
             yield self._finding(
                 ID_MISMATCH,
                 files.metadata,
-                "the gen_id does not follow from what metadata.json says of template, model, replicate and origin",
-                "restore metadata.json from a copy; with ids of another tool's own making, leave it as it is",
+                "the gen_id does not follow from template, model, replicate and origin in metadata.json",
+                "restore metadata.json from a copy; if another tool made the ids, leave it as it is",
             )
         if not self._copies(files, entry) and files.raw.is_file():
             self._note_raw(files, entry)
@@ -391,7 +391,7 @@ class _Check:
         size = files.raw.stat().st_size
         if entry.stage == JUDGING:
             # judges agree, and a verdict of one line is the same for many essays
-            if size >= SHORTEST_TELLING_VERDICT:
+            if size >= SHORTEST_UNIQUE_VERDICT:
                 self.raws[entry.stage, sha256_file(files.raw)].setdefault(entry.parent_gen_id, files)
         elif size:
             self.raws[entry.stage, sha256_file(files.raw)][entry.gen_id] = files
@@ -430,8 +430,8 @@ class _Check:
                 yield self._finding(
                     DUPLICATE_RAW,
                     same[0].raw,
-                    f"the same text stands in {len(same) - 1} more: {others}",
-                    "look whether the model repeats itself; temperature or a seed may explain it",
+                    f"the same text appears in {len(same) - 1} more: {others}",
+                    "check whether the model repeats itself; temperature or a seed may explain it",
                 )
 
     def _finding(
@@ -442,7 +442,7 @@ class _Check:
 
 def _metadata_of(settings: Settings, entry: Entry) -> dict[str, Any]:
     mode = "copy" if generations.is_copy(settings, entry) else "llm"
-    # what the first attempt was bought for tells the origin, where there is one
+    # the first attempt, if there is one, records the origin
     answer = read_recorded(settings.data.generation(entry.stage, entry.gen_id).attempts / "0001.json")
     return generations.metadata_of(settings, entry, mode, answer.get("cohort_id"))
 

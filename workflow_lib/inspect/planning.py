@@ -36,7 +36,7 @@ class Line:
 
     Attributes:
         rows: generations of the cohort.
-        done: those for which nothing is bought: the answer is there, or nobody asks for it any more.
+        done: those for which nothing is bought: the answer is there, or nothing needs it any more.
         reusable: the part of `done` that was bought in the name of another cohort.
         to_do: the others.
         copies: the part of `to_do` that is copied from the parent, without a call.
@@ -229,7 +229,7 @@ class Planner:
 
     def _copies(self, entry: Entry) -> bool:
         template = self.catalogs.templates[entry.stage].get(entry.template_id)
-        # a template that is gone is told by the function of the same name, with what to do
+        # `inspect.prompts` reports a template that is gone, with what to do
         return template.copies if template else generations.is_copy(self.settings, entry)
 
     def _pool(self, entry: Entry) -> str:
@@ -288,7 +288,7 @@ def compare(settings: Settings, path: Path) -> tuple[Scope, Comparison]:
     rows, rules = spec_module.rows_with_counts(spec)
     manifest = cohorts.read_manifest(settings.data.cohort(source.cohort_id))
     for key in cohorts.changed_freeze(manifest, source):
-        warning = f"{key} is another than at the cohort's first expansion: a run with this spec will refuse it"
+        warning = f"{key} differs from the cohort's first expansion: a run with this spec will stop with an error"
         edited = Scope(edited.cohort_ids, edited.membership, edited.combos, (*edited.warnings, warning))
     return edited, Comparison(
         added=added,

@@ -1,4 +1,4 @@
-"""How far a run has come, seen from the store alone: nothing in the run knows that somebody watches.
+"""How far a run has come, seen from the store alone: the run does not notice that it is watched.
 
 What is finished is looked at once: a later look reads only what was open before.
 """
@@ -29,7 +29,7 @@ MAX_FAILURES = 5
 """How many of the last failures are kept for showing."""
 
 SETTLED_SECONDS = 30.0
-"""For how long nothing may happen before a run of which only failures are left counts as over."""
+"""A run of which only failures are left counts as over when nothing has happened for this long."""
 
 
 @dataclass
@@ -85,7 +85,7 @@ class Look:
         name: the cohorts, `a,b`.
         stages: by stage, in order.
         pools: by name; only those that have had or will have calls here.
-        spent: what was bought in the cohorts' names, as `daydream status` tells it.
+        spent: what was bought in the cohorts' names, as `daydream status` shows it.
         budget_left_usd: cohort -> what is left of `budget_usd`, {} if none is set.
         seconds_left: an estimate; 0.0 when no call is left, None while nothing is known to estimate from.
         failures: the last ones, newest first.
@@ -253,7 +253,7 @@ class Progress:
         came = began + float(attempt.get("duration_s") or 0.0)
         if time.time() - came > WINDOW_SECONDS:
             return
-        # the time from request to answer includes waiting for the pool: the file tells better when it came
+        # the time from request to answer includes waiting for the pool: the file's time shows better when it came
         path = self._data.generation(str(attempt["stage"]), str(attempt["gen_id"])).attempts
         written = _mtime(path / f"{int(attempt['number']):04d}.json") / 1e9
         pool = self._pools.get(str(attempt["gen_id"]))
@@ -267,8 +267,8 @@ class Progress:
         written = _mtime(state.files.failure)
         seen = self._failures.get(state.entry.gen_id)
         if seen is None or seen[0] != written:
-            told = str(read_recorded(state.files.failure).get("time") or "")
-            self._failures[state.entry.gen_id] = (written, FailureSeen(told, state.failure))
+            recorded_at = str(read_recorded(state.files.failure).get("time") or "")
+            self._failures[state.entry.gen_id] = (written, FailureSeen(recorded_at, state.failure))
         return True
 
     def _last_failures(self) -> tuple[FailureSeen, ...]:

@@ -25,7 +25,7 @@ class Ranked:
 
     Attributes:
         gen_id: of the essay.
-        essay, draft: as membership or the store tells; None where the chain is broken.
+        essay, draft: from membership or the store; None where the chain is broken.
         rank: place among the essays that it can be compared with; equal scores share one.
         score: what it is ranked by: adjusted, in points of 9; or of the template's scale.
         low, high: 95 % interval of an adjusted score, None where there is none.

@@ -1,4 +1,4 @@
-"""Charts of a cohort as SVG: part of the page, and files of their own in html/plots/."""
+"""Charts of a cohort as SVG: part of the page, and also files in html/plots/."""
 
 import math
 import statistics
@@ -230,11 +230,11 @@ def _forest_row(drawing: Svg, row: Mapping[str, str], y: float, right: float, at
     low, high = (float(row["ci_low"]), float(row["ci_high"])) if has_interval else (value, value)
     is_clear = has_interval and row["clear"] == "true"
     interval = f"[{_signed(low)}, {_signed(high)}]" if has_interval else "no interval"
-    told = f"{_versus(row)}: {_signed(value)} {interval}, {row['n_combos']} combos, {row['n_cells']} paired units"
+    tip = f"{_versus(row)}: {_signed(value)} {interval}, {row['n_combos']} combos, {row['n_cells']} paired units"
     drawing.text(0, y + 4, _versus(row))
     if has_interval:
         drawing.line(at(low), y, at(high), y, "c-line" if is_clear else "c-faint")
-    drawing.add("circle", cx=at(value), cy=y, r=5, class_="c-dot" if is_clear else "c-hollow", title=told)
+    drawing.add("circle", cx=at(value), cy=y, r=5, class_="c-dot" if is_clear else "c-hollow", title=tip)
     drawing.text(right, y + 4, _signed(value), class_="c-strong" if is_clear else "")
     drawing.text(right + 44, y + 4, f"{interval}  n {row['n_combos']}", class_="c-small")
 

@@ -37,7 +37,7 @@ class CohortLine:
     """One cohort as the page lists it.
 
     Attributes:
-        created: day of its first expansion in this form, empty where no manifest tells.
+        created: day of its first expansion in this form, empty without a manifest.
         page: address of its page, empty if it has none.
         evaluations: how many it has; `mean` is over those that have a score.
     """

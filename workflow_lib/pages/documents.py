@@ -174,7 +174,7 @@ class Store:
 
 
 def scales_of(catalogs: Catalogs, rows: Iterable[Mapping[str, str]]) -> dict[str, float]:
-    """Return the evaluation templates of a table -> the best score each gives; 9 where no catalog tells."""
+    """Return the evaluation templates of a table -> the best score each gives; 9 where no catalog gives one."""
     known = catalogs.templates[JUDGING]
     return {
         name: known[name].scale_max if name in known else DEFAULT_SCALE

@@ -100,10 +100,10 @@ def _outcome(states: States, judgement: Judgement, ranges: Mapping[str, tuple[fl
     causes = [judgement.failure]
     causes += [_blocking(states, one) for one in (judgement.essay, judgement.draft) if one is not None]
     recorded = [cause for cause in causes if cause is not None]
-    # that a prompt could not be made says little if what it is made of has failed
-    telling = [cause for cause in recorded if cause.step != failures.PROMPT] or recorded
-    if telling:
-        return category(telling[0])
+    # a prompt that could not be made matters little if what it is made from has failed
+    relevant = [cause for cause in recorded if cause.step != failures.PROMPT] or recorded
+    if relevant:
+        return category(relevant[0])
     parsed = read_recorded(states.of(judgement.evaluation).files.parsed_metadata)
     # older tools recorded a failed parse there
     return UNPARSABLE if parsed.get("success") is False else NOT_RUN

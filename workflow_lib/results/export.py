@@ -78,7 +78,7 @@ def judgements_of(settings: Settings, membership: Membership | None, states: Sta
     """
     if membership is not None:
         return scores.of_cohort(settings, membership, states)
-    # pandas: only this way needs it
+    # pandas: needed only on this path
     from . import cross
 
     return scores.of_store(settings, cross.evaluations(settings), states)
@@ -157,7 +157,7 @@ def _parquet(table: Sequence[Sequence[Cell]]) -> bytes:
     for number, column in enumerate(COLUMNS):
         cells = [row[number] for row in table]
         if column.type == TEXT:
-            # what an endpoint told may hold half a character, which no text format can keep
+            # an endpoint's words may hold half a character, which no text format can keep
             cells = [cell if cell is None else encode(str(cell)).decode() for cell in cells]
         if column.type == TIME:
             cells = [None if cell is None else datetime.fromisoformat(str(cell)) for cell in cells]  # type: ignore[misc]
@@ -517,7 +517,7 @@ def _score() -> Iterable[Column]:
         "stale",
         TEXT,
         "",
-        "true: the evaluation would be asked otherwise today; unknown: no record of what was used; else false.",
+        "true: today's prompt or request would differ; unknown: no record to compare with; else false.",
         "computed",
         lambda row: row.judgement.stale,
     )
@@ -533,7 +533,7 @@ def _score() -> Iterable[Column]:
         "stale_reasons",
         TEXT,
         "",
-        f"What of the evaluation differs today, some of {', '.join(staleness.REASONS)}; empty if it is not stale.",
+        f"What differs today, some of {', '.join(staleness.REASONS)}; empty if it is not stale.",
         "computed",
         lambda row: LIST_SEPARATOR.join(row.judgement.stale_reasons) or None,
     )
@@ -561,11 +561,15 @@ def _answer(stage: str) -> Iterable[Column]:
         "served_model",
         TEXT,
         "",
-        "Name of the model that answered, as the endpoint told; empty: not told.",
+        "Name of the model that answered, as the endpoint reported it; empty: not reported.",
         lambda d: d.text("served_model"),
     )
     yield column(
-        "finish_reason", TEXT, "", "Why the answer ended, as the endpoint told.", lambda d: d.text("finish_reason")
+        "finish_reason",
+        TEXT,
+        "",
+        "Why the answer ended, as the endpoint reported it.",
+        lambda d: d.text("finish_reason"),
     )
     yield column(
         "truncated",

@@ -94,10 +94,10 @@ class Judgement(NamedTuple):
 
 
 def aggregate(data_root: str | os.PathLike[str], gen_ids: Iterable[str]) -> pd.DataFrame:
-    """Return the scores of evaluations with their lineage, as metadata.json in the store tells it.
+    """Return the scores of evaluations with their lineage, taken from metadata.json in the store.
 
     Args:
-        data_root: folder of the store. Catalogs are needed only to tell what is stale.
+        data_root: folder of the store. Catalogs are needed only to find what is stale.
         gen_ids: evaluations; one that is not in the store gives a row with an error.
 
     Returns:
@@ -114,7 +114,7 @@ def aggregate(data_root: str | os.PathLike[str], gen_ids: Iterable[str]) -> pd.D
 
 
 def of_store(settings: Settings, gen_ids: Iterable[str], states: States | None = None) -> list[Judgement]:
-    """Return evaluations of the store by gen_id, sorted; their lineage is what metadata.json tells.
+    """Return evaluations of the store by gen_id, sorted; their lineage comes from metadata.json.
 
     Args:
         settings: settings of the run.
@@ -139,7 +139,7 @@ def of_store(settings: Settings, gen_ids: Iterable[str], states: States | None =
 
 
 def of_cohort(settings: Settings, membership: Membership, states: States | None = None) -> list[Judgement]:
-    """Return the evaluations of a cohort, sorted by gen_id; their lineage is what membership tells.
+    """Return the evaluations of a cohort, sorted by gen_id; their lineage comes from membership.
 
     Args:
         settings: settings of the run.
@@ -177,7 +177,7 @@ def read_score(path: Path) -> tuple[float | None, str]:
     try:
         score = float(text)
     except ValueError:
-        # what stands there instead is a model's text: it stays out of tables
+        # the content is a model's text instead: it stays out of tables
         return None, f"{INVALID}: parsed.txt is not a number ({len(text)} characters)"
     return (score, "") if math.isfinite(score) else (None, f"{INVALID}: parsed.txt is not a finite number")
 
@@ -276,7 +276,7 @@ def _row(judgement: Judgement) -> dict[str, object]:
 
 
 def _entry(data: DataRoot, stage: str, gen_id: str) -> Entry:
-    """Return what metadata.json tells of a generation; blanks where it is silent."""
+    """Return what metadata.json records of a generation; blanks where it has no value."""
     recorded = read_recorded(data.generation(stage, gen_id).metadata)
     parent = _text(recorded.get("parent_gen_id"))
     replicate = _text(recorded.get("replicate"))

@@ -166,7 +166,7 @@ def perfect_score_paths(scores: pd.DataFrame, scales: Mapping[str, float]) -> pd
 def evaluation_model_template_pivot(scores: pd.DataFrame) -> pd.DataFrame:
     """Return one row per (combo_id, generation_template, generation_model), a mean per judge and template.
 
-    Each ``<judge>_<template>`` has its ``_n``; `scored`, `expected` and `coverage_pct` (0 to 100) tell how
+    Each ``<judge>_<template>`` has its ``_n``; `scored`, `expected` and `coverage_pct` (0 to 100) say how
     many of the row's evaluations have a score.
     """
     keys = ("combo_id", "generation_template", "generation_model")

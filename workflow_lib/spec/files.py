@@ -30,7 +30,7 @@ class Entries:
         file: the file in which they are written.
         rows: the entries in written order.
         places: where in `file` each of them is, same length as `rows`.
-        header: the column names that a file gave; None where position tells.
+        header: the column names that a file gave; None if they go by position.
     """
 
     file: Path

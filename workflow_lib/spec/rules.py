@@ -276,7 +276,7 @@ class Relation:
         design.replace(axes, Axis((self.name,), parts, tuple(sum(levels, ()) for levels in chosen)))
 
     def _at(self, place: str) -> str:
-        # a place in an items file does not tell which rule took offence
+        # a place in an items file does not show which rule it breaks
         return place if place.startswith(self.place) else f"{place} ({self.place})"
 
     def _header_order(self, axes: list[Axis]) -> list[int] | None:

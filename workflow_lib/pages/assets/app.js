@@ -113,17 +113,17 @@
     combo: { name: "combos", keys: ["combo"] },
   };
   const scored = columns.length > 0;
-  // a column of zeros, as offline models cost, tells nothing
+  // a column of zeros, as offline models cost, says nothing
   const costly = docs.cost.some((cost) => cost !== 0);
 
   // low and high are null where there is no interval
-  const whisker = (value, low, high, told, title) => {
+  const whisker = (value, low, high, label, title) => {
     const width = 112, at = (value) => 4 + (Math.max(0, Math.min(top, value)) / top) * (width - 8);
     const svg = drawn("svg", { viewBox: `0 0 ${width} 18`, width, height: 18, class: "whisker", "aria-hidden": "true" });
     svg.append(drawn("line", { x1: 4, x2: width - 4, y1: 9, y2: 9, class: "c-grid" }));
     if (low !== null) svg.append(drawn("line", { x1: at(low), x2: at(high), y1: 9, y2: 9, class: "c-line" }));
     if (value !== null) svg.append(drawn("circle", { cx: at(value), cy: 9, r: 4, class: "c-dot" }));
-    return element("span", { class: "interval", title }, svg, element("small", {}, told));
+    return element("span", { class: "interval", title }, svg, element("small", {}, label));
   };
   const interval = (stats) =>
     stats.half === null
@@ -133,9 +133,9 @@
     const found = docs.adjusted[number];
     if (!found) return "–";
     const [estimate, low, high, rank, rankLow, rankHigh] = found;
-    const told = `${show(estimate)}${low === null ? "" : ` (${show(low)} to ${show(high)})`}`;
+    const label = `${show(estimate)}${low === null ? "" : ` (${show(low)} to ${show(high)})`}`;
     const ranks = `rank ${rank}${rankLow === null ? "" : ` (${rankLow}–${rankHigh})`}`;
-    return whisker(estimate, low, high, `${told}, ${ranks}`, ADJUSTED);
+    return whisker(estimate, low, high, `${label}, ${ranks}`, ADJUSTED);
   };
   const strip = (perColumn, allowed) => {
     const cells = element("span", { class: "strip" });
@@ -372,7 +372,7 @@
         }
         const value = (stats.mean - lowest) / (highest - lowest);
         const [judge, template] = columns[column];
-        const told = `${levels.judge[judge]}, ${levels.evaluation_template[template]}: mean ${show(stats.mean)}` +
+        const tip = `${levels.judge[judge]}, ${levels.evaluation_template[template]}: mean ${show(stats.mean)}` +
           (stats.half === null ? "" : ` ± ${show(stats.half)}`) + `, n ${stats.n} from ${stats.clusters} combos`;
         const choose = () => {
           keys.forEach((key, i) => { state[key] = levels[key][group.levels[i]] ?? ""; });
@@ -381,7 +381,7 @@
           byId("leaderboard").scrollIntoView();
         };
         const cell = element("td", { class: value > 0.74 ? "high" : value > 0.42 ? "middle" : "low" },
-          element("button", { type: "button", title: told, onclick: choose }, show(stats.mean), element("small", {}, String(stats.n))));
+          element("button", { type: "button", title: tip, onclick: choose }, show(stats.mean), element("small", {}, String(stats.n))));
         cell.style.setProperty("--v", Math.max(0, Math.min(1, value)).toFixed(3));
         row.append(cell);
       });
