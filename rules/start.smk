@@ -1,7 +1,7 @@
 """
 What a run begins with: its settings, its cohorts and the limits of its pools. No rules.
 
-Everything else is in workflow_lib/, which knows nothing of Snakemake.
+Everything else is in workflow_lib/, which never imports Snakemake.
 """
 
 import sys

@@ -42,14 +42,14 @@ def pause(seconds: float) -> None:
     check()
 
 
-def on_interrupt(is_told: Callable[[], bool], leave: Callable[[], None]) -> None:
+def on_interrupt(is_stopping: Callable[[], bool], leave: Callable[[], None]) -> None:
     """Handle Ctrl-C in this process from now on: the first raises KeyboardInterrupt, the second ends the process.
 
     Args:
-        is_told: whether somebody else was told to stop, for example by SIGTERM.
+        is_stopping: whether something else asked for a stop, for example SIGTERM.
         leave: called before the process ends at once; its errors are ignored.
     """
-    _asked.append(is_told)
+    _asked.append(is_stopping)
     if threading.current_thread() is not threading.main_thread():
         return
     if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:

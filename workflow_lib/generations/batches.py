@@ -33,7 +33,7 @@ def make_all(
         caller: the client of this run; its pools and budget hold.
         within: the cohort; the parents are there, or are not going to come.
         entries: generations of one stage.
-        log: told what happens.
+        log: gets a line per event.
         order_id: order fresh answers under this id first.
         redo: write the files of finished generations once more.
 
@@ -101,8 +101,8 @@ def _make_one(
     except stopping.Stopped:
         raise
     except (DayDreamError, OSError) as error:
-        told = failures.disk_error(error, state.files.folder) if isinstance(error, OSError) else error
-        log(f"{entry.stage} {entry.gen_id}: {told}")
+        shown = failures.disk_error(error, state.files.folder) if isinstance(error, OSError) else error
+        log(f"{entry.stage} {entry.gen_id}: {shown}")
         return FAILED
     return MADE
 

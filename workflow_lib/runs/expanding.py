@@ -16,9 +16,9 @@ from .run import Run
 def expand(run: Run, cohort_id: str, say: Log) -> None:
     """Expand a cohort and write it down; warnings go to its log and to the screen."""
     expansion = cohorts.expand_source(run.settings, run.sources[cohort_id])
-    told = changes(run.settings, expansion)
+    lines = changes(run.settings, expansion)
     cohorts.write(run.settings, expansion)
-    for warning in (*expansion.warnings, *told):
+    for warning in (*expansion.warnings, *lines):
         say(f"Warning: {warning}")
         print(f"Warning: {cohort_id}: {warning}", file=sys.stderr)
 

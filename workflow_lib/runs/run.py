@@ -217,7 +217,7 @@ class Run:
         return any(is_newer(path, written) for one in each for path in (one.raw, one.parsed, one.failure))
 
     def is_accepted(self, states: States, within: Membership, entry: Entry) -> bool:
-        """Tell whether a generation, or one that it is made from, ended in a parse failure that still stands."""
+        """Return whether a generation, or one that it is made from, ended in a parse failure that still stands."""
         found = (states.of(one).failure for one in within.lineage(entry))
         return any(failure is not None and failure.step == failures.PARSE for failure in found)
 
