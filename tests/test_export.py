@@ -254,7 +254,7 @@ def test_command_writes_a_cohort_or_the_whole_store(bought, monkeypatch, capsys)
     ("arguments", "message"),
     [
         (["--format", "parqet"], "unknown format 'parqet'\nHint: did you mean 'parquet'?"),
-        (["--cohort", "mini,other"], "are several cohorts\nHint: say where the table shall go: --out DIR"),
+        (["--cohort", "mini,other"], "are several cohorts\nHint: choose a folder for the table: --out DIR"),
         (["--cohort", "mini", "--all"], "not allowed with argument"),
     ],
 )
