@@ -4,6 +4,7 @@
 
 PYTHON ?= python3
 SOAK_MINUTES ?= 20
+DOUBLE_RUNS ?= 50
 BIN := .venv/bin
 READY := .venv/.ready
 
@@ -21,9 +22,9 @@ test: $(READY)
 test-quick: $(READY)
 	$(BIN)/python -m pytest -q -n auto -m "not slow and not full"
 
-# kills, full disks, fifty double runs, a soak of SOAK_MINUTES (20 unless set): make test-full SOAK_MINUTES=2
+# kills, full disks, DOUBLE_RUNS, a soak of SOAK_MINUTES; in short: make test-full SOAK_MINUTES=1 DOUBLE_RUNS=5
 test-full: $(READY)
-	SOAK_MINUTES=$(SOAK_MINUTES) $(BIN)/python -m pytest -q -n auto -m full
+	SOAK_MINUTES=$(SOAK_MINUTES) DOUBLE_RUNS=$(DOUBLE_RUNS) $(BIN)/python -m pytest -q -n auto -m full
 
 check: $(READY)
 	$(BIN)/ruff check .

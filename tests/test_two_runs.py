@@ -1,5 +1,6 @@
 """Two runs at once on one data root: nothing is bought twice, and both end well."""
 
+import os
 import random
 import shutil
 import subprocess
@@ -14,6 +15,8 @@ from tests.project import SOURCE, TWO_BY_TWO, Project, clean_environment
 from workflow_lib.offline.server import OfflineServer
 
 pytestmark = pytest.mark.slow
+
+DOUBLE_RUNS = int(os.environ.get("DOUBLE_RUNS", "50"))
 
 
 def start(folder, data, cohort, url, *arguments, target="evaluations"):
@@ -89,7 +92,7 @@ def double_run(folder: Path, delay: float) -> dict[str, bytes]:
     return {name: text for name, text in tables.items() if name.endswith(".csv") and "costs" not in name}
 
 
-@pytest.mark.parametrize("count", [2, pytest.param(50, marks=pytest.mark.full)])
+@pytest.mark.parametrize("count", [2, pytest.param(DOUBLE_RUNS, marks=pytest.mark.full)])
 def test_double_runs_end_well_with_identical_tables(tmp_path, count):
     dice = random.Random(count)
     found = []
