@@ -20,12 +20,22 @@ report: "report/workflow.rst"
 include: "rules/start.smk"
 include: "rules/messages.smk"
 include: "rules/common.smk"
+include: "rules/chunks.smk"
 include: "rules/times.smk"
 include: "rules/cohort.smk"
 include: "rules/draft.smk"
 include: "rules/essay.smk"
 include: "rules/evaluation.smk"
 include: "rules/results.smk"
+
+
+# they take little, and stay with the process that was started by hand, also where a cluster makes the rest
+localrules:
+    cohort_membership,
+    batch_outcome,
+    cohort_results,
+    cohort_page,
+    cross_experiment,
 
 
 onsuccess:

@@ -94,10 +94,6 @@ def redoes():
     )
 
 
-# chunks of a batch run
-batch_of = runs.Chunks(run_of, redoes)
-
-
 def open_of(stage=None):
     """Return an input function: what is still to be made, of a stage or for the tables.
 
@@ -185,43 +181,6 @@ def raw_to_parse(stage):
         return ancient(files.raw)
 
     return raw
-
-
-def chunk_of(stage, wildcards):
-    """Return the chunk of a batch run that a job makes."""
-    for cohort in COHORTS:
-        expanded(cohort)
-    with one_message():
-        found = wildcards.scope, wildcards.cohort, stage, int(wildcards.index)
-        return batch_of.find(*found)
-
-
-def chunks_before(stage):
-    """Return an input function: the markers of the chunks that make what a chunk is made from."""
-
-    def markers(wildcards):
-        if not workflow.is_main_process:
-            # the job's own process: the one that planned it has waited for them
-            return []
-        chunk = chunk_of(stage, wildcards)
-        with one_message():
-            if chunk.to_buy:
-                run_of.refuse_mistakes()
-            if not workflow.dryrun:
-                batch_of.announce()
-                for entry in chunk.to_buy:
-                    run_of.require_key(caller, entry)
-            return [batch_of.marker(one) for one in batch_of.before(chunk)]
-
-    return markers
-
-
-def chunks_of_scope(wildcards):
-    """Return the markers of all chunks that a cohort needs."""
-    if not workflow.is_main_process:
-        return []
-    chunks = batch_of.of_cohort(wildcards.cohort, wildcards.scope)
-    return [batch_of.marker(one) for one in chunks]
 
 
 def pool_slots(stage):

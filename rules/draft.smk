@@ -54,7 +54,7 @@ rule draft_batch:
     run:
         with logged(log[0]) as say:
             chunk = chunk_of("draft", wildcards)
-            runs.make_chunk(run_of, caller, batch_of, chunk, Path(output[0]), say)
+            runs.make_chunk(run_of, caller, chunk, Path(output[0]), say)
 
 
 rule drafts:

@@ -78,4 +78,5 @@ SMALL_POOLS = small_pools(POOL_LIMITS, SPARE_WORKERS)
 stopping.on_interrupt(
     lambda: getattr(workflow.scheduler, "_user_kill", None) is not None,
     lambda: workflow.persistence.unlock(),
+    shows=workflow.is_main_process,
 )

@@ -10,7 +10,7 @@ from collections import Counter
 
 import pytest
 
-from tests.project import SOURCE, Project, clean_environment, job_counts, read_csv
+from tests.project import SOURCE, TWO_BY_TWO, Project, clean_environment, job_counts, read_csv
 from workflow_lib.offline.server import OfflineServer
 
 pytestmark = pytest.mark.slow
@@ -151,26 +151,48 @@ def test_chunks_in_processes_of_their_own_and_a_plain_run_beside_them_ask_for_ea
     assert len(project.files("parsed.txt")) == 14
 
 
-@pytest.mark.parametrize("times", [1, 2])
-def test_an_interrupt_stops_new_calls_and_keeps_those_in_flight_and_a_second_ends_at_once(project: Project, times):
-    project.configure("pools: {offline: {max_concurrent: 2}}\n")
+@pytest.mark.parametrize("sent", [[signal.SIGINT], [signal.SIGTERM], [signal.SIGINT, signal.SIGINT]])
+def test_an_interrupt_stops_new_calls_and_keeps_those_in_flight_and_a_second_ends_at_once(project: Project, sent):
+    project.configure("pools: {offline: {max_concurrent: 1}}\n")
     project.snakemake("cohort")
-    latency = 4.0 if times == 1 else 120.0
-    with OfflineServer(latency=latency) as server:
+    at_once = len(sent) == 2
+    with OfflineServer(latency=120.0 if at_once else 4.0) as server:
         running = start(project, server, "--cores", "4", "--config", "batch=50", "--", "drafts")
-        wait_for(lambda: len(server.requests) == 2)
-        for _ in range(times):
-            running.send_signal(signal.SIGINT)
+        # of two drafts in a chunk the pool lets one be asked for at a time
+        wait_for(lambda: len(server.requests) == 1)
+        for one in sent:
+            running.send_signal(one)
             time.sleep(0.5)
         output = running.communicate(timeout=60)[0]
-        assert len(server.requests) == 2
-    assert "Traceback" not in output and "Interrupted: no new call is made" in output
-    assert running.returncode == (1 if times == 1 else 130)
-    answers = list((project.data / "gens").glob("*/*/attempts/0001.json"))
-    assert len(answers) == (2 if times == 1 else 0)
+        assert len(server.requests) == 1
+    assert "Traceback" not in output
+    assert ("Interrupted: no new call is made" in output) == (signal.SIGINT in sent)
+    assert running.returncode == (130 if at_once else 1)
+    assert len(list((project.data / "gens").glob("*/*/attempts/0001.json"))) == (0 if at_once else 1)
+    assert not list((project.data / "gens").glob("*/*/failure.json"))
     with OfflineServer() as server:
         project.snakemake(*BATCH, "drafts", env={"DD_OFFLINE_BASE_URL": server.url})
-        assert len(server.requests) == (0 if times == 1 else 2)
+        assert len(server.requests) == (2 if at_once else 1)
+
+
+def test_cohorts_share_chunks_and_an_open_order_is_one_call(tmp_path):
+    project = Project(tmp_path)
+    project.declare(TWO_BY_TWO.replace("[sim-judge-a, sim-judge-b]", "[sim-judge-b, sim-judge-c]"), "other")
+    options = ("--config", "cohort=mini,other", "batch=3", "--", "all")
+    with OfflineServer() as server:
+        env = {"DD_OFFLINE_BASE_URL": server.url}
+        project.snakemake(*options, env=env)
+        assert set(asked(server).values()) == {1} and len(server.requests) == 2 + 2 + 12
+        assert all(row["score"] for name in ("mini", "other") for row in project.scores(name))
+        ordered = project.members("evaluation", "other")[0]["gen_id"]
+        project.daydream("regenerate", "--gen-id", ordered, "--apply")
+        planned = job_counts(project.snakemake("-n", *options))
+        assert {rule: count for rule, count in planned.items() if rule.startswith(("draft", "essay", "eval"))} == {
+            "evaluation_batch": 1
+        }
+        project.snakemake(*options, env=env)
+        assert len(server.requests) == 17
+    assert (project.generation("evaluation", ordered) / "attempts" / "0003.json").exists()
 
 
 def start(project: Project, server: OfflineServer, *arguments: str) -> subprocess.Popen:

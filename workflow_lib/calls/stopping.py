@@ -42,12 +42,13 @@ def pause(seconds: float) -> None:
     check()
 
 
-def on_interrupt(is_stopping: Callable[[], bool], leave: Callable[[], None]) -> None:
+def on_interrupt(is_stopping: Callable[[], bool], leave: Callable[[], None], *, shows: bool) -> None:
     """Handle Ctrl-C in this process from now on: the first raises KeyboardInterrupt, the second ends the process.
 
     Args:
         is_stopping: whether something else asked for a stop, for example SIGTERM.
         leave: called before the process ends at once; its errors are ignored.
+        shows: say on the screen what happens; not where a job has a process of its own.
     """
     _asked.append(is_stopping)
     if threading.current_thread() is not threading.main_thread():
@@ -55,23 +56,23 @@ def on_interrupt(is_stopping: Callable[[], bool], leave: Callable[[], None]) -> 
     if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         return
 
+    def say(text: str) -> None:
+        # not by print(): its lock may be held by the code that the signal interrupted
+        if shows:
+            with contextlib.suppress(OSError):
+                os.write(2, f"\n{text}\n".encode())
+
     def handle(number: int, frame: object) -> None:
         if _interrupted.is_set():
-            _print("Ended at once; calls in flight are listed by `daydream status`. Run again to go on.")
+            say("Ended at once; calls in flight are listed by `daydream status`. Run again to go on.")
             with contextlib.suppress(BaseException):
                 leave()
             os._exit(EXIT_CODE)
         _interrupted.set()
-        _print(
+        say(
             "Interrupted: no new call is made; those in flight are waited for and kept, and running the same again "
             "goes on from there. Ctrl-C once more ends at once."
         )
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGINT, handle)
-
-
-def _print(text: str) -> None:
-    # not by print(): its lock may be held by the code that the signal interrupted
-    with contextlib.suppress(OSError):
-        os.write(2, f"\n{text}\n".encode())

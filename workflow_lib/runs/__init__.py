@@ -5,7 +5,7 @@ Goes out: which work is open and which files a job reads; chunks of a batch run;
 Never: knows Snakemake's objects, or decides what state a generation is in.
 """
 
-from .chunks import ALL, Chunk, Chunks, make_chunk, write_outcome
+from .chunks import ALL, Chunk, Chunks, make_chunk, planned_chunk, write_outcome
 from .ends import after_failure, after_success, notes
 from .expanding import changes, expand
 from .orders import buy, order_id
@@ -29,6 +29,7 @@ __all__ = [
     "newest_file",
     "notes",
     "order_id",
+    "planned_chunk",
     "write_cross",
     "write_outcome",
     "write_page",

@@ -9,8 +9,8 @@ from pathlib import Path
 from ..calls import Caller, Log
 from ..calls.leases import Lease
 from ..cohorts.membership import Entry, Membership
-from ..errors import StoreError
-from ..files import read_recorded, write_json
+from ..errors import ConfigError, StoreError
+from ..files import await_listed, read_json, read_recorded, write_json
 from ..generations import batches
 from ..generations.state import States
 from ..locks import locked
@@ -21,7 +21,8 @@ from .run import Run
 ALL = "all"
 
 
-@dataclass(frozen=True)
+# compared by identity: hashing a chunk's generations again and again takes seconds
+@dataclass(frozen=True, eq=False)
 class Chunk:
     """Generations of one stage that one job makes.
 
@@ -30,6 +31,7 @@ class Chunk:
         cohort_id: the cohort whose slice they are from.
         index: number of the slice; slices stay the same while a cohort is made.
         entries: those of the slice that are asked for and lack an answer or a parse, or have an open order.
+        redo: write the files of finished generations once more.
         to_buy: those of them that take an answer.
     """
 
@@ -38,7 +40,8 @@ class Chunk:
     stage: str
     index: int
     entries: tuple[Entry, ...]
-    to_buy: tuple[Entry, ...]
+    redo: bool
+    to_buy: tuple[Entry, ...] = ()
 
     @property
     def digest(self) -> str:
@@ -60,6 +63,8 @@ class Chunks:
         self._folder = run.data.batches / run.run_id
         self._planned: dict[str, dict[str, Chunk]] = {}
         self._asked: dict[tuple[str, str], set[str]] = {}
+        self._cut_as: dict[tuple[str, str, str, int], Chunk] = {}
+        self._announced: set[str] = set()
         self._lease = Lease(run.data.batches)
 
     def outcome(self, cohort_id: str, scope: str) -> Path:
@@ -77,11 +82,12 @@ class Chunks:
         return list(dict.fromkeys(planned[gen_id] for gen_id in self._asked[cohort_id, scope]))
 
     def find(self, scope: str, cohort_id: str, stage: str, index: int) -> Chunk:
-        """Return the chunk of a slice; without generations where nothing of the slice is open any more."""
-        for chunk in self._plan(scope).values():
-            if (chunk.cohort_id, chunk.stage, chunk.index) == (cohort_id, stage, index):
-                return chunk
-        return Chunk(scope, cohort_id, stage, index, (), ())
+        """Return the chunk of a slice."""
+        self._plan(scope)
+        try:
+            return self._cut_as[scope, cohort_id, stage, index]
+        except KeyError:
+            raise ConfigError(f"this run has no chunk {index} of {stage}s of {cohort_id}", "ask for `all`") from None
 
     def before(self, chunk: Chunk) -> list[Chunk]:
         """Return the chunks that make what a chunk's generations are made from."""
@@ -89,10 +95,21 @@ class Chunks:
         parents = (planned.get(entry.parent_gen_id) for entry in chunk.entries)
         return list(dict.fromkeys(parent for parent in parents if parent is not None))
 
-    def announce(self) -> None:
-        """Let other runs know that this one lives, so that none removes its markers."""
+    def announce(self, scope: str) -> None:
+        """Write the plan down for jobs in processes of their own, and let other runs see that this one lives."""
+        if scope in self._announced:
+            return
+        self._announced.add(scope)
         with locked(self._lock):
             self._lease.publish({"run": self._run.run_id})
+        content = {
+            "redo": self.redoes(),
+            "chunks": [
+                [chunk.cohort_id, chunk.stage, chunk.index, [entry.gen_id for entry in chunk.entries]]
+                for chunk in dict.fromkeys(self._plan(scope).values())
+            ],
+        }
+        write_json(_plan_file(self._run, self._run.run_id, scope), content)
 
     def clean_up(self) -> None:
         """Remove the markers of this run, and of those that no longer live."""
@@ -117,14 +134,22 @@ class Chunks:
                 wanted = self._run.wanted(cohort_id)
                 asked, to_buy = self._to_make(wanted, self._open(cohort_id, scope))
                 self._asked[cohort_id, scope] = asked
-                for chunk in _cut(scope, cohort_id, wanted, asked - found.keys(), to_buy, self._size):
+                for chunk in self._cut(scope, cohort_id, asked - found.keys(), to_buy):
                     found |= {entry.gen_id: chunk for entry in chunk.entries}
+                    self._cut_as[scope, cohort_id, chunk.stage, chunk.index] = chunk
             self._planned[scope] = found
         return self._planned[scope]
 
-    @property
-    def _size(self) -> int:
-        return self._run.settings.batch
+    def _cut(self, scope: str, cohort_id: str, gen_ids: set[str], to_buy: set[str]) -> Iterable[Chunk]:
+        size = self._run.settings.batch
+        wanted = self._run.wanted(cohort_id)
+        for stage in STAGES:
+            whole = wanted.stage(stage)
+            for index, begin in enumerate(range(0, len(whole), size)):
+                entries = tuple(entry for entry in whole[begin : begin + size] if entry.gen_id in gen_ids)
+                if entries:
+                    bought = tuple(entry for entry in entries if entry.gen_id in to_buy)
+                    yield Chunk(scope, cohort_id, stage, index, entries, self.redoes(), bought)
 
     def _open(self, cohort_id: str, scope: str) -> list[Entry]:
         return self._run.open_work(cohort_id, None if scope == ALL else scope, everything=self.redoes())
@@ -153,19 +178,28 @@ class Chunks:
         return asked, to_buy
 
 
-def _cut(
-    scope: str, cohort_id: str, wanted: Membership, gen_ids: set[str], to_buy: set[str], size: int
-) -> Iterable[Chunk]:
-    for stage in STAGES:
-        whole = wanted.stage(stage)
-        for index, begin in enumerate(range(0, len(whole), size)):
-            entries = tuple(entry for entry in whole[begin : begin + size] if entry.gen_id in gen_ids)
-            if entries:
-                bought = tuple(entry for entry in entries if entry.gen_id in to_buy)
-                yield Chunk(scope, cohort_id, stage, index, entries, bought)
+def planned_chunk(run: Run, run_id: str, scope: str, cohort_id: str, stage: str, index: int) -> Chunk:
+    """Return a chunk as the process that planned a run has written it down.
+
+    Raises:
+        DayDreamError: it has not.
+    """
+    path = _plan_file(run, run_id, scope)
+    await_listed(path)
+    try:
+        plan = read_json(path)
+    except FileNotFoundError:
+        raise StoreError(f"{path}: no such file", "the run that this job belongs to is not there any more") from None
+    [gen_ids] = [ids for *slice_of, ids in plan["chunks"] if slice_of == [cohort_id, stage, index]]
+    by_id = run.membership(cohort_id).by_id
+    return Chunk(scope, cohort_id, stage, index, tuple(by_id[gen_id] for gen_id in gen_ids), plan["redo"])
 
 
-def make_chunk(run: Run, caller: Caller, chunks: Chunks, chunk: Chunk, marker: Path, say: Log) -> None:
+def _plan_file(run: Run, run_id: str, scope: str) -> Path:
+    return run.data.batches / run_id / scope / "plan.json"
+
+
+def make_chunk(run: Run, caller: Caller, chunk: Chunk, marker: Path, say: Log) -> None:
     """Make the generations of a chunk; failures are recorded with each, and the marker says what became of them.
 
     Raises:
@@ -173,7 +207,7 @@ def make_chunk(run: Run, caller: Caller, chunks: Chunks, chunk: Chunk, marker: P
     """
     wanted = run.wanted(chunk.cohort_id)
     ordered = orders.order_id(run, chunk.stage)
-    write_json(marker, batches.make_all(caller, wanted, chunk.entries, say, ordered, redo=chunks.redoes()))
+    write_json(marker, batches.make_all(caller, wanted, chunk.entries, say, ordered, redo=chunk.redo))
 
 
 def write_outcome(run: Run, run_id: str, scope: str, cohort_id: str, path: Path) -> None:

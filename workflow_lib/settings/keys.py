@@ -340,7 +340,7 @@ class Settings(_Section):
     batch: Whole = Field(
         default=0,
         ge=0,
-        description="Buy up to this many generations of one stage in one job, their calls in parallel (0 is off).",
+        description="Make up to this many generations of one stage in one job, their calls in parallel (0 is off).",
     )
     results: ResultsSettings = Field(default=ResultsSettings(), description="What tables show.")
     cross_cohort: CohortNames | None = Field(
