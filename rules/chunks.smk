@@ -42,3 +42,17 @@ def chunks_of_scope(wildcards):
         return []
     chunks = batch_of.of_cohort(wildcards.cohort, wildcards.scope)
     return [batch_of.marker(one) for one in chunks]
+
+
+def make_chunk(stage, wildcards, marker, log):
+    """Make the generations of a chunk."""
+    with logged(log) as say:
+        chunk = chunk_of(stage, wildcards)
+        runs.make_chunk(run_of, caller, chunk, Path(marker), say)
+
+
+def write_outcome(wildcards, path, log):
+    """Write that all chunks of a cohort are done, or fail with what failed in them."""
+    with logged(log):
+        named = wildcards.run, wildcards.scope, wildcards.cohort
+        runs.write_outcome(run_of, *named, Path(path))

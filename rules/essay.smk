@@ -52,9 +52,7 @@ rule essay_batch:
     log:
         "logs/essay_batch/{run}/{scope}-{cohort}-{index}-{digest}.log",
     run:
-        with logged(log[0]) as say:
-            chunk = chunk_of("essay", wildcards)
-            runs.make_chunk(run_of, caller, chunk, Path(output[0]), say)
+        make_chunk("essay", wildcards, output[0], log[0])
 
 
 rule essays:

@@ -52,9 +52,7 @@ rule evaluation_batch:
     log:
         "logs/evaluation_batch/{run}/{scope}-{cohort}-{index}-{digest}.log",
     run:
-        with logged(log[0]) as say:
-            chunk = chunk_of("evaluation", wildcards)
-            runs.make_chunk(run_of, caller, chunk, Path(output[0]), say)
+        make_chunk("evaluation", wildcards, output[0], log[0])
 
 
 rule evaluations:

@@ -18,9 +18,7 @@ rule batch_outcome:
     log:
         "logs/batch_outcome/{run}/{scope}-{cohort}.log",
     run:
-        with logged(log[0]):
-            named = wildcards.run, wildcards.scope, wildcards.cohort
-            runs.write_outcome(run_of, *named, Path(output[0]))
+        write_outcome(wildcards, output[0], log[0])
 
 
 rule cohort_results:
