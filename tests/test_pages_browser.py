@@ -47,6 +47,14 @@ def show(browser, path, fragment=""):
     browser.get(path.as_uri() + fragment)
 
 
+def wait_for_title(browser, title):
+    """Wait until a page with this title has come and its script has run; fails after 30 s."""
+    from selenium.webdriver.support.wait import WebDriverWait
+
+    script = "return document.readyState === 'complete' && document.title.startsWith(arguments[0])"
+    WebDriverWait(browser, 30).until(lambda one: one.execute_script(script, title))
+
+
 def rows(browser):
     return [one.text for one in css(browser, "#board [data-row]")]
 
@@ -190,15 +198,17 @@ def test_keyboard_leads_through_the_pages(browser, page):
     assert browser.execute_script("return document.activeElement === document.body")
     browser.execute_script("document.getElementById('reset').click()")
     press("j", "j", Keys.ENTER)
-    assert browser.title.startswith("Of gardens")
+    wait_for_title(browser, "Of gardens")
     press(Keys.ARROW_RIGHT)
-    assert browser.title.startswith("Of walls")
-    press(Keys.ARROW_LEFT, Keys.ARROW_LEFT)
-    assert browser.title.startswith("Of clocks")
+    wait_for_title(browser, "Of walls")
+    press(Keys.ARROW_LEFT)
+    wait_for_title(browser, "Of gardens")
+    press(Keys.ARROW_LEFT)
+    wait_for_title(browser, "Of clocks")
     press("d")
     assert not css(browser, "article")[0].is_displayed()
     press("u")
-    assert browser.title.startswith(COHORT)
+    wait_for_title(browser, COHORT)
 
 
 def test_two_essays_can_be_compared(browser, page):

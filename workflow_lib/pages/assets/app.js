@@ -443,7 +443,12 @@
     waiting = setTimeout(() => { state.q = event.target.value; update(); }, 120);
   });
   byId("more").addEventListener("click", () => { shown += PAGE; draw(); });
-  byId("reset").addEventListener("click", () => { Object.assign(state, DEFAULTS); update(); });
+  byId("reset").addEventListener("click", () => {
+    // what was typed last must not come back after it
+    clearTimeout(waiting);
+    Object.assign(state, DEFAULTS);
+    update();
+  });
   byId("tray-clear").addEventListener("click", () => { picked.length = 0; drawTray(); });
   board.addEventListener("change", (event) => {
     if (event.target.dataset.pick) pick(Number(event.target.dataset.pick));
