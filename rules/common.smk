@@ -56,7 +56,7 @@ def entry_of(stage, wildcards):
 def entry_to_make(stage, wildcards):
     """Return the row of a generation whose answer a job gets; ends the run if a mistake would spoil it, or without a key."""
     entry = entry_of(stage, wildcards)
-    if not run_of.files(entry).raw.exists() or settings.is_fresh(stage):
+    if run_of.is_bought_or_copied(entry):
         with one_message():
             if workflow.is_main_process:
                 run_of.refuse_mistakes()

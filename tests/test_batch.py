@@ -118,6 +118,23 @@ def test_a_chunk_builds_on_adopted_answers_and_on_what_was_made_without_batches(
     assert not [row for row in rows if row["stale"] == "true" or row["stale_lineage"] == "true"]
 
 
+@pytest.mark.parametrize("batch", [(), BATCH], ids=["plain", "batched"])
+def test_an_answer_that_the_journal_keeps_comes_back_without_its_parents(project: Project, batch):
+    project.snakemake()
+    [essay] = [row for row in project.members("essay") if row["template_id"] != "copy-v1"][:1]
+    judged = [row["gen_id"] for row in project.members("evaluation") if row["parent_gen_id"] == essay["gen_id"]]
+    before = [(project.generation("evaluation", gen_id) / "raw.txt").read_bytes() for gen_id in judged]
+    for gen_id in judged:
+        for name in ("raw.txt", "parsed.txt"):
+            (project.generation("evaluation", gen_id) / name).unlink()
+    shutil.rmtree(project.generation("essay", essay["gen_id"]))
+    with OfflineServer() as server:
+        project.snakemake(*batch, "evaluations", env={"DD_OFFLINE_BASE_URL": server.url})
+        assert not server.requests
+    assert [(project.generation("evaluation", gen_id) / "raw.txt").read_bytes() for gen_id in judged] == before
+    assert not project.generation("essay", essay["gen_id"]).exists()
+
+
 def test_fresh_answers_in_batches_are_bought_once(project: Project):
     project.snakemake()
     with OfflineServer() as server:

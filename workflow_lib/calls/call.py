@@ -110,7 +110,8 @@ class Call:
         if self.claim is not None:
             self.claim.begin_try()
             return True
-        room = BYTES_PER_TOKEN * self.content["request"]["max_tokens"]
+        # an answer of a model in this process can be had again, and blocks that are held for it cost milliseconds
+        room = BYTES_PER_TOKEN * self.content["request"]["max_tokens"] if self.endpoint.base_url is not None else 0
         self.claim = self.own.claim(self.number, self.content, room)
         return self.claim is not None
 

@@ -12,7 +12,6 @@ from ..cohorts.membership import Entry, Membership
 from ..errors import ConfigError, StoreError
 from ..files import await_listed, read_json, read_recorded, write_json
 from ..generations import batches
-from ..generations.state import States
 from ..locks import locked
 from ..stages import STAGES
 from . import orders
@@ -32,7 +31,7 @@ class Chunk:
         index: number of the slice; slices stay the same while a cohort is made.
         entries: those of the slice that are asked for and lack an answer or a parse, or have an open order.
         redo: write the files of finished generations once more.
-        to_buy: those of them that take an answer.
+        to_buy: those of them that take a call, or are copied.
     """
 
     scope: str
@@ -155,11 +154,10 @@ class Chunks:
         return self._run.open_work(cohort_id, None if scope == ALL else scope, everything=self.redoes())
 
     def _to_make(self, wanted: Membership, open_work: Iterable[Entry]) -> tuple[set[str], set[str]]:
-        """Return the gen_ids that chunks make, and those of them that take an answer.
+        """Return the gen_ids that chunks make, and those of them that take a call, or are copied.
 
-        What a generation is made from is made first, if it takes an answer, and has no text.
+        What a generation is made from is made first, if one of these has no text.
         """
-        states = States(self._run.settings)
         asked: set[str] = set()
         to_buy: set[str] = set()
         waiting = list(open_work)
@@ -168,8 +166,7 @@ class Chunks:
             if entry.gen_id in asked:
                 continue
             asked.add(entry.gen_id)
-            state = states.of(entry)
-            if not (self._run.settings.is_fresh(entry.stage) or not state.has_raw):
+            if not self._run.is_bought_or_copied(entry):
                 continue
             to_buy.add(entry.gen_id)
             parent = wanted.parent(entry)

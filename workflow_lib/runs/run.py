@@ -139,10 +139,16 @@ class Run:
             return []
         parent = self.entry(PARENT_STAGE[entry.stage], entry.parent_gen_id)
         path = self.files(parent).parsed
-        settled = self.files(entry).raw.exists() and not self.settings.is_fresh(entry.stage)
-        if settled and self.needs_parse(parent):
+        if self.needs_parse(parent) and not self.is_bought_or_copied(entry):
             return []
         return [path]
+
+    def is_bought_or_copied(self, entry: Entry) -> bool:
+        """Return whether this run buys or copies a generation; an answer that is kept anywhere takes neither."""
+        state = States(self.settings).of(entry)
+        if self.settings.is_fresh(entry.stage):
+            return True
+        return not state.has_raw if state.is_copy else state.needs_call
 
     def files(self, entry: Entry) -> Generation:
         """Return the files of a generation."""
