@@ -16,7 +16,8 @@ from workflow_lib.calls import endpoints
 from workflow_lib.calls.endpoints import CallError, Endpoint, Limits, send
 from workflow_lib.calls.retries import Again
 from workflow_lib.errors import ConfigError
-from workflow_lib.offline.server import STATUSES, OfflineServer
+from workflow_lib.offline.behaviour import STATUSES
+from workflow_lib.offline.server import OfflineServer
 
 REQUEST = {"model": "sim-writer-a", "messages": [{"role": "user", "content": "### Moat\n\nWrite."}], "max_tokens": 50}
 LIMITS = Limits(connect_s=5, read_s=5, answer_s=60, max_bytes=1_000_000)

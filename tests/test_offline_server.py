@@ -17,7 +17,9 @@ import requests
 
 from workflow_lib import offline
 from workflow_lib.errors import DayDreamError
-from workflow_lib.offline.server import OfflineServer, add_arguments, parse_faults
+from workflow_lib.offline.behaviour import parse_faults
+from workflow_lib.offline.command import add_arguments
+from workflow_lib.offline.server import OfflineServer
 
 ROOT = Path(__file__).resolve().parents[1]
 MESSAGES = [{"role": "user", "content": "### Moat\n\nA moat keeps rivals out.\n\nWrite about 300 words."}]
@@ -269,7 +271,7 @@ def test_taken_port_is_a_readable_error():
 
 def test_command_prints_its_url_serves_and_ends_on_sigterm(tmp_path):
     code = (
-        "import argparse, sys; from workflow_lib.offline.server import add_arguments, run\n"
+        "import argparse, sys; from workflow_lib.offline.command import add_arguments, run\n"
         "parser = argparse.ArgumentParser(); add_arguments(parser); sys.exit(run(parser.parse_args()))"
     )
     log = tmp_path / "log.jsonl"

@@ -2,7 +2,7 @@
 
 import argparse
 
-from ..offline import server
+from ..offline import command as server_command
 from .options import command
 
 DETAILS = (
@@ -14,5 +14,5 @@ DETAILS = (
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command."""
-    parser = command(commands, "serve-offline", server.run, "Serve the offline models over HTTP.", DETAILS)
-    server.add_arguments(parser)
+    parser = command(commands, "serve-offline", server_command.run, "Serve the offline models over HTTP.", DETAILS)
+    server_command.add_arguments(parser)
