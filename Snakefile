@@ -18,6 +18,7 @@ report: "report/workflow.rst"
 
 
 include: "rules/start.smk"
+include: "rules/pools.smk"
 include: "rules/messages.smk"
 include: "rules/common.smk"
 include: "rules/chunks.smk"
@@ -26,6 +27,7 @@ include: "rules/cohort.smk"
 include: "rules/draft.smk"
 include: "rules/essay.smk"
 include: "rules/evaluation.smk"
+include: "rules/captions.smk"
 include: "rules/results.smk"
 
 

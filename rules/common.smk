@@ -181,38 +181,3 @@ def raw_to_parse(stage):
         return ancient(files.raw)
 
     return raw
-
-
-def pool_slots(stage):
-    """Return the resources of a raw job: one slot of its model's pool."""
-
-    def slot_of(pool):
-        return lambda wildcards: int(
-            generations.pool_of(settings, entry_of(stage, wildcards)) == pool
-        )
-
-    return {f"pool_{pool}": slot_of(pool) for pool in POOL_LIMITS}
-
-
-def threads_of(stage):
-    """Return the threads of a raw job: none of --cores if its pool is small."""
-    return lambda wildcards: int(
-        generations.pool_of(settings, entry_of(stage, wildcards)) not in SMALL_POOLS
-    )
-
-
-def in_report(path, kind):
-    """Mark a table or figure of a cohort for `snakemake --report`; report/ has a sentence about each."""
-    return report(
-        update(path),
-        caption=f"../report/{path.stem}_{kind}.rst",
-        category=cohort_in_report,
-        subcategory=kind,
-        labels={"name": path.stem.replace("_", " ")},
-    )
-
-
-def cohort_in_report(wildcards):
-    """Return what the report calls a cohort: results of offline models must not pass for real ones."""
-    with one_message():
-        return run_of.label(wildcards.cohort)

@@ -1,5 +1,5 @@
 """
-What a run begins with: its settings, its cohorts and the limits of its pools. No rules.
+What a run begins with: its settings and its cohorts. No rules.
 
 Everything else is in workflow_lib/, which never imports Snakemake.
 """
@@ -13,7 +13,6 @@ sys.path.insert(0, str(Path(str(workflow.current_basedir)).parent))
 from workflow_lib import calls, catalogs, cohorts, generations, runs
 from workflow_lib import settings as settings_module
 from workflow_lib.calls import stopping
-from workflow_lib.calls.pools import small_pools
 from workflow_lib.errors import DayDreamError
 from workflow_lib.stages import FIRST, STAGES
 
@@ -59,20 +58,6 @@ DATA = settings.data
 GENS = f"{DATA.gens}"
 COHORT_DIRS = f"{DATA.cohorts}"
 BATCHES = f"{DATA.batches}"
-
-# a limit that holds with or without a profile: Snakemake never starts more jobs of a pool than may call
-POOL_LIMITS = {
-    pool: limits.max_concurrent
-    for pool, limits in settings.pools.items()
-    if limits.max_concurrent
-}
-for pool, limit in POOL_LIMITS.items():
-    workflow.register_resource(f"pool_{pool}", limit)
-
-# jobs of small pools ride on the worker threads that Snakemake keeps beside --cores, so that
-# waiting for a slow pool holds no slot that other calls could use
-SPARE_WORKERS = 5
-SMALL_POOLS = small_pools(POOL_LIMITS, SPARE_WORKERS)
 
 # Ctrl-C and SIGTERM stop new calls at once; the second Ctrl-C ends without the lock of Snakemake left behind
 stopping.on_interrupt(
