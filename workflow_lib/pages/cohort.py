@@ -12,10 +12,11 @@ from ..cohorts.membership import Membership
 from ..files import read_recorded, write_text
 from ..settings import Settings
 from ..stages import JUDGED, STAGES
+from ..statistics.distributions import t_critical
+from ..statistics.intervals import LEVEL
 from . import charts, html, overview, reports, search, texts
 from .documents import FOLDERS, Document, Store, collect, is_mixed, scales_of, top_of
 from .essay import EssayPages
-from .numbers import t_quantile
 from .overview import distinct
 
 MAX_DEGREES = 200
@@ -126,7 +127,7 @@ def page_data(
         "offline": list(offline_models),
         "scale_max": [scales[name] for name in levels["evaluation_template"]],
         "columns": columns,
-        "t": [round(t_quantile(degrees), 4) for degrees in range(1, MAX_DEGREES + 1)],
+        "t": [round(t_critical(degrees, LEVEL), 4) for degrees in range(1, MAX_DEGREES + 1)],
         "documents": {
             "gen_id": [document.gen_id for document in documents],
             "folder": [FOLDERS[document.entry.stage] for document in documents],

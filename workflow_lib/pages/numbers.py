@@ -3,7 +3,6 @@
 import math
 import statistics
 from collections.abc import Sequence
-from functools import cache
 from typing import NamedTuple
 
 NO_NUMBER = "–"
@@ -20,14 +19,6 @@ class Mean(NamedTuple):
 def mean_of(values: Sequence[float]) -> Mean:
     """Return the mean of values."""
     return Mean(len(values), statistics.fmean(values) if values else None)
-
-
-@cache
-def t_quantile(degrees: int) -> float:
-    """Return the 97.5 % quantile of Student's t distribution."""
-    from scipy.stats import t
-
-    return float(t.ppf(0.975, degrees))
 
 
 def score(value: float | None) -> str:

@@ -12,9 +12,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from . import ratings as ratings_module
+from .distributions import t_critical
 from .frame import CELL, DRAFT, ESSAY, JUDGE, NOTHING, POINTS, RUBRIC, averaged, levels, numbered
 from .intervals import LEVEL, MIN_RESAMPLED
 from .ratings import POOLED, Measured, Ratings, alpha, between_judges, between_replicates, centred
@@ -117,7 +117,7 @@ def replicate_noise(own: pd.DataFrame) -> Measured:
     if repeated < MIN_RESAMPLED or not value > NOTHING:
         return Measured(n, value)
     away = math.sqrt(repeated / (repeated - 1) * ((squares - variance * freedom) ** 2).sum()) / (2 * squares.sum())
-    half = float(stats.t.ppf(1 - LEVEL / 2, repeated - 1)) * away
+    half = t_critical(repeated - 1, LEVEL) * away
     return Measured(n, value, value * math.exp(-half), value * math.exp(half))
 
 

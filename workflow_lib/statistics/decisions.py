@@ -22,9 +22,10 @@ from functools import lru_cache
 
 import numpy as np
 import pandas as pd
-from scipy import optimize, stats
+from scipy import optimize
 
 from .components import ERROR, ESSAY_JUDGE, ESSAY_JUDGE_RUBRIC, ESSAY_RUBRIC, OBJECT, Components
+from .distributions import t_critical, t_power
 from .frame import COMBO, ESSAY, FACTORS, JUDGE, NOTHING, RUBRIC
 from .intervals import LEVEL
 
@@ -223,16 +224,10 @@ def _ratio(found: Components, behind: Mapping[str, float], error: Mapping[str, f
 def _noncentrality(combos: int, level: float) -> float:
     """Return the noncentrality at which a two-sided t test over so many combos has a power of 80 %."""
     freedom = combos - 1
-    critical = float(stats.t.ppf(1 - level / 2, freedom))
-
-    def missing(noncentrality: float) -> float:
-        upper = float(stats.nct.sf(critical, freedom, noncentrality))
-        # the far tail is given as NaN where it is too small to compute
-        lower = float(np.nan_to_num(stats.nct.cdf(-critical, freedom, noncentrality)))
-        return upper + lower - POWER
-
+    critical = t_critical(freedom, level)
     # there the median of t' is beyond the critical value by more than its spread
-    return float(optimize.brentq(missing, 0.0, critical + 2 * (1 + critical / np.sqrt(freedom))))
+    highest = critical + 2 * (1 + critical / np.sqrt(freedom))
+    return float(optimize.brentq(lambda found: t_power(found, freedom, level) - POWER, 0.0, highest))
 
 
 def _more_evaluations(found: Components, design: Design) -> list[tuple]:

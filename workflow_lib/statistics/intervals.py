@@ -5,8 +5,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
 
+from .distributions import normal_below, t_critical, t_p_value
 from .frame import NOTHING
 
 LEVEL = 0.05
@@ -55,8 +55,8 @@ def mean_of(values: np.ndarray) -> Mean:
 
 def around(value: float, error: float, freedom: float) -> tuple[float, float, float]:
     """Return (low, high, p) of an estimate with its standard error, by Student's t."""
-    half = float(stats.t.ppf(1 - LEVEL / 2, freedom)) * error
-    return value - half, value + half, float(2 * stats.t.sf(abs(value / error), freedom))
+    half = t_critical(freedom, LEVEL) * error
+    return value - half, value + half, t_p_value(value / error, freedom)
 
 
 def holm(p_values: Sequence[float]) -> np.ndarray:
@@ -93,7 +93,7 @@ def resampled(units: int, statistic: Statistic) -> tuple[np.ndarray, np.ndarray]
     answered = ~np.isnan(found).all(axis=0)
     low, high = np.full(found.shape[1], np.nan), np.full(found.shape[1], np.nan)
     if answered.any():
-        tail = float(stats.norm.cdf(-np.sqrt(units / (units - 1)) * stats.t.ppf(1 - LEVEL / 2, units - 1)))
+        tail = normal_below(-np.sqrt(units / (units - 1)) * t_critical(units - 1, LEVEL))
         low[answered], high[answered] = np.nanquantile(found[:, answered], [tail, 1 - tail], axis=0)
     return low, high
 

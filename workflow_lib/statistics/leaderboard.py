@@ -40,10 +40,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import sparse, stats
+from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import lsqr
 
+from .distributions import t_critical
 from .frame import CELL, ESSAY, JUDGE, NOTHING, POINTS, RUBRIC, means, numbered
 from .intervals import LEVEL, SEED
 
@@ -102,7 +103,7 @@ class _Component:
             self.estimate = self.mean + self.shrinkage * (self.adjusted - self.mean)
             if self.essays > 0:
                 self.error = np.sqrt(self.essays * (1 - self.shrinkage))
-                self.half = float(stats.t.ppf(1 - LEVEL / 2, self.freedom)) * np.sqrt(self._variance())
+                self.half = t_critical(self.freedom, LEVEL) * np.sqrt(self._variance())
 
     def _variance(self) -> np.ndarray:
         n, away = len(self.adjusted), self.adjusted - self.mean
@@ -221,7 +222,7 @@ def _listed(values: pd.Series, essay: np.ndarray, essays: int) -> list[str]:
 
 def _ranked(table: pd.DataFrame, found: _Component) -> pd.DataFrame:
     # rounded: essays with the same scores share a rank, whatever the last bits are
-    rank = stats.rankdata(-np.round(found.estimate / NOTHING), method="min").astype(int)
+    rank = pd.Series(-np.round(found.estimate / NOTHING)).rank(method="min").to_numpy(dtype=int)
     low, high = _rank_interval(found)
     table = table.assign(
         rank=rank,
@@ -237,9 +238,7 @@ def _ranked(table: pd.DataFrame, found: _Component) -> pd.DataFrame:
     order = np.lexsort((table[ESSAY].to_numpy(dtype=str), -found.adjusted, rank))
     if not np.isnan(found.essays):
         first = order[0]
-        half = stats.t.ppf(1 - LEVEL / 2, found.freedom) * np.sqrt(
-            found.opinion * (1 / found.judges + 1 / found.judges[first])
-        )
+        half = t_critical(found.freedom, LEVEL) * np.sqrt(found.opinion * (1 / found.judges + 1 / found.judges[first]))
         in_reach = np.abs(found.adjusted[first] - found.adjusted) <= half
         in_reach[first] = True
         table["top_group"] = np.where(in_reach, "true", "false")
