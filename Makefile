@@ -5,6 +5,8 @@
 PYTHON ?= python3
 SOAK_MINUTES ?= 20
 DOUBLE_RUNS ?= 50
+# tests wait for servers and processes for a part of their time
+WORKERS ?= $(shell echo $$(( ($$(getconf _NPROCESSORS_ONLN) * 3 + 1) / 2 )))
 BIN := .venv/bin
 READY := .venv/.ready
 
@@ -17,14 +19,14 @@ run: $(READY)
 	@echo "The page of the demo cohort: $(CURDIR)/data/cohorts/demo/reports/html/index.html"
 
 test: $(READY)
-	$(BIN)/python -m pytest -q -n auto -m "not full"
+	$(BIN)/python -m pytest -q -n $(WORKERS) -m "not full"
 
 test-quick: $(READY)
-	$(BIN)/python -m pytest -q -n auto -m "not slow and not full"
+	$(BIN)/python -m pytest -q -n $(WORKERS) -m "not slow and not full"
 
 # kills, full disks, DOUBLE_RUNS, a soak of SOAK_MINUTES; in short: make test-full SOAK_MINUTES=1 DOUBLE_RUNS=5
 test-full: $(READY)
-	SOAK_MINUTES=$(SOAK_MINUTES) DOUBLE_RUNS=$(DOUBLE_RUNS) $(BIN)/python -m pytest -q -n auto -m full
+	SOAK_MINUTES=$(SOAK_MINUTES) DOUBLE_RUNS=$(DOUBLE_RUNS) $(BIN)/python -m pytest -q -n $(WORKERS) -m full
 
 check: $(READY)
 	$(BIN)/ruff check .

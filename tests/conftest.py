@@ -1,5 +1,6 @@
 """Fixtures that many tests share."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,3 +12,18 @@ from tests.project import Project
 def project(tmp_path: Path) -> Project:
     """A project with one small cohort: 2 drafts, 4 essays (2 copied), 8 evaluations."""
     return Project(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory) -> Path:
+    """The folder of a project whose small cohort is made, to its page; to be copied, never changed."""
+    folder = tmp_path_factory.mktemp("made")
+    Project(folder).snakemake()
+    return folder
+
+
+@pytest.fixture
+def made(made_once: Path, project: Project) -> Project:
+    """The project with its small cohort made, to its page."""
+    shutil.copytree(made_once, project.folder, dirs_exist_ok=True)
+    return project

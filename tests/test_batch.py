@@ -119,31 +119,29 @@ def test_a_chunk_builds_on_adopted_answers_and_on_what_was_made_without_batches(
 
 
 @pytest.mark.parametrize("batch", [(), BATCH], ids=["plain", "batched"])
-def test_an_answer_that_the_journal_keeps_comes_back_without_its_parents(project: Project, batch):
-    project.snakemake()
-    [essay] = [row for row in project.members("essay") if row["template_id"] != "copy-v1"][:1]
-    judged = [row["gen_id"] for row in project.members("evaluation") if row["parent_gen_id"] == essay["gen_id"]]
-    before = [(project.generation("evaluation", gen_id) / "raw.txt").read_bytes() for gen_id in judged]
+def test_an_answer_that_the_journal_keeps_comes_back_without_its_parents(made: Project, batch):
+    [essay] = [row for row in made.members("essay") if row["template_id"] != "copy-v1"][:1]
+    judged = [row["gen_id"] for row in made.members("evaluation") if row["parent_gen_id"] == essay["gen_id"]]
+    before = [(made.generation("evaluation", gen_id) / "raw.txt").read_bytes() for gen_id in judged]
     for gen_id in judged:
         for name in ("raw.txt", "parsed.txt"):
-            (project.generation("evaluation", gen_id) / name).unlink()
-    shutil.rmtree(project.generation("essay", essay["gen_id"]))
+            (made.generation("evaluation", gen_id) / name).unlink()
+    shutil.rmtree(made.generation("essay", essay["gen_id"]))
     with OfflineServer() as server:
-        project.snakemake(*batch, "evaluations", env={"DD_OFFLINE_BASE_URL": server.url})
+        made.snakemake(*batch, "evaluations", env={"DD_OFFLINE_BASE_URL": server.url})
         assert not server.requests
-    assert [(project.generation("evaluation", gen_id) / "raw.txt").read_bytes() for gen_id in judged] == before
-    assert not project.generation("essay", essay["gen_id"]).exists()
+    assert [(made.generation("evaluation", gen_id) / "raw.txt").read_bytes() for gen_id in judged] == before
+    assert not made.generation("essay", essay["gen_id"]).exists()
 
 
-def test_fresh_answers_in_batches_are_bought_once(project: Project):
-    project.snakemake()
+def test_fresh_answers_in_batches_are_bought_once(made: Project):
     with OfflineServer() as server:
         env = {"DD_OFFLINE_BASE_URL": server.url}
-        project.snakemake("--config", "batch=3", "fresh=essay", "--", "essays", env=env)
+        made.snakemake("--config", "batch=3", "fresh=essay", "--", "essays", env=env)
         assert len(server.requests) == 2
-    essays = [row["gen_id"] for row in project.members("essay") if row["template_id"] != "copy-v1"]
+    essays = [row["gen_id"] for row in made.members("essay") if row["template_id"] != "copy-v1"]
     for gen_id in essays:
-        metadata = json.loads((project.generation("essay", gen_id) / "raw_metadata.json").read_text())
+        metadata = json.loads((made.generation("essay", gen_id) / "raw_metadata.json").read_text())
         assert metadata["attempt"] == 3
 
 

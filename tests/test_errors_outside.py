@@ -192,25 +192,27 @@ def test_a_budget_without_a_price_is_reported_before_the_first_call(tmp_path):
 # specs
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "place", "words"),
-    [
-        ("[novelty]", "[noveltie]", "axes.evaluation_template[0]", "unknown evaluation template 'noveltie'"),
-        ("  k: 2", "  k: 3", "combos.k", "3 is not a number of concepts"),
-        ("axes:", "rules: {subset: {}}\naxes:", "rules.subset", "unknown rules section 'subset'"),
-        ("  draft_llm: [sim-writer-a]", "  draft_llm: [sim-writer-a", "line", "YAML"),
-    ],
-)
-def test_a_mistake_in_a_spec_changes_nothing_and_is_reported_every_time(project: Project, old, new, place, words):
+MISTAKES = [
+    ("[novelty]", "[noveltie]", "axes.evaluation_template[0]", "unknown evaluation template 'noveltie'"),
+    ("  k: 2", "  k: 3", "combos.k", "3 is not a number of concepts"),
+    ("axes:", "rules: {subset: {}}\naxes:", "rules.subset", "unknown rules section 'subset'"),
+    ("  draft_llm: [sim-writer-a]", "  draft_llm: [sim-writer-a", "line", "YAML"),
+]
+
+
+def test_a_mistake_in_a_spec_changes_nothing_and_is_reported_every_time(project: Project):
     project.snakemake("cohort")
     spec = project.cohort_folder / "spec" / "config.yaml"
-    edit(spec, old, new)
-    before = bytes_of(project.data)
-    for arguments in (("cohort",), ()):
-        output = complaint(project, *arguments)
-        assert "data/cohorts/mini/spec/config.yaml: " in output
-        assert place in output and words in output
-        assert bytes_of(project.data) == before
+    for number, (old, new, place, words) in enumerate(MISTAKES):
+        spec.write_text(TWO_BY_TWO)
+        edit(spec, old, new)
+        before = bytes_of(project.data)
+        # all of them at the first target, one at the other as well
+        for arguments in (("cohort",), ())[: 2 if number == 0 else 1]:
+            output = complaint(project, *arguments)
+            assert "data/cohorts/mini/spec/config.yaml: " in output
+            assert place in output and words in output
+            assert bytes_of(project.data) == before
     spec.write_text(TWO_BY_TWO)
     project.snakemake("cohort")
     assert len(project.members()) == 14

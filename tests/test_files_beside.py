@@ -19,34 +19,33 @@ BESIDE = ("prompt.txt", "metadata.json", "raw_metadata.json")
 
 
 @pytest.mark.slow
-def test_files_that_are_gone_beside_an_answer_come_back_without_a_call(project: Project):
-    project.snakemake()
-    before = project.snapshot()
-    essays = {row["template_id"]: row["gen_id"] for row in project.members("essay")}
+def test_files_that_are_gone_beside_an_answer_come_back_without_a_call(made: Project):
+    before = made.snapshot()
+    essays = {row["template_id"]: row["gen_id"] for row in made.members("essay")}
     gone = [
-        project.generation("draft", project.members("draft")[0]["gen_id"]) / "prompt.txt",
-        project.generation("essay", essays["copy-v1"]) / "raw_metadata.json",
-        project.generation("essay", essays["structured-analysis-v2"]) / "metadata.json",
-        project.generation("evaluation", project.members("evaluation")[0]["gen_id"]) / "raw_metadata.json",
-        project.generation("evaluation", project.members("evaluation")[1]["gen_id"]) / "parsed_metadata.json",
+        made.generation("draft", made.members("draft")[0]["gen_id"]) / "prompt.txt",
+        made.generation("essay", essays["copy-v1"]) / "raw_metadata.json",
+        made.generation("essay", essays["structured-analysis-v2"]) / "metadata.json",
+        made.generation("evaluation", made.members("evaluation")[0]["gen_id"]) / "raw_metadata.json",
+        made.generation("evaluation", made.members("evaluation")[1]["gen_id"]) / "parsed_metadata.json",
     ]
     for path in gone:
         path.unlink()
-    planned = job_counts(project.snakemake("-n"))
+    planned = job_counts(made.snakemake("-n"))
     assert {rule: count for rule, count in planned.items() if rule.endswith(("_raw", "_parsed"))} == {
         "draft_parsed": 1,
         "essay_parsed": 2,
         "evaluation_parsed": 2,
     }
     with OfflineServer() as server:
-        project.snakemake(env={"DD_OFFLINE_BASE_URL": server.url})
+        made.snakemake(env={"DD_OFFLINE_BASE_URL": server.url})
         assert not server.requests
-    after = project.snapshot()
-    copied = str(gone[1].relative_to(project.data / "gens"))
+    after = made.snapshot()
+    copied = str(gone[1].relative_to(made.data / "gens"))
     # of which attempt the copied text came is not known any more
     assert json.loads(after.pop(copied)) == json.loads(before.pop(copied)) | {"parent_attempt": None}
     assert after == before
-    assert "Nothing to be done" in project.snakemake("-n")
+    assert "Nothing to be done" in made.snakemake("-n")
 
 
 def test_every_single_file_that_is_gone_is_noticed_and_an_edited_answer_stays(tmp_path: Path):

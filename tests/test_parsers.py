@@ -336,7 +336,7 @@ def test_every_reason_has_one_sentence_of_remedy():
 
 HOSTILE = """
 from workflow_lib.parsers import ParseFailure, names, parse
-n = 5_000_000
+n = 300_000
 for piece in ("a", "score ", "score: ", "final ", "1", "score: 1", "<thinking>", "<essay>", "<essay-idea ",
               "\\n", " ", "score:" + " " * 1000, "<essay-idea>\\n", "7/", "1,", "x stage = ", "*", "\\r"):
     for head, tail in (("", ""), ("score: ", "x"), ("<essay-idea ", ">"), ("score", "\\u0661")):
@@ -352,9 +352,9 @@ print("survived")
 
 
 @pytest.mark.slow
-def test_hostile_answers_of_5_mb_take_linear_time():
+def test_hostile_answers_take_linear_time():
     # quadratic patterns would need hours, so the limit says nothing about speed
-    result = subprocess.run([sys.executable, "-c", HOSTILE], capture_output=True, text=True, timeout=600, check=False)
+    result = subprocess.run([sys.executable, "-c", HOSTILE], capture_output=True, text=True, timeout=300, check=False)
     assert (result.stdout, result.stderr) == ("survived\n", "")
 
 
