@@ -256,19 +256,25 @@ def _describe(tag: str, text: str) -> str:
 
 
 # Only ASCII digits count, in all of the patterns below: float() would take others as well.
-_WHOLE_LINE = re.compile(r"score:\s*([0-9](?:\.[0-9]+)?)", re.IGNORECASE)
+_WHOLE_LINE = re.compile(r"score:\s*([0-9](?:\.[0-9]+)?)\.?", re.IGNORECASE)
 _HEADER = r"(?:final\s+|total\s+)?score(?::\s*|\s+)"
 _NUMBER = r"-?[0-9]+(?:\.[0-9]+)?"
 _IN_LINE = re.compile(
     rf"{_HEADER}(?:(?P<digits>[0-9],?\s?[0-9],?\s?[0-9])(?![0-9./])"
-    rf"|(?P<number>{_NUMBER})(?:(?=\s|$)|/9(?![0-9]|\.[0-9])))",
+    rf"|(?P<number>{_NUMBER})(?:(?=\s|\.?$)|/9(?![0-9]|\.[0-9])))",
     re.IGNORECASE,
 )
 _WHOLE_LINE_0_100 = re.compile(r"^score:\s*([0-9]{1,3}(?:\.[0-9]+)?)$", re.IGNORECASE)
 _IN_LINE_0_100 = re.compile(rf"{_HEADER}({_NUMBER})(?:(?=\s|$)|/100(?![0-9]|\.[0-9]))", re.IGNORECASE)
-_ANGLED = re.compile(rf"<\s*({_NUMBER})\s*>")
+_ANGLED = re.compile(rf"({_HEADER})<\s*({_NUMBER})\s*>", re.IGNORECASE)
 _FRACTION = re.compile(rf"{_HEADER}({_NUMBER})/({_NUMBER})", re.IGNORECASE)
 _PLAIN = re.compile(rf"{_HEADER}({_NUMBER})(?=\s|$)", re.IGNORECASE)
+# a number that is no fraction ends its line: "score" may end a line of prose, and a list begin on the next
+_ON_TWO_LINES = re.compile(
+    rf"(?<![^\W_])score(?P<between>[\s:*_`>]++)(?P<upper>{_NUMBER})"
+    rf"(?:/(?P<lower>{_NUMBER})|\.?[ \t*_`]*+(?:\n|\Z))",
+    re.IGNORECASE,
+)
 
 # "SCORE: <0-9>", "**Final score**: N", "Score 7", "Score (0 to 9)"; not the word in a sentence
 _ASKS_FOR_SCORE = re.compile(r"score[\s*_`\"']{0,4}(?::|[<\[({]|[0-9])", re.IGNORECASE)
@@ -283,12 +289,13 @@ def in_last_line(text: str) -> float:
     """Return the score that one of the last three non-empty lines states, 0 to 9.
 
     A line that is nothing but ``score: <digit>`` comes first, the last of several; then, from the last line
-    upwards, three single digits (their mean) or a number after the word score.
+    upwards, three single digits (their mean) or a number after the word score. A number may stand in angle
+    brackets, and a full stop may end its line.
 
     Raises:
         ParseFailure: no score in these lines, or one outside the range.
     """
-    lines = _last_lines(text)
+    lines = [_ANGLED.sub(r"\1\2", line) for line in _last_lines(text)]
     for line in reversed(lines):
         if whole := _WHOLE_LINE.fullmatch(line):
             return _in_range(float(whole[1]), whole[1], IN_LAST_LINE_RANGE)
@@ -311,7 +318,7 @@ def score_0_100(text: str) -> float:
     Raises:
         ParseFailure: no score in these lines, or one outside the range.
     """
-    lines = [_ANGLED.sub(r"\1", line).removesuffix(".") for line in _last_lines(text)]
+    lines = [_ANGLED.sub(r"\1\2", line).removesuffix(".") for line in _last_lines(text)]
     for pattern in (_WHOLE_LINE_0_100, _IN_LINE_0_100):
         for line in reversed(lines):
             if hit := pattern.search(line):
@@ -323,21 +330,43 @@ def score_0_100(text: str) -> float:
 def complex_score(text: str) -> float:
     """Return the last score that the last 30 lines state, 0 to 10; ``a/b`` counts as a tenth part of ten.
 
+    Among scores on one line, those with ``a/b`` come first. Header and number may stand on two lines with only
+    blanks, a colon or marks between them; the last such score comes before those of earlier lines.
+
     Raises:
         ParseFailure: no score in these lines, or one outside the range.
     """
     lines = [line.strip() for line in _split(text.strip().replace("**", "").replace("#", ""))][-30:]
-    for line in reversed(lines):
+    found = [hit for hit in (_on_two_lines(lines), _on_one_line(lines)) if hit is not None]
+    if not found:
+        raise _no_score(lines)
+    _, upper, lower = max(found, key=lambda hit: hit[0])
+    if lower is None:
+        return _in_range(float(upper), upper, COMPLEX_RANGE)
+    shown = f"{upper}/{lower}"
+    if float(lower) == 0:
+        raise _out_of_range(shown, COMPLEX_RANGE)
+    return _in_range(float(upper) / float(lower) * 10, shown, COMPLEX_RANGE)
+
+
+# index of the header's line, the number, and what it is out of where that is said
+_Hit = tuple[int, str, str | None]
+
+
+def _on_one_line(lines: list[str]) -> _Hit | None:
+    for index, line in reversed(list(enumerate(lines))):
         if fractions := _FRACTION.findall(line):
-            upper, lower = fractions[-1]
-            shown = f"{upper}/{lower}"
-            if float(lower) == 0:
-                raise _out_of_range(shown, COMPLEX_RANGE)
-            return _in_range(float(upper) / float(lower) * 10, shown, COMPLEX_RANGE)
-    for line in reversed(lines):
+            return index, *fractions[-1]
+    for index, line in reversed(list(enumerate(lines))):
         if numbers := _PLAIN.findall(line):
-            return _in_range(float(numbers[-1]), numbers[-1], COMPLEX_RANGE)
-    raise _no_score(lines)
+            return index, numbers[-1], None
+    return None
+
+
+def _on_two_lines(lines: list[str]) -> _Hit | None:
+    text = "\n".join(lines)
+    hits = [hit for hit in _ON_TWO_LINES.finditer(text) if "\n" in hit["between"]]
+    return (text.count("\n", 0, hits[-1].start()), hits[-1]["upper"], hits[-1]["lower"]) if hits else None
 
 
 def _last_lines(text: str) -> list[str]:
