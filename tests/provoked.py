@@ -65,7 +65,8 @@ CALLS: dict[str, str] = {
 PARSES: dict[str, tuple[str, str]] = {
     "truncated": ("identity", "length"),
     "empty_response": ("identity", "empty"),
-    "min_lines_not_met": ("identity", "refuse"),
+    "refused": ("identity", "refuse"),
+    "min_lines_not_met": ("identity", "Too short.\n"),
     "missing_essay_idea_block": ("essay_idea_last", "One line.\nAnother.\nA third.\n"),
     "missing_essay_block": ("essay_block", "One line.\nAnother.\nA third.\n"),
     "unknown_parser": ("essay_blok", "One line.\nAnother.\nA third.\n"),

@@ -1,6 +1,5 @@
 """From raw.txt to parsed.txt: the part of an answer that counts, and whether it has to be taken out again."""
 
-import contextlib
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -11,15 +10,13 @@ from .. import parsers
 from ..calls.journal import Journal
 from ..catalogs import Template
 from ..cohorts.membership import Entry
-from ..files import await_listed, read_recorded, read_text, sha256_file, write_json, write_text
+from ..files import await_listed, read_recorded, read_text, sha256_file, sha256_text, write_json, write_text
 from ..parsers import ParseFailure
 from ..paths import DataRoot, Generation
 from ..settings import Settings, StageSettings
 from ..stages import JUDGING, STAGE
-from . import failures
+from . import answers, failures
 from .mode import input_mode, template_of
-
-MAX_REFUSAL_CHARS = 200
 
 
 def parse(settings: Settings, entry: Entry) -> None:
@@ -63,6 +60,7 @@ def basis(settings: Settings, template: Template, generation: Generation) -> dic
         "parser_name": template.parser,
         "min_lines": stage.min_lines,
         "allow_truncated": stage.allow_truncated,
+        "refusal_phrases_sha256": sha256_text("\n".join(settings.llm.refusal_phrases)),
     }
 
 
@@ -127,7 +125,7 @@ def _parsers_of(manifest: Path, changed_ns: int, size: int) -> Mapping[str, Mapp
 
 
 def text_of(settings: Settings, entry: Entry, template: Template, raw: str, recorded: Mapping[str, Any]) -> str:
-    """Return the part of an answer that counts.
+    """Return the part of an answer that counts; the reasoning at its start is left out before all else.
 
     Args:
         settings: settings of the run.
@@ -139,15 +137,23 @@ def text_of(settings: Settings, entry: Entry, template: Template, raw: str, reco
     Raises:
         ParseFailure: the answer is a refusal, truncated, too short, empty, or not in the parser's form.
     """
-    refusal = _refusal(recorded)
-    if refusal:
-        # a judge may be filtered, or add a warning, after its score: the score counts
-        with contextlib.suppress(ParseFailure):
-            if entry.stage == JUDGING:
-                return parsers.parse(entry.stage, template.parser, raw)
-        raise ParseFailure("refused", refusal)
-    _refuse_incomplete(settings.stage(entry.stage), raw, recorded)
-    return parsers.parse(entry.stage, template.parser, raw)
+    answer = answers.without_reasoning(raw)
+    declined = answers.refusal(answer or "", recorded, settings.llm.refusal_phrases)
+    if declined and not _has_score(entry.stage, template, answer or ""):
+        raise ParseFailure("refused", declined)
+    _refuse_incomplete(settings.stage(entry.stage), answer, recorded)
+    return parsers.parse(entry.stage, template.parser, answer or "")
+
+
+def _has_score(stage: str, template: Template, answer: str) -> bool:
+    """Return whether a judge gave a score: it may be filtered after it, or open with an apology."""
+    if stage != JUDGING:
+        return False
+    try:
+        float(parsers.parse(stage, template.parser, answer))
+    except (ParseFailure, ValueError):
+        return False
+    return True
 
 
 def was_cut_off(finish_reason: object) -> bool:
@@ -155,18 +161,7 @@ def was_cut_off(finish_reason: object) -> bool:
     return isinstance(finish_reason, str) and finish_reason.lower() in ("length", "max_tokens")
 
 
-def _refusal(recorded: Mapping[str, Any]) -> str | None:
-    """Return how an endpoint said that the model declined, None if it did not."""
-    words = recorded.get("refusal")
-    if isinstance(words, str) and words:
-        return f"the model declined: {words[:MAX_REFUSAL_CHARS]}"
-    finish_reason = recorded.get("finish_reason")
-    if isinstance(finish_reason, str) and finish_reason.lower() == "content_filter":
-        return "the endpoint's filter ended the answer (finish_reason content_filter)"
-    return None
-
-
-def _refuse_incomplete(stage: StageSettings, raw: str, recorded: Mapping[str, Any]) -> None:
+def _refuse_incomplete(stage: StageSettings, answer: str | None, recorded: Mapping[str, Any]) -> None:
     truncated = recorded.get("truncated") or was_cut_off(recorded.get("finish_reason"))
     if truncated and not stage.allow_truncated:
         usage = recorded.get("usage") or {}
@@ -174,8 +169,10 @@ def _refuse_incomplete(stage: StageSettings, raw: str, recorded: Mapping[str, An
             "truncated",
             f"the answer was cut off (completion tokens: {usage.get('completion_tokens', 'unknown')})",
         )
-    if not raw.strip():
+    if answer is None:
+        raise ParseFailure("empty_response", "the reasoning at the start of the answer never ends")
+    if not answer.strip():
         raise ParseFailure("empty_response", "the answer is empty")
-    lines = sum(1 for line in raw.splitlines() if line.strip())
+    lines = sum(1 for line in answer.splitlines() if line.strip())
     if lines < stage.min_lines:
         raise ParseFailure("min_lines_not_met", f"{lines} non-empty lines, at least {stage.min_lines} are asked for")

@@ -138,6 +138,7 @@ Number = Annotated[float, _from_text(float)]
 Positive = Annotated[int, Field(ge=1), _from_text(int)]
 Dollars = Annotated[float, Field(ge=0), _from_text(float)]
 StageName = Annotated[str, AfterValidator(_known_stage), WithJsonSchema({"enum": list(STAGES)})]
+Phrase = Annotated[str, StringConstraints(pattern=r"\S")]
 CohortNames = Annotated[str, AfterValidator(_cohort_names)]
 
 
@@ -212,7 +213,7 @@ class LlmSettings(_Section):
         ge=0,
         description="First pause before another try, seconds; it doubles each time, up to 60 s, with jitter.",
     )
-    refusal_phrases: list[str] = Field(
+    refusal_phrases: list[Phrase] = Field(
         default=REFUSAL_PHRASES,
         description="An answer under 400 characters that opens with one of these is a refusal and fails at parsing, "
         "unless an evaluation's parser finds a score in it. Upper and lower case are the same.",
