@@ -79,6 +79,35 @@ def test_a_bare_membership_is_checked_against_the_catalogs(tmp_path):
         cohorts.load_membership(store.settings, "older")
 
 
+@pytest.mark.parametrize("manifest_of_other", [None, {"cohort_id": "older", "combos": []}])
+def test_a_membership_that_no_expansion_wrote_is_not_replaced(tmp_path, manifest_of_other):
+    store = Store(tmp_path)
+    store.essay(store.draft())
+    store.write_membership("older")
+    cohort = store.data.cohort("older")
+    if manifest_of_other:
+        write_json(cohort.manifest, manifest_of_other)
+    write_text(
+        cohort.spec / "config.yaml",
+        f"axes: {{combo_id: [{store.combos[0]}], draft_template: [d-plain], draft_llm: [w1]}}\n"
+        "output: {field_order: [combo_id, draft_template, draft_llm]}\n",
+    )
+    before = bytes_of(cohort.folder)
+    with pytest.raises(MembershipError) as caught:
+        cohorts.resolve(store.settings, "older")
+    assert caught.value.file == str(cohort.membership)
+    assert f"to use it as it is, take {cohort.spec} away" in caught.value.hint
+    # nor by those that do not ask by name
+    source = cohorts.spec_source(store.settings, "older", cohort.spec)
+    expansion = cohorts.expand_source(store.settings, source)
+    with pytest.raises(MembershipError, match="no expansion wrote this file"):
+        cohorts.write(store.settings, expansion)
+    assert bytes_of(cohort.folder) == before
+    cohort.membership.unlink()
+    cohorts.write(store.settings, expansion)
+    assert len(cohorts.load_membership(store.settings, "older")) == 1
+
+
 def test_an_unknown_name_lists_the_cohorts_and_the_nearest(settings):
     for name in ("baseline", "pilot"):
         declare(settings, cohort=name)

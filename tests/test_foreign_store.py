@@ -81,6 +81,40 @@ def test_membership_of_another_tool_survives_forced_runs_failures_and_delete_all
 
 
 @pytest.mark.slow
+def test_membership_of_another_tool_is_never_replaced_by_a_declaration_of_the_same_name(project: Project):
+    store = ForeignStore(project.data)
+    membership = project.cohort_folder / "membership.csv"
+    before = (membership.stat().st_mtime_ns, membership.read_bytes())
+    listed = project.folder / "essays.txt"
+    listed.write_text(f"# mode: reuse-essays\n{store.ids('essay')[0]}\n")
+    spec = Path("data/cohorts/older/spec")
+    run = ["cohort", "--config", "cohort=older"]
+    with_spec = [["snakemake", *run], ["snakemake", "-F", *run], ["snakemake", "--delete-all-output", *run[1:]]]
+    with_spec.append(["daydream", "cohort-update", "older"])
+    with_list = [["snakemake", *run, f"selection={listed}"]]
+    with_list.append(["daydream", "cohort-update", "older", "--selection", f"{listed}"])
+    with_auto = [["snakemake", *run, "auto=true", "max_generations=1000000"]]
+    for commands, declared in ((with_spec, f"{spec}"), (with_list, f"selection: {listed}"), (with_auto, "auto: true")):
+        if commands is with_spec:
+            project.declare(store.spec.replace("[novelty, creativity]", "[novelty]"))
+        for tool, *arguments in commands:
+            output = getattr(project, tool)(*arguments, code=1)
+            assert (membership.stat().st_mtime_ns, membership.read_bytes()) == before, arguments
+            assert f"{membership.relative_to(project.folder)}: " in output
+            assert declared in output and "move membership.csv away" in output
+            assert "Traceback" not in output
+        shutil.rmtree(project.folder / spec, ignore_errors=True)
+    for arguments in (["new-cohort", "older"], ["cohort-from-list", "older", "--candidates", f"{listed}"]):
+        assert "exists already" in project.daydream(*arguments, code=2)
+    assert (membership.stat().st_mtime_ns, membership.read_bytes()) == before
+    # what the message says to do
+    project.declare(store.spec)
+    membership.rename(project.cohort_folder / "membership-before.csv")
+    project.snakemake(*run)
+    assert {row["gen_id"] for row in project.members(cohort="older")} == {row["gen_id"] for row in store.rows}
+
+
+@pytest.mark.slow
 def test_a_new_judge_of_a_foreign_store_costs_only_its_own_calls(project: Project):
     store = ForeignStore(project.data)
     judged = store.spec.replace("[novelty, creativity]", "[novelty]").replace(

@@ -106,7 +106,7 @@ def write(settings: Settings, expansion: Expansion) -> None:
     Everything is prepared first and then moved into place file by file.
 
     Raises:
-        MembershipError: membership.csv was edited by hand; it is not overwritten.
+        MembershipError: membership.csv was edited by hand, or another tool wrote it; it is not overwritten.
         ConfigError: a frozen setting differs from the manifest's.
         StoreError: a combo's id stands for other contents in the registry.
     """
@@ -114,9 +114,10 @@ def write(settings: Settings, expansion: Expansion) -> None:
     cohort = settings.data.cohort(source.cohort_id)
     if source.mode == "given":
         return
+    manifest.refuse_other_tools_file(cohort, source)
     previous = manifest.read_manifest(cohort)
     manifest.refuse_changed_freeze(cohort, previous, source)
-    manifest.refuse_hand_edit(cohort, previous)
+    manifest.refuse_hand_edit(cohort)
     combos_module.register(settings.data, expansion.combos)
     if expansion.allocation is not None:
         # first: numbers that a membership may name are never given out a second time

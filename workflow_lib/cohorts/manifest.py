@@ -129,8 +129,36 @@ def refuse_changed_freeze(cohort: Cohort, previous: Mapping[str, Any] | None, so
         )
 
 
-def refuse_hand_edit(cohort: Cohort, previous: Mapping[str, Any] | None) -> None:
-    if previous is None or not cohort.membership.exists() or is_as_written(cohort, previous):
+def refuse_other_tools_file(cohort: Cohort, source: "Source") -> None:
+    """Raise if a declaration would replace a membership.csv that no expansion wrote.
+
+    Raises:
+        MembershipError: another tool or a person wrote it; it is used as it is, or moved away.
+    """
+    # first the file, then what records it: an expansion of another run writes them in the other order
+    if source.mode == "given" or not cohort.membership.exists() or _is_expanded(read_manifest(cohort)):
+        return
+    raise MembershipError(
+        cohort.membership,
+        "",
+        f"no expansion wrote this file, and {source.declared_by} would replace it",
+        f"to use it as it is, take {source.declared_by} away; to make the cohort from there, move membership.csv away "
+        "(answers of the same generations are used again), or choose another name",
+    )
+
+
+def refuse_hand_edit(cohort: Cohort) -> None:
+    """Raise if membership.csv is not as the last expansion wrote it.
+
+    Raises:
+        MembershipError: it was edited by hand.
+    """
+    try:
+        sha = sha256_file(cohort.membership)
+    except FileNotFoundError:
+        return
+    # read after the file: another run may have expanded the cohort just now
+    if sha in _written_shas(read_manifest(cohort) or {}):
         return
     raise MembershipError(
         cohort.membership,
@@ -141,13 +169,22 @@ def refuse_hand_edit(cohort: Cohort, previous: Mapping[str, Any] | None) -> None
 
 
 def is_as_written(cohort: Cohort, manifest: Mapping[str, Any]) -> bool:
-    if "membership_sha256" not in manifest:
-        return True
+    """Return whether membership.csv is as the expansion of a manifest wrote it, or gone."""
     try:
-        sha = sha256_file(cohort.membership)
+        return sha256_file(cohort.membership) in _written_shas(manifest)
     except FileNotFoundError:
         return True
-    return sha in (manifest["membership_sha256"], manifest.get("previous_membership_sha256"))
+
+
+def _is_expanded(manifest: Mapping[str, Any] | None) -> bool:
+    """Return whether a manifest is of an expansion; other tools write files of this name, too."""
+    return bool(manifest and _written_shas(manifest))
+
+
+def _written_shas(manifest: Mapping[str, Any]) -> set[str]:
+    """Return the sums that membership.csv may have while an expansion is written."""
+    found = (manifest.get(key) for key in ("membership_sha256", "previous_membership_sha256"))
+    return {sha for sha in found if isinstance(sha, str)}
 
 
 def _was_cut_off(cohort: Cohort, manifest: Mapping[str, Any]) -> bool:

@@ -11,7 +11,7 @@ from ..errors import ConfigError, SpecError, nearest
 from ..paths import Cohort
 from ..settings import Settings
 from . import active, curated
-from .manifest import read_manifest
+from .manifest import read_manifest, refuse_other_tools_file
 
 AUTO = "auto"
 
@@ -39,6 +39,13 @@ class Source:
     settings: Mapping[str, Any]
     spec: Path | None = None
 
+    @property
+    def declared_by(self) -> str:
+        """What declares it, as a message names it."""
+        if self.mode == CURATED:
+            return f"selection: {self.settings['selection']}"
+        return f"{self.spec}" if self.spec else "auto: true"
+
 
 def resolve(settings: Settings, name: str) -> Source:
     """Return what a cohort's name stands for.
@@ -50,7 +57,15 @@ def resolve(settings: Settings, name: str) -> Source:
     Raises:
         ConfigError: there is no such cohort; the message lists those there are.
         SpecError: its spec cannot be read.
+        MembershipError: it would replace a membership.csv that another tool wrote.
     """
+    source = _source_of(settings, name)
+    # before Snakemake knows the file as an output, which it may delete
+    refuse_other_tools_file(settings.data.cohort(source.cohort_id), source)
+    return source
+
+
+def _source_of(settings: Settings, name: str) -> Source:
     data = settings.data
     cohort = data.cohort(name)
     if cohort.spec.is_dir():
