@@ -130,7 +130,7 @@ def _all() -> Iterator[Attack]:
     yield Attack("body drip", _body_drip, PARTIAL, True, "timeout", 3)
     yield Attack("header drip", _header_drip, PARTIAL, True, "timeout", 3)
     yield Attack("endless 100 Continue", _continues(0.05), PARTIAL, True, "timeout", 3)
-    yield Attack("flood of 100 Continue", _continues(0), PARTIAL, True, "timeout", 3)
+    yield Attack("flood of 100 Continue", _continues(0), PARTIAL, True, "connection_lost", 3)
     yield Attack("HTML 200", _bytes(response(b"<html>log in</html>", kind="text/html")), PARTIAL, False, "not_json", 2)
     yield Attack(
         "Latin-1 content type", _json(completion(TEXT), kind="text/plain; charset=latin-1"), COMPLETE, True, ANSWER, 1

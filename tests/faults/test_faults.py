@@ -1,10 +1,15 @@
 """Whatever an endpoint does: what it billed is kept or listed, and nothing else suffers."""
 
+import re
+import subprocess
+import sys
+
 import pytest
 
 from tests.faults import trial
 from tests.faults.attacks import ANSWER, ATTACKS, TEXT
 from tests.faults.server import GOOD
+from tests.project import SOURCE
 
 pytestmark = pytest.mark.slow
 
@@ -25,11 +30,7 @@ BILLED = (
 )
 
 
-# one burns a core until the deadline
-MARKS = {"flood of 100 Continue": pytest.mark.full}
-
-
-@pytest.mark.parametrize("name", [pytest.param(name, marks=MARKS.get(name, ())) for name in ATTACKS])
+@pytest.mark.parametrize("name", ATTACKS)
 def test_what_was_billed_is_kept_or_listed_and_other_generations_are_made(tmp_path, name):
     attack = ATTACKS[name]
     seen = trial.alone(tmp_path, name)
@@ -65,3 +66,11 @@ def test_a_good_answer_is_what_the_others_are_compared_with(tmp_path):
     seen = trial.alone(tmp_path, GOOD)
     assert {outcome.files for outcome in seen.outcomes.values()} == {("0001.json", "0001.request.json")}
     assert seen.bill_usd == pytest.approx(seen.counted_usd)
+
+
+def test_the_command_prints_the_table_and_bodies_without_end_take_little_memory():
+    command = [sys.executable, "-m", "tests.faults", "gzip bomb", "3 GB"]
+    printed = subprocess.run(command, cwd=SOURCE, capture_output=True, text=True, check=True).stdout
+    assert re.search(r"^gzip bomb +too_large +6 +6 +3 +3 +0 ", printed, re.MULTILINE), printed
+    used = re.search(r"2 attacks, 0 billed answers lost; most memory used: (\d+) MB", printed)
+    assert used and int(used[1]) < 300, printed

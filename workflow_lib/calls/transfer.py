@@ -1,5 +1,6 @@
 """One POST over HTTP: kept connections, a deadline for the whole, a limit for the size, and no redirects."""
 
+import http.client
 import json
 import threading
 from collections.abc import Mapping
@@ -21,6 +22,8 @@ PIECE_BYTES = 65_536
 MAX_ERROR_CHARS = 300
 # of what came instead of an answer, this much is kept
 MAX_KEPT_CHARS = 65_536
+# of responses that only say that one is to come, this many are read
+MAX_INTERIM_RESPONSES = 100
 # of the answer to a refused request, this much is read
 MAX_REFUSAL_BYTES = 1_000_000
 
@@ -124,10 +127,25 @@ class _Attempt:
 _local = threading.local()
 
 
+class _Response(http.client.HTTPResponse):
+    """A response that http.client cannot be kept waiting for by a flood of ``100 Continue``: it reads them for ever."""
+
+    _interim = 0
+
+    def _read_status(self) -> tuple[str, int, str]:
+        version, status, reason = super()._read_status()  # type: ignore[misc]
+        if status == http.client.CONTINUE:
+            self._interim += 1
+            if self._interim > MAX_INTERIM_RESPONSES:
+                raise http.client.HTTPException(f"more than {MAX_INTERIM_RESPONSES} interim responses")
+        return version, status, reason
+
+
 class _Reporting:
     """A connection that makes itself known to the try that it works for, and says when it has reached the endpoint."""
 
     sock: Any
+    response_class: Any = _Response
 
     def connect(self) -> None:
         _local.attempt.ends.connection = self
