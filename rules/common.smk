@@ -139,7 +139,7 @@ def work_before_results(wildcards):
 def news_since_results(wildcards):
     """Return an input that makes the tables due if scores, failures or settings came since they were written."""
     expanded(wildcards.cohort)
-    return due(run_of.has_news(wildcards.cohort))
+    return due(runs.has_news(run_of, wildcards.cohort))
 
 
 def news_since_cross(wildcards):

@@ -197,8 +197,9 @@ class Ground:
         )
 
     def litter(self) -> list[Path]:
-        """Return what dead runs held for answers and nobody has freed."""
-        return [path for path in self.project.data.rglob(".room-*")]
+        """Return what dead runs have left and nobody has removed: room for answers, files of their time."""
+        data = self.project.data
+        return [path for name in (".room-*", ".coordination/now-*") for path in data.rglob(name)]
 
     def tables(self) -> dict[str, bytes]:
         """Return the tables of both cohorts but costs.csv, which has seconds in it."""

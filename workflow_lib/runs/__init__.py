@@ -10,7 +10,7 @@ from .ends import after_failure, after_success, notes
 from .expanding import changes, expand
 from .orders import buy, order_id
 from .run import Run
-from .tables import has_cross_news, write_cross, write_page, write_tables
+from .tables import has_cross_news, has_news, write_cross, write_page, write_tables
 from .times import ahead_of_the_clock, newest_file
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "changes",
     "expand",
     "has_cross_news",
+    "has_news",
     "make_chunk",
     "newest_file",
     "notes",

@@ -14,15 +14,12 @@ from ..catalogs import combos
 from ..cohorts import Source
 from ..cohorts.membership import Entry, Membership
 from ..errors import ConfigError, DayDreamError, MembershipError, nearest
-from ..files import read_recorded
 from ..generations import failures, parsing, preflight, work
 from ..generations.state import States
 from ..paths import Generation
-from ..results import shown
 from ..settings import Settings
 from ..stages import FIRST, PARENT_STAGE
 from ..tables import read_rows
-from .times import is_newer
 
 
 class Run:
@@ -209,18 +206,6 @@ class Run:
         texts = [path for entry in first for path in self.template_file(entry)]
         texts += [path for entry in drafts for path in self.concept_files(entry)]
         return list(dict.fromkeys([*catalogs_module.files(self.data), *texts]))
-
-    def has_news(self, cohort_id: str) -> bool:
-        """Return whether something came since a cohort's tables were written: a text, a failure, another setting."""
-        cohort = self.data.cohort(cohort_id)
-        try:
-            written = cohort.aggregated_scores.stat().st_mtime_ns
-        except FileNotFoundError:
-            return False
-        if read_recorded(cohort.completeness).get("settings") != shown.of(self.settings):
-            return True
-        each = (self.files(entry) for entry in self.membership(cohort_id))
-        return any(is_newer(path, written) for one in each for path in (one.raw, one.parsed, one.failure))
 
     def is_accepted(self, states: States, within: Membership, entry: Entry) -> bool:
         """Return whether a generation, or one that it is made from, ended in a parse failure that still stands."""

@@ -9,7 +9,9 @@ from ..paths import PARSED, RAW
 from ..results import shown
 from ..stages import JUDGING
 from .run import Run
-from .times import is_newer
+from .times import is_newer, read_from, reading
+
+_CROSS = "cross"
 
 
 def write_tables(run: Run, cohort_id: str) -> None:
@@ -17,7 +19,8 @@ def write_tables(run: Run, cohort_id: str) -> None:
     # pandas: not needed to plan a run
     from ..results import reports
 
-    reports.write(run.settings, cohort_id, run.membership(cohort_id))
+    with reading(run.data, _of_cohort(cohort_id)):
+        reports.write(run.settings, cohort_id, run.membership(cohort_id))
 
 
 def write_page(run: Run, cohort_id: str) -> None:
@@ -32,9 +35,11 @@ def write_cross(run: Run) -> None:
     from .. import pages
     from ..results import cross
 
-    cross.write(run.settings)
-    pages.write_cross(run.settings)
-    write_json(run.data.cross_selection, cross_selection(run))
+    with reading(run.data, _CROSS):
+        selected = cross_selection(run)
+        cross.write(run.settings)
+        pages.write_cross(run.settings)
+        write_json(run.data.cross_selection, selected)
 
 
 def cross_selection(run: Run) -> dict[str, Any]:
@@ -47,11 +52,30 @@ def cross_selection(run: Run) -> dict[str, Any]:
     }
 
 
+def has_news(run: Run, cohort_id: str) -> bool:
+    """Return whether something came since a cohort's tables were made: a text, a failure, another setting."""
+    cohort = run.data.cohort(cohort_id)
+    since = read_from(run.data, _of_cohort(cohort_id), cohort.aggregated_scores)
+    if since is None:
+        return False
+    if read_recorded(cohort.completeness).get("settings") != shown.of(run.settings):
+        return True
+    each = (run.files(entry) for entry in run.membership(cohort_id))
+    # the folder: a text that was written before may get its name after
+    return any(is_newer(path, since) for one in each for path in (one.folder, one.raw, one.parsed, one.failure))
+
+
 def has_cross_news(run: Run) -> bool:
-    """Return whether something came since the tables over the whole store were written."""
+    """Return whether something came since the tables over the whole store were made."""
     if read_recorded(run.data.cross_selection) != cross_selection(run):
         return True
-    written = run.data.cross_tables[0].stat().st_mtime_ns if run.data.cross_tables[0].exists() else 0
+    since = read_from(run.data, _CROSS, run.data.cross_tables[0])
+    if since is None:
+        return True
     texts = catalogs_module.texts(run.data)
-    stored = (folder / name for folder in run.data.gens.glob("*/*") for name in (RAW, PARSED))
-    return any(is_newer(path, written) for path in itertools.chain(texts, stored))
+    stored = (path for folder in run.data.gens.glob("*/*") for path in (folder, folder / RAW, folder / PARSED))
+    return any(is_newer(path, since) for path in itertools.chain(texts, stored))
+
+
+def _of_cohort(cohort_id: str) -> str:
+    return f"cohorts/{cohort_id}"
