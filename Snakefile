@@ -40,6 +40,15 @@ localrules:
     cross_experiment,
 
 
+if settings.provider_batch:
+
+    # waiting for a service is nothing to keep a node of a cluster for
+    localrules:
+        draft_batch,
+        essay_batch,
+        evaluation_batch,
+
+
 onsuccess:
     runs.after_success(run_of, batch_of)
 

@@ -4,6 +4,9 @@ Batch mode: the chunks that a run plans instead of a job per generation. No rule
 
 batch_of = runs.Chunks(run_of, redoes)
 
+# a job that waits for provider batches, perhaps for hours, takes no core from others
+CHUNK_THREADS = 0 if settings.provider_batch else 1
+
 
 def chunk_of(stage, wildcards):
     """Return the chunk that a job makes, as the process that planned the run has cut it."""

@@ -51,6 +51,7 @@ rule draft_batch:
         f"{BATCHES}/{{run}}/{{scope}}/{{cohort}}/draft/{{index}}-{{digest}}.json",
     log:
         "logs/draft_batch/{run}/{scope}-{cohort}-{index}-{digest}.log",
+    threads: CHUNK_THREADS
     run:
         make_chunk("draft", wildcards, output[0], log[0])
 

@@ -51,6 +51,7 @@ rule essay_batch:
         f"{BATCHES}/{{run}}/{{scope}}/{{cohort}}/essay/{{index}}-{{digest}}.json",
     log:
         "logs/essay_batch/{run}/{scope}-{cohort}-{index}-{digest}.log",
+    threads: CHUNK_THREADS
     run:
         make_chunk("essay", wildcards, output[0], log[0])
 

@@ -51,6 +51,7 @@ rule evaluation_batch:
         f"{BATCHES}/{{run}}/{{scope}}/{{cohort}}/evaluation/{{index}}-{{digest}}.json",
     log:
         "logs/evaluation_batch/{run}/{scope}-{cohort}-{index}-{digest}.log",
+    threads: CHUNK_THREADS
     run:
         make_chunk("evaluation", wildcards, output[0], log[0])
 

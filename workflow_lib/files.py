@@ -191,16 +191,26 @@ class Room:
         self.held.unlink(missing_ok=True)
 
 
-def create_exclusively(path: Path, text: str) -> bool:
+def create_exclusively(path: Path, text: str, *, durable: bool = False) -> bool:
     """Create a file that must not exist yet, whole or not at all; False if somebody else has it.
 
     The content is written aside and then linked under its name, so that nobody ever reads half of it.
+
+    Args:
+        path: the file; its folder is made if needed.
+        text: all of it.
+        durable: also survive a power cut.
     """
     handle, temporary = _temporary_beside(path)
     try:
         with os.fdopen(handle, "wb") as stream:
             stream.write(encode(text))
+            if durable:
+                stream.flush()
+                os.fsync(stream.fileno())
         os.link(temporary, path)
+        if durable:
+            _sync_folder(path.parent)
         return True
     except FileExistsError:
         return False

@@ -75,6 +75,10 @@ class Generation:
     def attempts(self) -> Path:
         return self.folder / ATTEMPTS
 
+    def provider_batch(self, record_id: str) -> Path:
+        """Return the record of a provider batch while that batch is open."""
+        return DataRoot(self.folder.parents[2]).provider_batch(record_id)
+
 
 @dataclass(frozen=True)
 class Cohort:
@@ -245,6 +249,15 @@ class DataRoot:
     def coordination(self) -> Path:
         """Locks, leases and reservations that processes share; worth nothing when none runs."""
         return self.root / ".coordination"
+
+    @property
+    def provider_batches(self) -> Path:
+        """The records of batches that were handed to an endpoint's batch service: ``open/`` and ``ended/``."""
+        return self.root / "provider_batches"
+
+    def provider_batch(self, record_id: str) -> Path:
+        """Return the record of a provider batch while that batch is open."""
+        return self.provider_batches / "open" / f"{record_id}.json"
 
     @property
     def batches(self) -> Path:

@@ -7,6 +7,6 @@ Never: knows what a prompt means, or writes a file of a generation outside attem
 
 from .call import Log
 from .caller import Caller
-from .committed import Spent, answers, attempt_key, bought, spent, sum_of
+from .committed import Saved, Spent, answers, attempt_key, bought, saved_by_batches, spent, sum_of
 
-__all__ = ["Caller", "Log", "Spent", "answers", "attempt_key", "bought", "spent", "sum_of"]
+__all__ = ["Caller", "Log", "Saved", "Spent", "answers", "attempt_key", "bought", "saved_by_batches", "spent", "sum_of"]

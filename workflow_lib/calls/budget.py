@@ -137,6 +137,19 @@ class Budget:
         finally:
             self._release(token, model_id, reservation)
 
+    def settle(self, found: Iterable[tuple[str, str, float]]) -> None:
+        """Record what became of things that were settled before at the most they could cost.
+
+        Args:
+            found: (what, model id, US dollars); 0 for what turned out to be free.
+        """
+        lines = list(found)
+        with self._changed:
+            self._unwritten += lines
+            self._count(lines)
+            self._changed.notify_all()
+        self._tell_others()
+
     @property
     def _lock(self) -> Path:
         return self.folder / "lock"

@@ -15,6 +15,7 @@ from .call import Call, Log
 from .committed import committed, request_ceiling_usd
 from .journal import Journal
 from .pools import Pools
+from .provider_batches.tending import Tender
 
 CLAIM_POLL_SECONDS = 0.25
 
@@ -26,6 +27,7 @@ class Caller:
         self.settings = settings
         self.pools = Pools(settings.data.coordination, settings.pools)
         self.watch = holders.Watch()
+        self.batches = Tender(self)
         self._budgets: dict[str, Budget] = {}
 
     def require_key(self, model_id: str) -> None:
@@ -73,18 +75,7 @@ class Caller:
         """
         model = self.model(entry.llm_model_id)
         endpoint = endpoints.find(self.settings, model.endpoint)
-        content = {
-            "gen_id": entry.gen_id,
-            "stage": entry.stage,
-            "cohort_id": entry.cohort_id,
-            "endpoint": endpoint.name,
-            "llm_model_id": entry.llm_model_id,
-            "model": model.model,
-            **about,
-            "request": dict(request),
-            "request_sha256": journal.request_sha256(request),
-            "claimed_at": journal.now(),
-        }
+        content = self.content_of(entry, request, about)
         waiting = False
         while True:
             state = own.state(self.watch)
@@ -92,6 +83,10 @@ class Caller:
                 if not waiting:
                     log(f"attempt {state.claimed:04d} is in the hands of another process; waiting for its answer")
                     waiting = True
+                batch = own.batch_of(state.claimed)
+                if batch is not None:
+                    # the process that handed it over may be gone
+                    self.batches.step(batch, log)
                 stopping.pause(CLAIM_POLL_SECONDS)
                 continue
             answer = None if state.ordered else own.newest_answer()
@@ -113,6 +108,22 @@ class Caller:
             attempt = call.make()
             if attempt is not None:
                 return attempt
+
+    def content_of(self, entry: Entry, request: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what the attempts of a call keep of what is asked; the arguments are those of `ask`."""
+        model = self.model(entry.llm_model_id)
+        return {
+            "gen_id": entry.gen_id,
+            "stage": entry.stage,
+            "cohort_id": entry.cohort_id,
+            "endpoint": model.endpoint,
+            "llm_model_id": entry.llm_model_id,
+            "model": model.model,
+            **about,
+            "request": dict(request),
+            "request_sha256": journal.request_sha256(request),
+            "claimed_at": journal.now(),
+        }
 
     def _reservation(
         self, entry: Entry, model: Model, request: Mapping[str, Any]

@@ -10,6 +10,7 @@ from ..paths import DataRoot
 from . import attempts, costs, holders, removed
 from .attempts import ANSWER, REQUEST
 from .journal import Journal
+from .provider_batches import records
 
 _LONG = ("answer", "reasoning", "request")
 
@@ -27,6 +28,19 @@ class Spent:
     calls: int
     usd: float | None
     unknown: int
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What batches saved.
+
+    Attributes:
+        answers: that came in batches.
+        usd: less than single calls would have cost, as far as both figures are known.
+    """
+
+    answers: int = 0
+    usd: float = 0.0
 
 
 def spent(data: DataRoot, cohort_ids: Iterable[str]) -> Spent:
@@ -49,6 +63,15 @@ def sum_of(costs_usd: Iterable[float | None]) -> Spent:
     found = [cost for cost in costs_usd]
     known = [float(cost) for cost in found if cost is not None]
     return Spent(len(found), sum(known) if known or not found else None, len(found) - len(known))
+
+
+def saved_by_batches(attempts: Iterable[Mapping[str, Any]]) -> Saved:
+    """Return what batches saved, of some answers: the price of a single call, less what was billed."""
+    found = [one for one in attempts if one.get("batch")]
+    pairs = [
+        (one["single_usd"], one["cost_usd"]) for one in found if None not in (one.get("single_usd"), one["cost_usd"])
+    ]
+    return Saved(len(found), sum(float(single) - float(cost) for single, cost in pairs))
 
 
 def attempt_key(attempt: Mapping[str, Any]) -> str:
@@ -80,8 +103,12 @@ def committed(
     """Yield (what, model id, US dollars) of what was bought in a cohort's name, or may have been.
 
     A try that may have been billed counts what the endpoint said that it cost; where it said nothing, and for an
-    answer whose cost is not known, the ceiling counts.
+    answer whose cost is not known, the ceiling counts. So it does for a request of a batch that is still open.
     """
+    for record in records.open_batches(data):
+        if record.cohort_id == cohort_id:
+            for one in record.requests:
+                yield one.key, record.llm_model_id, one.ceiling_usd or 0.0
     for own in _journals(data):
         for number in (number for number, kinds in own.numbers().items() if ANSWER in kinds):
             attempt = read_recorded(own.path(number, ANSWER))

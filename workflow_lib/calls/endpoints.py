@@ -17,7 +17,7 @@ OFFLINE_VARIABLE = "DD_OFFLINE_BASE_URL"
 
 _SECRET_HEADER = re.compile("auth|cookie|key|secret|token", re.IGNORECASE)
 
-__all__ = ["OFFLINE", "CallError", "Endpoint", "Limits", "Reply", "find", "limits_of", "send"]
+__all__ = ["OFFLINE", "CallError", "Endpoint", "Limits", "Reply", "address", "find", "limits_of", "send"]
 
 
 def send(endpoint: Endpoint, request: Mapping[str, Any], limits: Limits) -> Reply:
@@ -61,13 +61,9 @@ def find(settings: Settings, name: str) -> Endpoint:
             f"the key in the environment variable {key_env} has blanks, line breaks or letters that no key has",
             f"copy it again; in .env it stands alone after {key_env}=",
         )
-    env = settings.environment
-    base_url = own.base_url
-    if name == OFFLINE:
-        base_url = env.get(OFFLINE_VARIABLE) or base_url
-    elif env.get(ALL_VARIABLE):
-        base_url = env[ALL_VARIABLE]
-    elif key_env and not key:
+    base_url = address(settings, name)
+    is_redirected = name != OFFLINE and settings.environment.get(ALL_VARIABLE)
+    if key_env and not key and not is_redirected and name != OFFLINE:
         raise ConfigError(
             f"no key for endpoint '{name}': the environment variable {key_env} is not set",
             f"export {key_env}=... or put it into .env; the offline models need no key",
@@ -76,6 +72,15 @@ def find(settings: Settings, name: str) -> Endpoint:
         raise ConfigError(f"endpoint '{name}' has no base_url", f"set endpoints.{name}.base_url in config.yaml")
     headers = tuple(sorted(own.headers.items()))
     return Endpoint(name, base_url, key, key_env, headers, providers.name_for(base_url))
+
+
+def address(settings: Settings, name: str) -> str | None:
+    """Return the base URL that a configured endpoint is asked at; None for the offline models in this process."""
+    env = settings.environment
+    base_url = settings.endpoints[name].base_url
+    if name == OFFLINE:
+        return env.get(OFFLINE_VARIABLE) or base_url
+    return env.get(ALL_VARIABLE) or base_url
 
 
 def learn_secrets(settings: Settings) -> None:

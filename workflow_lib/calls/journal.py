@@ -219,7 +219,15 @@ class Journal:
         """Return whether nobody works on a request any more; who does keeps its file whole."""
         path = self.path(number, REQUEST)
         content = attempts.read_request(path)
+        if content.get("batch"):
+            # it lives as long as its batch, whoever waits for that
+            return not self.generation.provider_batch(str(content["batch"])).exists()
         return not content or watch.expired(path, content)
+
+    def batch_of(self, number: int) -> str | None:
+        """Return the record id of the provider batch that a request is part of, None if it is a single call."""
+        batch = attempts.read_request(self.path(number, REQUEST)).get("batch")
+        return str(batch) if batch else None
 
     def maybe_billed(self, watch: holders.Watch) -> Iterator[MaybeBilled]:
         """Yield every try that was sent and brought no answer that can be used.

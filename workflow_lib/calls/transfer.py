@@ -1,4 +1,4 @@
-"""One POST over HTTP: kept connections, a deadline for the whole, a limit for the size, and no redirects."""
+"""One request over HTTP: kept connections, a deadline for the whole, a limit for the size, and no redirects."""
 
 import http.client
 import json
@@ -56,11 +56,28 @@ class Received:
 def post(
     target: str, body: Mapping[str, Any], headers: Mapping[str, str], key: str | None, key_name: str, limits: Limits
 ) -> Received:
+    """Send one request with a JSON body and return what came back; see `exchange`."""
+    content = json.dumps(body).encode()
+    return exchange("POST", target, content, "application/json", headers, key, key_name, limits)
+
+
+def exchange(
+    method: str,
+    target: str,
+    content: bytes | None,
+    content_type: str,
+    headers: Mapping[str, str],
+    key: str | None,
+    key_name: str,
+    limits: Limits,
+) -> Received:
     """Send one request and return what came back.
 
     Args:
+        method: GET or POST.
         target: full URL; user and password in it are sent if there is no key.
-        body: sent as JSON.
+        content: the body, None for none.
+        content_type: of the body.
         headers: further headers.
         key: bearer token, None for none.
         key_name: what a message calls the place where the key is set.
@@ -71,15 +88,15 @@ def post(
     """
     redaction.learn(key)
     redaction.learn_address(target)
-    content = json.dumps(body).encode()
     shown = redaction.address(target)
     with deadline(limits.answer_s) as ends:
         attempt = _local.attempt = _Attempt(ends)
         try:
-            with _session().post(
+            with _session().request(
+                method,
                 target,
                 data=content,
-                headers={**headers, "Content-Type": "application/json"},
+                headers={**headers, **({} if content is None else {"Content-Type": content_type})},
                 auth=_authorization(target, key),
                 timeout=(limits.connect_s, limits.read_s),
                 allow_redirects=False,

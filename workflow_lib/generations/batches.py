@@ -11,7 +11,7 @@ from ..cohorts.membership import Entry, Membership
 from ..errors import DayDreamError
 from ..files import await_listed
 from ..settings import PoolSettings
-from . import failures, make
+from . import failures, make, provider_batches
 from .mode import pool_of
 from .state import State, States
 
@@ -44,10 +44,16 @@ def make_all(
         Stopped: the run was interrupted; calls in flight have ended and are kept.
     """
     states = States(caller.settings)
+    entries = list(entries)
+    failed: set[str] = set()
+    if caller.settings.provider_batch:
+        open_calls = [entry for entry in entries if _takes_call(states, within, entry, order_id, redo=redo)]
+        failed = provider_batches.buy(caller, open_calls, log, order_id)
     make_one = partial(_make_one, caller, states, within, log=log, order_id=order_id, redo=redo)
     lines: dict[str | None, list[Entry]] = defaultdict(list)
     for entry in entries:
-        lines[_line(caller, entry)].append(entry)
+        if entry.gen_id not in failed:
+            lines[_line(caller, entry)].append(entry)
     # a line of its own for each pool: calls that wait for a slow one hold back no others
     with ExitStack() as running:
         results: dict[str, Future[str]] = {}
@@ -55,7 +61,7 @@ def make_all(
             threads = running.enter_context(ThreadPoolExecutor(min(len(waiting), _workers(caller, line))))
             results |= {entry.gen_id: threads.submit(make_one, entry) for entry in waiting}
     stopping.check()
-    return {gen_id: result.result() for gen_id, result in results.items()}
+    return dict.fromkeys(failed, FAILED) | {gen_id: result.result() for gen_id, result in results.items()}
 
 
 def _line(caller: Caller, entry: Entry) -> str | None:
@@ -89,7 +95,7 @@ def _make_one(
     stopping.check()
     settings = caller.settings
     state = states.look(entry)
-    takes_answer = redo or order_id is not None or state.ordered or not state.has_raw
+    takes_answer = _takes_answer(state, order_id, redo=redo)
     if takes_answer and _needs_parent(state, order_id) and not _has_text(states, within, entry):
         log(f"{entry.stage} {entry.gen_id}: waits for {entry.parent_gen_id}, which gives no text")
         return WAITS
@@ -105,6 +111,18 @@ def _make_one(
         log(f"{entry.stage} {entry.gen_id}: {shown}")
         return FAILED
     return MADE
+
+
+def _takes_answer(state: State, order_id: str | None, *, redo: bool) -> bool:
+    return redo or order_id is not None or state.ordered or not state.has_raw
+
+
+def _takes_call(states: States, within: Membership, entry: Entry, order_id: str | None, *, redo: bool) -> bool:
+    """Return whether a model has to be asked for a generation, and can be: what it is made from is there."""
+    state = states.look(entry)
+    if state.is_copy or not _takes_answer(state, order_id, redo=redo) or not _needs_parent(state, order_id):
+        return False
+    return _has_text(states, within, entry)
 
 
 def _needs_parent(state: State, order_id: str | None) -> bool:

@@ -50,20 +50,40 @@ def answer(caller: Caller, entry: Entry, log: Log, order_id: str | None = None) 
 
     The arguments are those of `buy`.
     """
+    attempt = kept_answer(caller, entry, order_id)
+    if attempt is not None:
+        return attempt
+    own = Journal(caller.settings.data.generation(entry.stage, entry.gen_id))
+    request, about = question(caller, entry)
+    return caller.ask(entry, own, request, about, log)
+
+
+def kept_answer(caller: Caller, entry: Entry, order_id: str | None) -> Mapping[str, Any] | None:
+    """Return the attempt that holds a generation's answer, None if one has to be bought.
+
+    The arguments are those of `buy`.
+
+    Raises:
+        StoreError: parsed.txt shows that an answer was bought, and nothing keeps it.
+    """
     generation = caller.settings.data.generation(entry.stage, entry.gen_id)
     own = Journal(generation)
     adopt(generation, own, entry)
     if order_id is not None:
         own.order(order_id)
-    if not own.has_open_order():
-        attempt = own.newest_answer()
-        if attempt is not None:
-            return attempt
+    if own.has_open_order():
+        return None
+    attempt = own.newest_answer()
+    if attempt is None:
         _refuse_lost_raw(generation)
+    return attempt
+
+
+def question(caller: Caller, entry: Entry) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the request for a generation, and what else its attempt keeps: what the prompt was made from."""
     prompt = render(caller.settings, entry)
     request = request_for(caller.settings, entry, caller.model(entry.llm_model_id), prompt.text)
-    about = {"parent_attempt": prompt.parent_attempt, "parent_sha256": prompt.parent_sha256}
-    return caller.ask(entry, own, request, about, log)
+    return request, {"parent_attempt": prompt.parent_attempt, "parent_sha256": prompt.parent_sha256}
 
 
 def restore(settings: Settings, entry: Entry) -> None:

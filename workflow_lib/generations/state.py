@@ -40,7 +40,7 @@ class Claim:
     Attributes:
         number: of the attempt.
         cohort_id: in whose name it is asked.
-        holder: host and process id, for people.
+        holder: host and process id, or the batch that it is part of; for people.
     """
 
     number: int
@@ -204,6 +204,8 @@ class State:
         asked = read_recorded(self.journal.path(number, REQUEST))
         holder = asked.get("holder")
         holder = holder if isinstance(holder, dict) else {}
+        if asked.get("batch"):
+            return Claim(number, str(asked.get("cohort_id") or ""), f"batch {asked['batch']}")
         host = str(holder.get("host") or "?").split(" ")[0]
         return Claim(number, str(asked.get("cohort_id") or ""), f"{host} {holder.get('pid') or '?'}")
 

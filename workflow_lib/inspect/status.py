@@ -6,6 +6,7 @@ from typing import Any
 
 from .. import calls
 from ..calls.journal import MaybeBilled
+from ..calls.provider_batches.records import Record, open_batches
 from ..cohorts.membership import Membership
 from ..generations import counts
 from ..generations.failures import Failure
@@ -47,6 +48,8 @@ class Status:
     ordered: list[str] = field(default_factory=list)
     adopted: int = 0
     dropped: calls.Spent = field(default_factory=lambda: calls.sum_of(()))
+    batches: list[Record] = field(default_factory=list)
+    saved: calls.Saved = field(default_factory=calls.Saved)
 
     @property
     def is_complete(self) -> bool:
@@ -65,7 +68,8 @@ def of(settings: Settings, cohort_ids: Iterable[str], membership: Membership) ->
     states = States(settings)
     counted = counts.of(states, membership)
     every = list(states.each(membership))
-    bought = calls.bought(settings.data, cohort_ids)
+    of_cohorts = set(cohort_ids)
+    bought = calls.bought(settings.data, of_cohorts)
     return Status(
         stages={
             stage: StageCounts(own.rows, own.done, own.raw_only, own.missing, own.failed)
@@ -81,6 +85,8 @@ def of(settings: Settings, cohort_ids: Iterable[str], membership: Membership) ->
         ordered=[state.entry.gen_id for state in every if state.ordered],
         adopted=sum(own.adopted for own in counted.values()),
         dropped=calls.sum_of(one.get("cost_usd") for one in bought if one.get("gen_id") not in membership.by_id),
+        batches=[one for one in open_batches(settings.data) if one.cohort_id in of_cohorts],
+        saved=calls.saved_by_batches(bought),
     )
 
 
@@ -105,4 +111,22 @@ def as_json(name: str, status: Status) -> dict[str, Any]:
         "edited": status.edited,
         "ordered": status.ordered,
         "adopted": status.adopted,
+        "provider_batches": [batch_json(one) for one in status.batches],
+        "saved_by_batches_usd": round(status.saved.usd, 9),
+    }
+
+
+def batch_json(record: Record) -> dict[str, Any]:
+    """Return an open batch for scripts."""
+    return {
+        "record_id": record.record_id,
+        "batch_id": record.batch_id or None,
+        "endpoint": record.endpoint,
+        "model": record.llm_model_id,
+        "stages": record.stages,
+        "requests": len(record.requests),
+        "state": record.seen.get("status") or record.state,
+        "completed": record.seen.get("completed"),
+        "submitted_at": record.submitted_at or None,
+        "age_s": round(record.age_s, 1),
     }

@@ -110,6 +110,11 @@ class BatchService:
         self._files: dict[str, bytes] = {}
         self._lock = threading.Lock()
 
+    def plan(self, *fates: str) -> None:
+        """Add to the fates of the next batches, see `Behaviour.batch_script`."""
+        with self._lock:
+            self._fates += fates
+
     @staticmethod
     def takes(path: str) -> bool:
         """Return whether a path is one of this service's."""
@@ -161,6 +166,8 @@ class BatchService:
             raise _Refused(400, f"a batch has 1 to {MOST_REQUESTS[style]:,} requests")
         if len(set(names)) < len(names) or any(not name or len(name) > LONGEST_CUSTOM_ID for name in names):
             raise _Refused(400, f"each custom_id must be given once, and have 1 to {LONGEST_CUSTOM_ID} characters")
+        if batch.fate == "busy":
+            raise _Refused(429, STATUSES[429])
         self._batches[batch.id] = batch
         self._note({"event": "batch", "batch": batch.id, "model": batch.model, "requests": len(names)})
         if batch.fate == "lost":

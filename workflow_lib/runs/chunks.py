@@ -140,10 +140,11 @@ class Chunks:
         return self._planned[scope]
 
     def _cut(self, scope: str, cohort_id: str, gen_ids: set[str], to_buy: set[str]) -> Iterable[Chunk]:
-        size = self._run.settings.batch
         wanted = self._run.wanted(cohort_id)
         for stage in STAGES:
             whole = wanted.stage(stage)
+            # one job hands over, and waits for, all batches of a stage
+            size = max(1, len(whole)) if self._run.settings.provider_batch else self._run.settings.batch
             for index, begin in enumerate(range(0, len(whole), size)):
                 entries = tuple(entry for entry in whole[begin : begin + size] if entry.gen_id in gen_ids)
                 if entries:

@@ -34,7 +34,11 @@ REFUSED = "refused"
 UNKNOWN_KEY = "unknown_key"
 
 ENDPOINT_DEFAULTS: dict[str, dict[str, Any]] = {
-    "openrouter": {"base_url": "https://openrouter.ai/api/v1", "api_key_env": "OPENROUTER_API_KEY"},
+    "openrouter": {
+        "base_url": "https://openrouter.ai/api/v1",
+        "api_key_env": "OPENROUTER_API_KEY",
+        "batch": "openrouter",
+    },
     "offline": {},
 }
 POOL_DEFAULTS: dict[str, dict[str, Any]] = {
@@ -132,6 +136,12 @@ def _existing_slice(shard: str) -> str:
     return shard
 
 
+def _within_batch_mode(wanted: bool, info: ValidationInfo) -> bool:
+    if wanted and not info.data.get("batch"):
+        raise refusal("provider_batch works in batch mode only", "add batch=200")
+    return wanted
+
+
 Flag = Annotated[bool, _from_text(truth)]
 Whole = Annotated[int, _from_text(int)]
 Number = Annotated[float, _from_text(float)]
@@ -179,6 +189,10 @@ class EndpointSettings(_Section):
     )
     api_key_env: str | None = Field(default=None, description="Environment variable that holds the key.")
     headers: dict[str, str] = Field(default={}, description="Further HTTP headers (no secrets).")
+    batch: Literal["openrouter", "openai"] | None = Field(
+        default=None,
+        description="How its batch service is spoken to, for `provider_batch`; built in for openrouter.",
+    )
 
 
 class PoolSettings(_Section):
@@ -342,6 +356,11 @@ class Settings(_Section):
         default=0,
         ge=0,
         description="Make up to this many generations of one stage in one job, their calls in parallel (0 is off).",
+    )
+    provider_batch: Annotated[Flag, AfterValidator(_within_batch_mode)] = Field(
+        default=False,
+        description="In batch mode: hand calls to the batch service of their endpoint (`endpoints.*.batch`), typically "
+        "at half the price, and wait for it.",
     )
     results: ResultsSettings = Field(default=ResultsSettings(), description="What tables show.")
     cross_cohort: CohortNames | None = Field(

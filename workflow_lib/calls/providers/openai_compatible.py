@@ -27,7 +27,7 @@ def send(endpoint: Endpoint, request: Mapping[str, Any], limits: Limits) -> Repl
     """
     target = target_of(endpoint.base_url or "", PATH)
     received = post(target, request, dict(endpoint.headers), endpoint.key, endpoint.key_name, limits)
-    return _reply(redaction.address(target), str(request.get("model")), endpoint.key_name, received)
+    return reply_of(redaction.address(target), str(request.get("model")), endpoint.key_name, received)
 
 
 def target_of(base_url: str, path: str) -> str:
@@ -39,7 +39,18 @@ def target_of(base_url: str, path: str) -> str:
     return urlunsplit(parts._replace(path=parts.path.rstrip("/") + path))
 
 
-def _reply(shown: str, asked: str, key_name: str, received: Received) -> Reply:
+def reply_of(shown: str, asked: str, key_name: str, received: Received) -> Reply:
+    """Return the answer in a response with a status of success.
+
+    Args:
+        shown: the address, for messages.
+        asked: name of the model that was asked.
+        key_name: the place where the key is set.
+        received: the response.
+
+    Raises:
+        CallError: there is none that can be used.
+    """
     content = content_of(shown, received)
     given = content.get("usage")
     usage: dict[str, Any] = given if isinstance(given, dict) else {}
