@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ..caller import Caller
 
 LONGEST_INTERVAL_SECONDS = 60.0
+OTHERS_INTERVAL_SECONDS = 0.5
 # a service is asked again after this share of the time that it has taken so far
 INTERVAL_SHARE = 0.25
 # what was sent just before a crash may reach a service's list this many back-offs later
@@ -100,10 +101,10 @@ class Tender:
             return outcomes
 
     def seconds_to_next(self) -> float:
-        """Return when the next look is due, in seconds from now."""
+        """Return when the next look is due, in seconds from now; for batches of other processes a file is looked at."""
         with self._lock:
             due = [held.next_look for held in self._held.values()]
-        return max(0.0, min(due) - time.monotonic()) if due else LONGEST_INTERVAL_SECONDS
+        return max(0.0, min(due) - time.monotonic()) if due else OTHERS_INTERVAL_SECONDS
 
     def release(self) -> tuple[int, int]:
         """Let other processes see to the batches; returns how many go on at their service, with how many requests."""
