@@ -32,7 +32,7 @@ def paid(tmp_path):
     # ceiling of a call: about 0.02 by max_tokens, plus the prompt
     models = project.data / "1_raw" / "llm_models.csv"
     rows = models.read_text().splitlines()
-    rows = [row.replace(",0.039,0.19,,", ",0.5,1,20000,") for row in rows]
+    rows = [row.replace(",,,,,", ",0.5,1,20000,,") if row.startswith("gpt-oss-120b,") else row for row in rows]
     models.write_text("\n".join(rows) + "\n")
     return project
 
@@ -65,7 +65,8 @@ def test_budget_per_model_names_the_model(paid: Project):
 
 def test_budget_without_prices_stops_before_the_first_call_whatever_the_pool(paid: Project):
     models = paid.data / "1_raw" / "llm_models.csv"
-    models.write_text(models.read_text().replace("openrouter,,false,false,0.5,1,20000", "openrouter,gateway,,,,,20000"))
+    text = models.read_text().replace("openrouter,,false,false,0.5,1,20000", "openrouter,gateway,,,,,20000")
+    models.write_text(text.replace("openai/gpt-oss-120b", "vendor/unheard-of"))
     paid.configure("pools: {gateway: {max_concurrent: 2}}\n")
     with OfflineServer() as server:
         env = {"DD_LLM_BASE_URL": server.url}

@@ -14,6 +14,7 @@ from workflow_lib.calls.budget import Budget, BudgetExhausted
 from workflow_lib.calls.holders import Watch
 from workflow_lib.calls.journal import Journal
 from workflow_lib.calls.replies import CallError
+from workflow_lib.catalogs import prices
 from workflow_lib.parsers import ParseFailure
 
 MODELS = (
@@ -33,8 +34,8 @@ GOOD = completion(ANSWER, usage={"prompt_tokens": 1, "completion_tokens": 2, "co
 class World:
     """Two drafts of a priced model, with a budget and a limited pool."""
 
-    def __init__(self, folder: Path, server: ScriptedServer, **overrides):
-        tiny_root.make(folder, llm_models=MODELS)
+    def __init__(self, folder: Path, server: ScriptedServer, models: str = MODELS, **overrides):
+        tiny_root.make(folder, llm_models=models)
         given = {"budget_usd": 1, "llm": {"max_tries": 3, "backoff_s": 0}, **overrides}
         environment = {"DD_LLM_BASE_URL": server.url, "OPENROUTER_API_KEY": "sk-123456"}
         self.settings = settings_module.load({"data_root": str(folder / "data"), **given}, folder, environment)
@@ -52,6 +53,19 @@ class World:
 
     def tries(self, entry) -> list[dict]:
         return json.loads(self.journal(entry).path(1, ".request").read_text())["tries"]
+
+
+def test_a_model_without_a_price_in_the_table_costs_what_the_package_says(tmp_path):
+    table = MODELS.replace("vendor/writer", "openai/gpt-6-luna").replace("1,10,1000", ",,1000")
+    usage = {"prompt_tokens": 900, "completion_tokens": 40, "prompt_tokens_details": {"cached_tokens": 800}}
+    with ScriptedServer(completion(ANSWER, usage=usage)) as server:
+        world = World(tmp_path, server, models=table)
+        world.buy(world.first)
+    attempt = json.loads(world.journal(world.first).path(1, "").read_text())
+    price = prices.price(world.caller.model("wa"))
+    assert attempt["cost_usd"] == pytest.approx(price.usd(900, 40, cached=800))
+    assert attempt["cost_usd"] < price.usd(900, 40)
+    assert (attempt["cost_source"], attempt["price_source"]) == ("price", price.source)
 
 
 def away(folder: Path) -> None:

@@ -94,6 +94,16 @@ def test_http_and_in_process_give_the_same_answer():
             {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 9},
             {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 9},
         ),
+        (
+            {"prompt_tokens": 9, "prompt_tokens_details": {"cached_tokens": 5, "cache_write_tokens": 4}},
+            {"prompt_tokens": 9, "cached_tokens": 5, "cache_write_tokens": 4},
+        ),
+        ({"prompt_tokens": 9, "prompt_cache_hit_tokens": 5}, {"prompt_tokens": 9, "cached_tokens": 5}),
+        # a part that cannot be right costs only itself
+        ({"prompt_tokens": 9, "prompt_tokens_details": {"cached_tokens": 10}}, {"prompt_tokens": 9}),
+        ({"prompt_tokens": 9, "prompt_tokens_details": {"cached_tokens": -1}}, {"prompt_tokens": 9}),
+        ({"prompt_tokens": 9, "prompt_tokens_details": [5]}, {"prompt_tokens": 9}),
+        ({"prompt_tokens_details": {"cached_tokens": 5}}, None),
     ],
 )
 def test_strange_usage_is_unknown_usage(usage, read):

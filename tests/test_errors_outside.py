@@ -91,7 +91,7 @@ def test_a_template_edited_after_the_expansion_is_reported_before_any_call(proje
             "novelty,Again,x,in_last_line,llm,true,9",
             "column template_id: 'novelty' appears twice",
         ),
-        ("llm_models", "../evil,x,,,,,,,,,,,", "column id: '../evil' cannot be an id"),
+        ("llm_models", "../evil,x,,,,,,,,,,,,", "column id: '../evil' cannot be an id"),
         ("concepts_metadata", "new-one,New,perhaps", "column active: 'perhaps' is neither true nor false"),
     ],
 )
@@ -182,7 +182,7 @@ def test_an_endpoint_that_is_not_configured_is_reported(tmp_path):
 def test_a_budget_without_a_price_is_reported_before_the_first_call(tmp_path):
     project = Project(tmp_path, DRAFTS_ONLY)
     project.configure("budget_usd: 1\n")
-    edit(project.data / "1_raw" / "llm_models.csv", ",,false,false,0.1,0.5,,1", ",,false,false,,,,1")
+    edit(project.data / "1_raw" / "llm_models.csv", "openai/gpt-6-luna,", "openai/gpt-6-lunar,")
     with OfflineServer() as server:
         output = complaint(project, "drafts", env={"DD_LLM_BASE_URL": server.url})
     assert "the price of model gpt-6-luna is not known" in output

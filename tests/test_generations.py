@@ -280,6 +280,8 @@ def test_what_the_endpoint_reports_is_on_record(real):
 def test_without_a_figure_of_the_endpoint_the_price_counts_and_unknown_stays_unknown(real):
     real.answered(real.draft, completion(LONG, usage={"prompt_tokens": 1000, "completion_tokens": 500}))
     assert real.raw_metadata(real.draft)["cost_usd"] == pytest.approx(0.002)
+    attempt = json.loads((real.files(real.draft).attempts / "0001.json").read_text())
+    assert (attempt["cost_source"], attempt["price_source"]) == ("price", "llm_models.csv")
     shutil.rmtree(real.files(real.draft).folder)
     real.answered(real.draft, completion(LONG))
     assert real.raw_metadata(real.draft)["cost_usd"] is None

@@ -7,15 +7,17 @@ import pytest
 
 from tests.project import TWO_BY_TWO
 from tests.small_cohort import declare, make_project, run_all
+from workflow_lib import catalogs, cli
 from workflow_lib.calls.estimates import Estimates
 from workflow_lib.calls.journal import Journal
+from workflow_lib.catalogs import prices
 from workflow_lib.errors import ConfigError, SpecError
 from workflow_lib.files import read_json, write_json
 from workflow_lib.inspect import planning, scope
 from workflow_lib.settings import PoolSettings
 from workflow_lib.stages import STAGE
 
-# a hosted model: 2 and 10 US dollars per million tokens in the shipped catalog
+# a hosted model, whose price the shipped catalog leaves to the package
 HOSTED = TWO_BY_TWO.replace("[sim-writer-a]", "[sonnet-5.5]")
 
 
@@ -126,6 +128,7 @@ def test_answers_of_another_cohort_are_reusable(settings):
 
 def test_cost_is_tokens_times_price(tmp_path):
     settings = make_project(tmp_path, HOSTED)
+    set_price(settings, "sonnet-5.5", "2", "10")
     membership = scope.declared(settings).membership
     planner = planning.Planner(settings, scope.declared(settings))
     line = planner.plan().stages["draft"]["sonnet-5.5"]
@@ -140,11 +143,42 @@ def test_cost_is_tokens_times_price(tmp_path):
 
 def test_unknown_price_is_unknown_not_zero(tmp_path):
     settings = make_project(tmp_path, HOSTED)
-    set_price(settings, "sonnet-5.5", "", "")
+    set_price(settings, "sonnet-5.5", "2", "")
     line = plan_of(settings).stages["draft"]["sonnet-5.5"]
     assert line.cost_ceiling_usd is None and line.cost_expected_usd is None
     shown = planning.as_json(plan_of(settings))["stages"]["draft"]["sonnet-5.5"]
     assert shown["cost_expected_usd"] is None
+
+
+def test_a_price_in_the_table_that_differs_from_the_package_is_a_warning(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    settings = make_project(tmp_path, HOSTED)
+    known = prices.price(catalogs.load(settings.data).models["sonnet-5.5"])
+    for factor, warns in ((1.0, False), (1.09, False), (0.91, False), (1.11, True), (0.89, True), (0, True)):
+        set_price(settings, "sonnet-5.5", str(known.input * factor), str(known.output))
+        assert cli.main(["plan"]) == 0
+        said = capsys.readouterr().err
+        assert ("line 8, columns input_usd_per_mtok and output_usd_per_mtok: sonnet-5.5 has" in said) == warns, factor
+        assert (f"{known.source} has {known.input:g} / {known.output:g}" in said) == warns
+
+
+def test_the_plan_says_which_prices_it_used(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    settings = make_project(tmp_path, HOSTED)
+    known = prices.price(catalogs.load(settings.data).models["sonnet-5.5"])
+    assert cli.main(["plan"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert f"of {known.source}, which knows changes up to {prices.newest_change()}: sonnet-5.5 " in shown
+    assert f"sonnet-5.5 {known.input:g} / {known.output:g}" in shown
+    assert planning.as_json(plan_of(settings))["prices"]["sonnet-5.5"]["price_source"] == known.source
+    set_price(settings, "sonnet-5.5", "7", "8")
+    assert cli.main(["plan"]) == 0
+    assert "of llm_models.csv: sim-" in " ".join(capsys.readouterr().out.split())
+    assert planning.as_json(plan_of(settings))["prices"]["sonnet-5.5"]["input_usd_per_mtok"] == 7
+    set_price(settings, "sonnet-5.5", "7", "")
+    assert cli.main(["plan"]) == 0
+    assert "Price not known: sonnet-5.5." in capsys.readouterr().out
+    assert planning.as_json(plan_of(settings))["prices"]["sonnet-5.5"]["price_source"] is None
 
 
 def test_recorded_usage_calibrates_a_model(settings):

@@ -123,6 +123,31 @@ def render(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> str:
     return out.getvalue()
 
 
+def header_of(path: Path) -> list[str]:
+    """Return the columns that a table's header names, in its order; [] if there is no table or nothing in it."""
+    if not path.exists():
+        return []
+    with open(path, encoding="utf-8-sig", newline="") as lines:
+        return [name.strip() for name in next(csv.reader(lines), [])]
+
+
+def appended(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> bytes:
+    """Return the bytes of a table with further rows; what is there stays as it is, whatever its quotes or line ends.
+
+    Args:
+        path: the table; one that does not exist gets a header.
+        columns: those of its header.
+        rows: cells by column; what no column takes is left out.
+    """
+    text = render(columns, rows)
+    old = path.read_bytes() if path.exists() else b""
+    if not old:
+        return text.encode()
+    end = b"\r\n" if b"\r\n" in old else b"\n"
+    new = text.split("\n", 1)[1].encode().replace(b"\n", end)
+    return old + (b"" if old.endswith(b"\n") else end) + new
+
+
 def write(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
     """Replace a CSV file by these rows in one step."""
     write_text(path, render(columns, rows))

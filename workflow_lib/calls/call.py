@@ -117,19 +117,19 @@ class Call:
 
     def _keep(self, reply: Reply) -> dict[str, Any]:
         assert self.claim is not None
-        cost, source = (None, None) if reply.odd_figures else costs.billed_usd(self.model, reply.usage, reply.cost_usd)
+        bill = costs.Bill() if reply.odd_figures else costs.bill(self.model, reply.usage, reply.cost_usd)
         result = {
             "served_model": reply.served_model,
             "answer": reply.answer,
             "reasoning": reply.reasoning,
             "finish_reason": reply.finish_reason,
             "usage": reply.usage,
-            "cost_usd": cost,
-            "cost_source": source,
+            "cost_usd": bill.usd,
+            "cost_source": bill.source,
             "generation_id": reply.generation_id,
             "duration_s": round(time.monotonic() - self.begun, 3),
         }
-        rare = {"refusal": reply.refusal, "odd_figures": reply.odd_figures}
+        rare = {"refusal": reply.refusal, "odd_figures": reply.odd_figures, "price_source": bill.price_source}
         return self.claim.answer(
             result | {name: value for name, value in rare.items() if value is not None},
             # an answer of an offline model in this process costs nothing and can be made again

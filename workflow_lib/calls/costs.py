@@ -1,15 +1,38 @@
-"""What calls cost: prices, ceilings, and what was billed."""
+"""What calls cost: ceilings, and what was billed. The prices are those of `catalogs.prices`."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from ..catalogs import Model
+from ..catalogs import Model, prices
+from ..catalogs.prices import Price
 from ..files import encode
 
-MTOK = 1_000_000
+BY_ENDPOINT = "endpoint"
+BY_PRICE = "price"
+
+CACHED_TOKENS = "cached_tokens"
+CACHE_WRITE_TOKENS = "cache_write_tokens"
+"""Parts of the prompt, in the usage of an attempt; only where the endpoint reports them."""
+
 # more than any call can have or cost: a larger figure is a mistake of the endpoint
 MOST_TOKENS = 1_000_000_000
 MOST_USD = 10_000.0
+
+
+@dataclass(frozen=True)
+class Bill:
+    """What a call cost.
+
+    Attributes:
+        usd: None where it is not known: unknown is unknown, not free.
+        source: `BY_ENDPOINT`, `BY_PRICE`, or None.
+        price_source: where the price comes from, None where no price was used.
+    """
+
+    usd: float | None = None
+    source: str | None = None
+    price_source: str | None = None
 
 
 def plausible_tokens(value: object) -> int | None:
@@ -27,33 +50,38 @@ def plausible_usd(value: object) -> float | None:
 def ceiling_usd(model: Model, prompt_bytes: int, max_tokens: int) -> float | None:
     """Return the most that a call can cost in US dollars, None if the model's prices are not known.
 
-    Every byte of the prompt is counted as a token, and the answer at its full length.
+    Every byte of the prompt is counted as a token, and the answer at its full length, at the dearest rates that
+    can apply.
     """
-    if model.input_usd_per_mtok is None or model.output_usd_per_mtok is None:
-        return None
-    return (prompt_bytes * model.input_usd_per_mtok + max_tokens * model.output_usd_per_mtok) / MTOK
+    price = prices.price(model)
+    return None if price is None else price.most_usd(prompt_bytes, max_tokens)
 
 
-def billed_usd(
-    model: Model, usage: Mapping[str, int] | None, reported_usd: float | None
-) -> tuple[float | None, str | None]:
-    """Return the cost of a call and where the figure comes from.
+def bill(model: Model, usage: Mapping[str, int] | None, reported_usd: float | None) -> Bill:
+    """Return what a call that was made just now cost.
 
     Args:
-        model: its prices.
+        model: its row.
         usage: tokens as the endpoint counted them, None if it did not say.
         reported_usd: the endpoint's own figure, None if it gave none.
-
-    Returns:
-        (cost, ``endpoint`` or ``price``), or (None, None): unknown is unknown, not free.
     """
+    # the price is looked up only where it is needed
+    return bill_at(None if reported_usd is not None else prices.price(model), usage, reported_usd)
+
+
+def bill_at(price: Price | None, usage: Mapping[str, int] | None, reported_usd: float | None) -> Bill:
+    """Return what a call cost at a price, None for an unknown one; the other arguments are those of `bill`."""
     if reported_usd is not None:
-        return reported_usd, "endpoint"
-    asked, answered = model.input_usd_per_mtok, model.output_usd_per_mtok
-    if not usage or asked is None or answered is None or not {"prompt_tokens", "completion_tokens"} <= usage.keys():
-        return None, None
-    cost = (usage["prompt_tokens"] * asked + usage["completion_tokens"] * answered) / MTOK
-    return round(cost, 9), "price"
+        return Bill(reported_usd, BY_ENDPOINT)
+    if price is None or not usage or not {"prompt_tokens", "completion_tokens"} <= usage.keys():
+        return Bill()
+    usd = price.usd(
+        usage["prompt_tokens"],
+        usage["completion_tokens"],
+        usage.get(CACHED_TOKENS, 0),
+        usage.get(CACHE_WRITE_TOKENS, 0),
+    )
+    return Bill(round(usd, 9), BY_PRICE, price.source)
 
 
 def prompt_bytes(messages: list[Mapping[str, Any]]) -> int:

@@ -15,7 +15,8 @@ class Reply:
         reasoning: what the model thought aside, None if nothing came.
         refusal: the model's own words for why it declined, None if it did not.
         finish_reason: why the answer ended, in the endpoint's word.
-        usage: prompt_tokens, completion_tokens, total_tokens as reported; None where not.
+        usage: prompt_tokens, completion_tokens, total_tokens as reported, and cached_tokens and cache_write_tokens
+            where those parts of the prompt are; None where not.
         cost_usd: the endpoint's own figure, None if it gives none that can be used.
         odd_figures: usage and cost as JSON text where something in them cannot be right (negative, absurd,
             no number): the call then counts at its ceiling.

@@ -8,8 +8,10 @@ Never: knows a cohort or a generation, or makes a call.
 from .tables import (
     CATALOG_NAMES,
     CONCEPTS,
+    DEFAULT_ENDPOINT,
     LEVELS,
     MODELS,
+    OFFLINE,
     REPLICATION,
     Catalogs,
     Concept,
@@ -28,8 +30,10 @@ from .tables import (
 __all__ = [
     "CATALOG_NAMES",
     "CONCEPTS",
+    "DEFAULT_ENDPOINT",
     "LEVELS",
     "MODELS",
+    "OFFLINE",
     "REPLICATION",
     "Catalogs",
     "Concept",

@@ -1,6 +1,5 @@
 """The append-only registry of combos, combo_mappings.csv."""
 
-import csv
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from ..errors import CatalogError, StoreError, nearest
 from ..files import write_bytes
 from ..locks import locked
 from ..paths import DataRoot
-from ..tables import counting_number, read_rows, render
+from ..tables import appended, counting_number, header_of, read_rows
 from .tables import LEVELS, Catalogs
 
 COLUMNS = ("combo_id", "version", "concept_id", "description_level", "k_max", "created_at")
@@ -125,27 +124,12 @@ def _read(path: Path) -> dict[str, Combo]:
     }
 
 
-def _header(path: Path) -> Sequence[str]:
-    """Return the columns of the registry in the order of its header."""
-    if not path.exists() or not path.stat().st_size:
-        return COLUMNS
-    with open(path, encoding="utf-8-sig", newline="") as lines:
-        return [name.strip() for name in next(csv.reader(lines))]
-
-
 def _append(path: Path, combos: Iterable[Combo]) -> None:
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    text = render(
-        _header(path),
-        (
-            dict(zip(COLUMNS, (combo.combo_id, "v1", concept, combo.level, combo.k_max, now), strict=True))
-            for combo in combos
-            for concept in combo.concept_ids
-        ),
+    rows = (
+        dict(zip(COLUMNS, (combo.combo_id, "v1", concept, combo.level, combo.k_max, now), strict=True))
+        for combo in combos
+        for concept in combo.concept_ids
     )
-    old = path.read_bytes() if path.exists() else b""
-    if old:
-        text = text.split("\n", 1)[1]
-        old += b"" if old.endswith(b"\n") else b"\n"
     # by rename: whoever reads it meanwhile, without the lock, sees whole combos only
-    write_bytes(path.resolve(), old + text.encode(), durable=True)
+    write_bytes(path.resolve(), appended(path, header_of(path) or COLUMNS, rows), durable=True)

@@ -33,6 +33,11 @@ CONCEPTS = "concepts_metadata"
 MODELS = "llm_models"
 REPLICATION = "replication_config"
 
+OFFLINE = "offline"
+"""The endpoint of the stand-ins inside this process."""
+DEFAULT_ENDPOINT = "openrouter"
+"""The endpoint of a row that names none."""
+
 
 def templates_table(stage: str) -> str:
     """Return the name of the catalog of a stage's templates."""
@@ -259,8 +264,8 @@ def _waived(path: Path, row: Row, stage: str) -> frozenset[str]:
 def _model(path: Path, row: Row) -> Model:
     if not row["model"]:
         raise _error(path, row, "model", "empty model name")
-    endpoint = row.get("endpoint", "openrouter")
-    default_pool = "offline" if endpoint == "offline" else "free" if row["model"].endswith(":free") else "paid"
+    endpoint = row.get("endpoint", DEFAULT_ENDPOINT)
+    default_pool = OFFLINE if endpoint == OFFLINE else "free" if row["model"].endswith(":free") else "paid"
     max_tokens = _number(path, row, "max_tokens")
     if max_tokens is not None and (max_tokens < 1 or max_tokens != int(max_tokens)):
         raise _error(path, row, "max_tokens", "must be a whole number of 1 or more")

@@ -3,9 +3,10 @@
 import argparse
 from pathlib import Path
 
+from ..catalogs import prices
 from ..cohorts.membership import Entry
 from ..generations import preflight
-from ..inspect import mistakes, planning, scope
+from ..inspect import mistakes, models, planning, scope
 from ..inspect.planning import Comparison, Plan
 from ..stages import STAGES
 from .options import add_cohort, add_json, command, settings_of
@@ -48,7 +49,9 @@ def run(args: argparse.Namespace) -> int:
     else:
         within = scope.declared(settings)
     findings = mistakes.of_scope(settings, within)
-    warn([*within.warnings, *preflight.warnings(findings)])
+    asked = {entry.llm_model_id for entry in within.membership}
+    rows = [model for model in models.configured(settings) if model.model_id in asked]
+    warn([*within.warnings, *preflight.warnings(findings), *models.price_warnings(settings, rows)])
     preflight.refuse(findings)
     plan = planning.Planner(settings, within).plan()
     if args.json:
@@ -103,6 +106,7 @@ def _show(name: str, plan: Plan) -> None:
         f"To do: {counted(to_do - copies, 'call')}, {copies:,} to copy without a call; "
         f"{usd(expected)} USD expected, {usd(ceiling)} at most."
     )
+    _show_prices(plan)
     for pool, seconds in plan.pools.items():
         if seconds:
             out.print(f"Pool {pool}: about {duration(seconds)}.")
@@ -114,6 +118,26 @@ def _show(name: str, plan: Plan) -> None:
             f"would cost about {usd(plan.stale_usd)} USD. A run keeps them as they are; see "
             "`daydream regenerate --stale`."
         )
+
+
+def _show_prices(plan: Plan) -> None:
+    """Print the price of every model that is to be asked, by where it comes from."""
+    asked = {
+        name: plan.prices[name]
+        for lines in plan.stages.values()
+        for name, line in lines.items()
+        if line.to_do > line.copies and name in plan.prices
+    }
+    by_source: dict[str | None, list[str]] = {}
+    for name, price in sorted(asked.items()):
+        amounts = f" {price.input:g} / {price.output:g}" if price else ""
+        by_source.setdefault(price.source if price else None, []).append(name + amounts)
+    for source, listed in by_source.items():
+        if source is None:
+            console().print(f"Price not known: {', '.join(listed)}.")
+            continue
+        age = "" if source == prices.OWN else f", which knows changes up to {prices.newest_change()}"
+        console().print(f"Prices (USD per million tokens in / out) of {source}{age}: {', '.join(listed)}.")
 
 
 def _show_comparison(comparison: Comparison) -> None:

@@ -12,7 +12,8 @@ from .. import cohorts, generations
 from .. import spec as spec_module
 from ..calls import costs
 from ..calls.estimates import Estimates
-from ..catalogs import Model
+from ..catalogs import Model, prices
+from ..catalogs.prices import Price
 from ..cohorts.membership import Entry
 from ..errors import ConfigError, DayDreamError
 from ..files import encode, read_recorded
@@ -22,7 +23,7 @@ from ..generations.state import State, States
 from ..paths import DataRoot
 from ..settings import PoolSettings, Settings
 from ..stages import PARENT_STAGE, STAGES
-from . import prompts, scope
+from . import models, prompts, scope
 from .scope import Scope
 
 # calls at a time in a pool without a limit: the cores of profiles/default
@@ -79,6 +80,7 @@ class Plan:
     Attributes:
         stages: stage -> model id -> its line.
         pools: pool -> seconds, given enough --cores.
+        prices: model id -> its price, None if it is not known; of all models that are asked in the cohort.
         stale: gen_ids whose prompt or parent has changed since they were bought.
         stale_usd: what buying those again would cost, None if not known.
         estimated: generations to do whose prompt cannot be rendered yet.
@@ -86,6 +88,7 @@ class Plan:
 
     stages: Mapping[str, Mapping[str, Line]]
     pools: Mapping[str, float]
+    prices: Mapping[str, Price | None]
     stale: list[str]
     stale_usd: float | None
     estimated: int
@@ -125,6 +128,8 @@ class Planner:
         self.catalogs = catalogs_module.load(settings.data)
         self.models = self.catalogs.models
         self.estimates = Estimates(settings.data, within.membership)
+        used = {entry.llm_model_id for entry in within.membership if not self._copies(entry)}
+        self.prices = {name: prices.price(model) for name, model in self.models.items() if name in used}
         self._lengths: dict[tuple[str, str, str], tuple[int, int, bool]] = {}
 
     def plan(self) -> Plan:
@@ -163,6 +168,7 @@ class Planner:
         return Plan(
             stages={stage: dict(sorted(lines.items())) for stage, lines in stages.items()},
             pools={pool: self._pool_seconds(pool, seconds) for pool, seconds in sorted(busy.items())},
+            prices=self.prices,
             stale=stale,
             stale_usd=total(self._usd_if_redone(self.scope.membership.by_id[gen_id]) for gen_id in stale),
             estimated=estimated,
@@ -179,11 +185,12 @@ class Planner:
         answer_tokens = self.estimates.answer_tokens(entry.stage, model_id)
         limit = self._max_tokens(entry, model)
         answer_tokens = min(answer_tokens, limit)
+        price = self.prices.get(model_id)
         return Call(
             prompt_tokens,
             answer_tokens,
             costs.ceiling_usd(model, size, limit) if model else None,
-            _expected_usd(model, prompt_tokens, answer_tokens),
+            price.usd(prompt_tokens, answer_tokens) if price else None,
             self.estimates.seconds(entry.stage, model_id),
             rendered,
         )
@@ -327,6 +334,7 @@ def as_json(plan: Plan) -> dict[str, Any]:
             for stage, lines in plan.stages.items()
         },
         "pools": {pool: round(seconds, 1) for pool, seconds in plan.pools.items()},
+        "prices": {model_id: models.price_json(price) for model_id, price in plan.prices.items()},
         "stale": {"count": len(plan.stale), "cost_expected_usd": _rounded(plan.stale_usd)},
     }
 
@@ -363,10 +371,3 @@ def _line_json(line: Line) -> dict[str, Any]:
 
 def _rounded(amount: float | None) -> float | None:
     return None if amount is None else round(amount, 6)
-
-
-def _expected_usd(model: Model | None, prompt_tokens: float, answer_tokens: float) -> float | None:
-    if model is None or model.input_usd_per_mtok is None or model.output_usd_per_mtok is None:
-        return None
-    amount = prompt_tokens * model.input_usd_per_mtok + answer_tokens * model.output_usd_per_mtok
-    return amount / costs.MTOK

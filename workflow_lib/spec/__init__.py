@@ -7,7 +7,6 @@ Never: looks into the store. Only `combos:` looks into the catalogs.
 
 from ..errors import SpecError
 from .combos import rows, with_combos
-from .language import load, rows_with_counts, unused_levels, with_axis
-from .reading import Spec
+from .language import Spec, load, rows_with_counts, unused_levels, with_axis
 
 __all__ = ["Spec", "SpecError", "load", "rows", "rows_with_counts", "unused_levels", "with_axis", "with_combos"]

@@ -58,12 +58,14 @@ def collect(caller: "Caller", kept: Kept, service: Service, endpoint: Endpoint, 
     bill: list[tuple[str, str, float]] = []
     for request, share in zip(answered, shares, strict=True):
         reply = found.answered[request.gen_id]
-        cost, source = prices.billed_usd(model, reply, share)
+        cost = prices.bill(model, reply, share)
         own = claims.journal_of(caller.settings.data, request)
         if not claims.is_settled(own, request.number):
-            about = {"cost_usd": cost, "cost_source": source, "single_usd": prices.single_usd(model, reply)}
+            about = {"cost_usd": cost.usd, "cost_source": cost.source, "single_usd": prices.single_usd(model, reply)}
+            if cost.price_source is not None:
+                about["price_source"] = cost.price_source
             claims.keep(own, request, record, reply, about)
-        bill.append((request.key, record.llm_model_id, (request.ceiling_usd or 0.0) if cost is None else cost))
+        bill.append((request.key, record.llm_model_id, (request.ceiling_usd or 0.0) if cost.usd is None else cost.usd))
     return _finish(caller, kept, found.failed, bill, seen.status)
 
 

@@ -1,60 +1,45 @@
-"""What a request of a batch costs."""
+"""What a request of a batch costs, at the price of `catalogs.prices.batch_price`."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from ...catalogs import Model
+from ...catalogs.prices import batch_price
 from .. import costs
-from ..committed import request_ceiling_usd
+from ..costs import Bill
 from ..replies import Reply
 
-# what hosted services take of the price of a single call, where no other figure is known
-USUAL_SHARE = 0.5
-
-ENDPOINT = "endpoint"
 ESTIMATED = "estimated"
-
-
-def batch_price(model: Model) -> tuple[Model, str]:
-    """Return a model at the price of its endpoint's batch service, and where that price comes from.
-
-    ``estimated``: half the price of a single call.
-    """
-    asked, answered = model.input_usd_per_mtok, model.output_usd_per_mtok
-    half = replace(
-        model,
-        input_usd_per_mtok=None if asked is None else asked * USUAL_SHARE,
-        output_usd_per_mtok=None if answered is None else answered * USUAL_SHARE,
-    )
-    return half, ESTIMATED
+"""Source of a cost that comes from a price which is derived from that of single calls."""
 
 
 def ceiling_usd(model: Model, request: Mapping[str, Any]) -> float | None:
     """Return the most that a request of a batch can cost, US dollars, None if the model has no price."""
-    return request_ceiling_usd(batch_price(model)[0], request)
+    price = batch_price(model)
+    return None if price is None else price.most_usd(costs.prompt_bytes(request["messages"]), request["max_tokens"])
 
 
-def billed_usd(model: Model, reply: Reply, share_usd: float | None) -> tuple[float | None, str | None]:
+def bill(model: Model, reply: Reply, share_usd: float | None) -> Bill:
     """Return the cost of an answer of a batch, and where the figure comes from.
 
     Args:
-        model: its row, with the price of single calls.
+        model: its row.
         reply: the answer.
         share_usd: its share of what the service billed for the batch, None if it gave no figure.
     """
     if reply.odd_figures:
-        return None, None
+        return Bill()
     if share_usd is not None:
-        return round(share_usd, 9), ENDPOINT
-    priced, source = batch_price(model)
-    cost, found = costs.billed_usd(priced, reply.usage, reply.cost_usd)
-    return cost, source if found == "price" else found
+        return Bill(round(share_usd, 9), costs.BY_ENDPOINT)
+    price = batch_price(model)
+    found = costs.bill_at(price, reply.usage, reply.cost_usd)
+    return replace(found, source=ESTIMATED) if price and price.estimated and found.price_source else found
 
 
 def single_usd(model: Model, reply: Reply) -> float | None:
     """Return what a single call with this answer would have cost by its price, None where that is not known."""
-    return costs.billed_usd(model, reply.usage, None)[0]
+    return costs.bill(model, reply.usage, None).usd
 
 
 def shares(model: Model, replies: Sequence[Reply], billed: float | None) -> list[float | None]:
@@ -68,7 +53,5 @@ def shares(model: Model, replies: Sequence[Reply], billed: float | None) -> list
 
 def _weight(model: Model, usage: Mapping[str, int]) -> float:
     asked, answered = usage.get("prompt_tokens", 0), usage.get("completion_tokens", 0)
-    prices = model.input_usd_per_mtok, model.output_usd_per_mtok
-    if prices[0] is None or prices[1] is None or not any(prices):
-        return asked + answered
-    return asked * prices[0] + answered * prices[1]
+    price = batch_price(model)
+    return (price.usd(asked, answered) if price else 0.0) or float(asked + answered)

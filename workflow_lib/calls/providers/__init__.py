@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from ...catalogs.tables import OFFLINE
 from ..replies import Reply
 from ..transfer import Limits
 from . import offline, openai_compatible, openrouter
 from .endpoint import Endpoint
 
-OFFLINE = "offline"
 OPENAI_COMPATIBLE = "openai-compatible"
 
 

@@ -17,6 +17,10 @@ MAX_FIGURE_CHARS = 2_000
 MAX_DIGITS = 18
 
 COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens")
+# parts of the prompt, and where endpoints report them: OpenAI's field, OpenRouter's beside it, DeepSeek's own
+DETAILS = "prompt_tokens_details"
+CACHED = (DETAILS, "cached_tokens"), ("", "prompt_cache_hit_tokens")
+WRITTEN = ((DETAILS, "cache_write_tokens"),)
 
 
 @dataclass(frozen=True)
@@ -103,18 +107,28 @@ def field_of(value: Any) -> str | None:
 
 
 def figures_of(usage: Mapping[str, Any]) -> Figures:
-    """Return the figures in an object with `COUNTS` and ``cost``, whatever they are."""
+    """Return the figures in an object with `COUNTS`, their parts and ``cost``, whatever they are."""
     counts = {name: usage[name] for name in COUNTS if usage.get(name) is not None}
     tokens = {name: count for name, given in counts.items() if (count := costs.plausible_tokens(given)) is not None}
     cost = costs.plausible_usd(usage.get("cost"))
-    odd = len(tokens) < len(counts) or (cost is None and usage.get("cost") is not None)
-    if "total_tokens" not in tokens and len(tokens) == 2:
-        tokens["total_tokens"] = sum(tokens.values())
+    for name, places in ((costs.CACHED_TOKENS, CACHED), (costs.CACHE_WRITE_TOKENS, WRITTEN)):
+        part = next((count for place in places if (count := _part(usage, *place)) is not None), None)
+        # more than the whole cannot be right; without it the whole counts at its full price
+        if part is not None and part <= tokens.get("prompt_tokens", 0):
+            tokens[name] = part
+    odd = len(tokens.keys() & counts.keys()) < len(counts) or (cost is None and usage.get("cost") is not None)
+    if "total_tokens" not in tokens and {"prompt_tokens", "completion_tokens"} <= tokens.keys():
+        tokens["total_tokens"] = tokens["prompt_tokens"] + tokens["completion_tokens"]
     return Figures(
         tokens or None,
         None if odd else cost,
         redaction.text(_dumped(usage))[:MAX_FIGURE_CHARS] if odd else None,
     )
+
+
+def _part(usage: Mapping[str, Any], group: str, name: str) -> int | None:
+    within = usage.get(group) if group else usage
+    return costs.plausible_tokens(within.get(name)) if isinstance(within, Mapping) else None
 
 
 def _whole_number(digits: str) -> int | str:
