@@ -23,6 +23,7 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
+from zlib import crc32
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 # one thread per process: the processes fill the cores
@@ -128,7 +129,9 @@ WRITERS = {"m1": (0.5, 0.5), "m2": (-0.5, 0.7), "j3": (0.0, 0.7)}
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scale", type=float, default=1.0, help="multiplies the cohorts; 10 is the long form")
-    parser.add_argument("--tables", nargs="*", choices=sorted(measured.PARTS), help="only these")
+    parser.add_argument(
+        "--tables", nargs="*", choices=sorted(measured.PARTS), help="only these; rows of others stay in the files"
+    )
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--processes", type=int, default=os.cpu_count())
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder of calibration.csv and calibration.md")
@@ -137,6 +140,8 @@ def main() -> None:
     wanted = [study for study in studies(given.scale) if not given.tables or study.table in given.tables]
     begun = time.monotonic()
     rows = table(run(wanted, given.seed, given.processes))
+    if given.tables:
+        rows = _in_order([*rows, *(row for row in _written(given.out) if row["table"] not in given.tables)])
     write(given.out, rows)
     print(markdown(rows))
     cohorts = sum(study.cohorts for study in wanted)
@@ -154,10 +159,14 @@ Found = dict[tuple[str, str, str], list[float]]
 
 
 def run(wanted: Sequence[Study], seed: int = SEED, processes: int | None = 1) -> Found:
-    """Simulate and measure; the same figures whatever the number of processes."""
+    """Simulate and measure; the same figures whatever the number of processes, and what else is wanted."""
     tasks = [
-        (study, seed + 100_000 * place, range(start, min(start + CHUNK, study.cohorts)))
-        for place, study in enumerate(wanted)
+        (
+            study,
+            [seed, crc32(repr((study.table, study.design)).encode())],
+            range(start, min(start + CHUNK, study.cohorts)),
+        )
+        for study in wanted
         for start in range(0, study.cohorts, CHUNK)
     ]
     found: Found = defaultdict(list)
@@ -168,10 +177,10 @@ def run(wanted: Sequence[Study], seed: int = SEED, processes: int | None = 1) ->
     return found
 
 
-def _measure(study: Study, seed: int, numbers: Iterable[int]) -> list[tuple[tuple[str, str, str], float]]:
+def _measure(study: Study, seed: Sequence[int], numbers: Iterable[int]) -> list[tuple[tuple[str, str, str], float]]:
     found = []
     for number in numbers:
-        figures = measured.PARTS[study.table](study.design, seed + number)
+        figures = measured.PARTS[study.table](study.design, (*seed, number))
         for claim, value in figures.items():
             kind = study.kind if _is_alarm(claim) else f"{study.kind}, {study.missing}"
             found.append(((study.table, claim, kind), float(value)))
@@ -227,6 +236,19 @@ def write(folder: Path, rows: Sequence[Mapping[str, object]]) -> None:
         writer.writeheader()
         writer.writerows(rows)
     (folder / "calibration.md").write_text(markdown(rows) + "\n", encoding="utf-8")
+
+
+def _written(folder: Path) -> list[dict[str, object]]:
+    path = folder / "calibration.csv"
+    if not path.exists():
+        return []
+    with open(path, encoding="utf-8", newline="") as handle:
+        return [dict(row) for row in csv.DictReader(handle)]
+
+
+def _in_order(rows: Sequence[dict[str, object]]) -> list[dict[str, object]]:
+    order = list(measured.PARTS)
+    return sorted(rows, key=lambda row: order.index(str(row["table"])))
 
 
 def markdown(rows: Sequence[Mapping[str, object]]) -> str:

@@ -4,7 +4,7 @@ Each function takes a cohort and returns claim -> a figure of this cohort: for i
 the truth, for alarms whether there was one, for biases estimate less truth. NaN: the tables claim nothing here.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,9 +13,10 @@ from scipy import optimize, stats
 
 from workflow_lib.statistics import agreement, biases, comparisons, components, decisions, frame, judges, leaderboard
 
-from .simulated import FACTORS, Design, cohort
+from .simulated import FACTORS, SCALES, Design, cohort
 
 Figures = dict[str, float]
+Seed = int | Sequence[int]
 ENOUGH = 4000
 """Essays of the redrawn cohort that stands for all essays there could be."""
 
@@ -23,10 +24,10 @@ ENOUGH = 4000
 def tidy(scores: pd.DataFrame) -> pd.DataFrame:
     """Return simulated scores as the tables take them."""
     words = dict(zip(scores["parent_gen_id"], scores["words"], strict=True))
-    return frame.tidy(scores.assign(cost_usd=0.01), {}, words=words)
+    return frame.tidy(scores.assign(cost_usd=0.01), SCALES, words=words)
 
 
-def of_comparisons(design: Design, seed: int) -> Figures:
+def of_comparisons(design: Design, seed: Seed) -> Figures:
     """Return coverage on both grounds, false alarms in the Holm family, and power."""
     scores, truth = cohort(design, seed)
     new, these, power = [], [], []
@@ -51,7 +52,7 @@ def of_comparisons(design: Design, seed: int) -> Figures:
     return found | {"any clear difference in a cohort without any": float(alarm)}
 
 
-def of_leaderboard(design: Design, seed: int) -> Figures:
+def of_leaderboard(design: Design, seed: Seed) -> Figures:
     """Return coverage of estimates and ranks, whether the top group holds the best, and what ranking is worth."""
     scores, truth = cohort(design, seed)
     board = leaderboard.adjusted_scores(tidy(scores))
@@ -71,7 +72,7 @@ def of_leaderboard(design: Design, seed: int) -> Figures:
     }
 
 
-def of_agreement(design: Design, seed: int) -> Figures:
+def of_agreement(design: Design, seed: Seed) -> Figures:
     """Return coverage of every interval of judge_agreement.csv and judges.csv.
 
     The truth is what the same judges and rubrics give for essays without end from the same drafts.
@@ -130,7 +131,7 @@ def expected_agreement(scores: pd.DataFrame) -> dict[tuple[str, str, str, str], 
     return true
 
 
-def of_components(design: Design, seed: int) -> Figures:
+def of_components(design: Design, seed: Seed) -> Figures:
     """Return estimate less truth of each variance component, and of the reliability that the design has."""
     scores, truth = cohort(design, seed)
     table = tidy(scores)
@@ -159,7 +160,7 @@ def of_components(design: Design, seed: int) -> Figures:
     return figures | {"expected reliability of the present design": expected - reached}
 
 
-def of_detectable(design: Design, seed: int) -> Figures:
+def of_detectable(design: Design, seed: Seed) -> Figures:
     """Return how far the detectable difference is off, and the power at the true one.
 
     Two draft templates and one level of all else, nothing missing: then the spread of a combo's difference
@@ -189,7 +190,7 @@ def of_detectable(design: Design, seed: int) -> Figures:
     }
 
 
-def of_biases(design: Design, seed: int) -> Figures:
+def of_biases(design: Design, seed: Seed) -> Figures:
     """Return coverage and bias of own-model preferences, length slopes, and differences at equal length."""
     scores, truth = cohort(design, seed)
     found: dict[str, list[float]] = {}
@@ -210,7 +211,7 @@ def of_biases(design: Design, seed: int) -> Figures:
     return {claim: _mean(values) for claim, values in found.items()}
 
 
-PARTS: dict[str, Callable[[Design, int], Figures]] = {
+PARTS: dict[str, Callable[[Design, Seed], Figures]] = {
     "comparisons": of_comparisons,
     "adjusted_scores": of_leaderboard,
     "judges": of_agreement,

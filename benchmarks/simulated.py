@@ -7,21 +7,28 @@ A score in points of 9 is
         + essay x rubric + judge + rubric + judge x rubric + essay x judge + essay x judge x rubric
         + own model + slope of the judge * log(words) + error of the judge
 
-Effects of templates, models, judges, rubrics and judge x rubric are fixed; all others are normal and drawn anew
-for every cohort. Scores are rounded to whole points and cut to 0-9 where the design says so.
+Effects of templates, models, judges, rubrics and judge x rubric are fixed; all others are drawn anew for every
+cohort: normal, or with heavy tails. Scores are rounded to whole points and cut to 0-9 where the design says so; the
+truth about essays then is of these, too.
 """
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 COMBOS, DRAFT_TEMPLATE, DRAFT_MODEL, ESSAY_TEMPLATE, ESSAY_MODEL = range(5)
 FACTORS = ("draft_template", "draft_model", "generation_template", "generation_model")
 SCALE = 9.0
+WIDE = "wide"
+SCALES = {WIDE: 100.0}
+"""Rubric -> best score of its scale, where that is not 9."""
 MIDDLE = 4.5
+TAILS = 3
+"""Degrees of freedom of Student's t where tails are heavy."""
 LOG_WORDS, BY_COMBO, BY_WRITER, BY_ESSAY = 6.7, 0.15, 0.2, 0.3
 """ln(words): its mean, its standard deviation between combos, step from one writer to the next, and between essays."""
 
@@ -43,6 +50,10 @@ class Design:
         slopes: judge -> points per unit of log(words).
         unrelated: judges draw their scores without looking at the essay.
         whole_points: scores are rounded to whole points.
+        middle: mean score before all effects; near 9 many whole points are cut off at the end of the scale.
+        heavy_tails: what is drawn has Student's t distribution, with the same standard deviation.
+        wide: the last rubric is `WIDE`.
+        strict_missing: share of the last judge's scores that are missing of the poorer half of all essays.
     """
 
     combos: int = 30
@@ -64,6 +75,10 @@ class Design:
     slopes: Mapping[str, float] = field(default_factory=dict)
     unrelated: bool = False
     whole_points: bool = False
+    middle: float = MIDDLE
+    heavy_tails: bool = False
+    wide: bool = False
+    strict_missing: float = 0.0
 
 
 NULL = {"draft_template": (0.0,) * 3, "draft_model": (0.0,) * 2, "generation_template": (0.0,) * 2} | {
@@ -82,7 +97,7 @@ class Truth:
     Attributes:
         differences: (factor, pairing, level_a, level_b) -> level_a - level_b over all combos there could be.
         per_combo: the same keys -> combo -> the difference in that combo.
-        quality: essay -> its expected score over the cohort's judges and rubrics, all scored.
+        quality: essay -> its expected score over the cohort's judges and rubrics, all scored, in points of 9.
         components: component -> variance.
         own_model: judge -> its preference for its own model.
         slopes: judge -> points per unit of log(words).
@@ -96,17 +111,18 @@ class Truth:
     slopes: dict[str, float]
 
 
-def cohort(design: Design, seed: int) -> tuple[pd.DataFrame, Truth]:
+def cohort(design: Design, seed: int | Sequence[int]) -> tuple[pd.DataFrame, Truth]:
     """Return one cohort of a design, a row per evaluation (missing ones with a NaN score), and its truth.
 
     Columns are those of aggregated_scores.csv that say what a score is of, and `words` of the essay.
     """
     # two streams: a cohort with more replicates of each essay has the same combos, drafts and judges
-    rng, again = np.random.default_rng([seed, 0]), np.random.default_rng([seed, 1])
+    draw = _heavy if design.heavy_tails else _normal
+    rng, again = (np.random.default_rng([*np.atleast_1d(seed), stream]) for stream in (0, 1))
     sizes = [design.combos, *(len(design.effects[name]) for name in FACTORS)]
-    combo, lengths = rng.normal(0, design.combo, sizes[0]), rng.normal(0, BY_COMBO, sizes[0])
+    combo, lengths = draw(rng, design.combo, sizes[0]), rng.normal(0, BY_COMBO, sizes[0])
     main = [np.asarray(design.effects[name]) for name in FACTORS]
-    crossed = [rng.normal(0, design.interaction, (sizes[0], size)) for size in sizes[1:]]
+    crossed = [draw(rng, design.interaction, (sizes[0], size)) for size in sizes[1:]]
 
     drafts = pd.DataFrame(
         itertools.product(*map(range, sizes[:3]), range(1, design.replicates[0] + 1)),
@@ -119,7 +135,7 @@ def cohort(design: Design, seed: int) -> tuple[pd.DataFrame, Truth]:
         + main[1][drafts["dm"]]
         + crossed[0][drafts["combo"], drafts["dt"]]
         + crossed[1][drafts["combo"], drafts["dm"]]
-        + rng.normal(0, design.draft, len(drafts))
+        + draw(rng, design.draft, len(drafts))
     )
     writers = pd.DataFrame(
         itertools.product(range(sizes[3]), range(sizes[4]), range(1, design.replicates[1] + 1)),
@@ -139,33 +155,38 @@ def cohort(design: Design, seed: int) -> tuple[pd.DataFrame, Truth]:
     essays["essay"] = np.arange(count)
     essays["words"] = np.round(np.exp(log_words)).astype(int)
     essays["quality"] = (
-        MIDDLE
+        design.middle
         + essays["draft_quality"]
         + main[2][essays["et"]]
         + main[3][essays["em"]]
         + crossed[2][essays["combo"], essays["et"]]
         + crossed[3][essays["combo"], essays["em"]]
-        + rng.normal(0, design.essay, count)
+        + draw(rng, design.essay, count)
     )
-    by_rubric = rng.normal(0, design.essay_rubric, (count, design.rubrics))
-    by_judge = rng.normal(0, design.essay_judge, (count, len(names)))
-    by_both = rng.normal(0, design.essay_judge_rubric, (count, len(names), design.rubrics))
+    by_rubric = draw(rng, design.essay_rubric, (count, design.rubrics))
+    by_judge = draw(rng, design.essay_judge, (count, len(names)))
+    by_both = draw(rng, design.essay_judge_rubric, (count, len(names), design.rubrics))
     slopes = np.array([design.slopes.get(name, 0.0) for name in names])
     length = np.log(essays["words"].to_numpy())[:, None] - LOG_WORDS
     is_own = np.array([[f"m{model + 1}" == name for name in names] for model in essays["em"]])
-    seen = (0 if design.unrelated else essays["quality"].to_numpy()[:, None] - MIDDLE) + (
+    seen = (0 if design.unrelated else essays["quality"].to_numpy()[:, None] - design.middle) + (
         severity + slopes * length + design.own_model * is_own
     )
-    if not design.unrelated:
-        seen = seen + by_judge
-    expected = MIDDLE + seen[:, :, None] + columns + (0 if design.unrelated else by_rubric[:, None, :] + by_both)
+    panel = design.middle + seen[:, :, None] + columns + (0 if design.unrelated else by_rubric[:, None, :])
+    expected = panel if design.unrelated else panel + by_judge[:, :, None] + by_both
 
     repeats = design.replicates[2]
-    drawn = expected[..., None] + rng.normal(0, 1, (*expected.shape, repeats)) * noise[:, None, None]
+    drawn = expected[..., None] + draw(rng, 1.0, (*expected.shape, repeats)) * noise[:, None, None]
     if design.whole_points:
         drawn = np.clip(np.round(drawn), 0, SCALE)
     rate = design.missing * np.resize([0.4, 1.0, 1.6], len(names))
+    rubrics = np.array(_named("r", np.arange(1, design.rubrics + 1)), dtype=object)
+    if design.wide:
+        rubrics[-1] = WIDE
+        drawn[:, :, -1] = np.round(drawn[:, :, -1] * SCALES[WIDE] / SCALE)
     drawn[rng.random(drawn.shape) < rate[:, None, None]] = np.nan
+    poorer = (essays["quality"] < essays["quality"].median()).to_numpy()[:, None, None]
+    drawn[:, -1] = np.where(poorer & (rng.random(drawn[:, -1].shape) < design.strict_missing), np.nan, drawn[:, -1])
 
     places = np.indices(drawn.shape).reshape(4, -1)
     table = essays.iloc[places[0]].reset_index(drop=True)
@@ -173,7 +194,7 @@ def cohort(design: Design, seed: int) -> tuple[pd.DataFrame, Truth]:
         {
             "gen_id": [f"v{number:06}" for number in range(len(table))],
             "parent_gen_id": _named("e", table["essay"], 6),
-            "evaluation_template": _named("r", places[2] + 1),
+            "evaluation_template": rubrics[places[2]],
             "evaluation_llm_model": np.array(names, dtype=object)[places[1]],
             "score": drawn.reshape(-1),
             "error": "",
@@ -189,13 +210,12 @@ def cohort(design: Design, seed: int) -> tuple[pd.DataFrame, Truth]:
             "words": table["words"],
         }
     )
-    # all that an essay is worth to this panel of judges and rubrics
-    quality = expected.mean(axis=(1, 2)) - (
-        by_judge.mean(axis=1) + by_both.mean(axis=(1, 2)) if not design.unrelated else 0
-    )
+    if design.middle != MIDDLE:
+        panel = _in_whole_points(panel, np.sqrt(noise**2 + design.essay_judge**2 + design.essay_judge_rubric**2))
     return frame, Truth(
         *_differences(design, main, crossed),
-        dict(zip(_named("e", essays["essay"], 6), quality, strict=True)),
+        # all that an essay is worth to judges like these by these rubrics
+        dict(zip(_named("e", essays["essay"], 6), panel.mean(axis=(1, 2)), strict=True)),
         {
             "combo": design.combo**2,
             "draft": design.draft**2,
@@ -228,6 +248,20 @@ def _differences(design, main, crossed):
             values = pairs[key] + own[:, a] - own[:, b]
             per_combo[key] = dict(zip(_named("c", np.arange(design.combos), 3), values, strict=True))
     return pairs, per_combo
+
+
+def _normal(rng: np.random.Generator, sd: float, size) -> np.ndarray:
+    return rng.normal(0, sd, size)
+
+
+def _heavy(rng: np.random.Generator, sd: float, size) -> np.ndarray:
+    return sd * rng.standard_t(TAILS, size) / np.sqrt(TAILS / (TAILS - 2))
+
+
+def _in_whole_points(expected: np.ndarray, spread: np.ndarray) -> np.ndarray:
+    """Return the expectation of normal scores that are rounded and cut to the scale; `spread` of each judge."""
+    steps = np.arange(1, SCALE + 1) - 0.5
+    return stats.norm.sf((steps - expected[..., None]) / spread[:, None, None]).sum(axis=-1)
 
 
 def _named(prefix: str, numbers, digits: int = 0) -> list[str]:

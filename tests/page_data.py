@@ -90,8 +90,7 @@ def many(folder: Path, essays: int, evaluations: int = 20) -> Store:
 
 def write_cross(store: Store) -> Path:
     """Write the tables and the page over all cohorts; returns the page."""
-    cross.write(store.settings)
-    return pages.write_cross(store.settings)
+    return pages.write_cross(store.settings, cross.write(store.settings))
 
 
 @contextmanager

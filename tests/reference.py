@@ -189,7 +189,13 @@ def _table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
+def calibration() -> str:
+    """Return the table of the last calibration; benchmarks/calibration.py makes it anew in minutes."""
+    return (SOURCE / "benchmarks" / "results" / "calibration.md").read_text(encoding="utf-8").rstrip()
+
+
 BLOCKS: dict[str, Callable[[], str]] = {
+    "calibration": calibration,
     "settings": settings_table,
     "commands": commands,
     "failed-calls": failed_calls,

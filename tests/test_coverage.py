@@ -1,9 +1,11 @@
 import pytest
 
-from tests.stores import Store
+from tests.project import read_csv
+from tests.stores import COHORT, Store
 from workflow_lib.generations import failures
 from workflow_lib.generations.state import States
-from workflow_lib.results import coverage, scores
+from workflow_lib.results import coverage, reports, scores
+from workflow_lib.stages import STAGES
 
 HEADER = (
     "combo_id,draft_template,draft_model,generation_template,generation_model,evaluation_template,"
@@ -126,3 +128,53 @@ def test_remedy_of_an_older_record_is_the_one_known_for_its_reason(store):
     store.amend(store.files(draft).failure, remedy="")
     [failure] = States(store.settings).failures(store.membership)
     assert "max_tokens" in failure.remedy
+
+
+OTHERS = {"recorded": {"served_model": "org/another"}}
+
+
+def with_one_changed(store, stage, edited):
+    """Add two lineages; a text of the first, of `stage`, is edited or another model's. Returns the evaluations."""
+    found = []
+    for replicate in (1, 2):
+        parts = {name: OTHERS if replicate == 1 and name == stage and not edited else {} for name in STAGES}
+        draft = store.draft(replicate=replicate, **parts["draft"])
+        essay = store.essay(draft, **parts["essay"])
+        evaluation = store.evaluation(essay, **parts["evaluation"])
+        found.append(evaluation.gen_id)
+        if edited and replicate == 1:
+            changed = {"draft": draft, "essay": essay, "evaluation": evaluation}[stage]
+            files = store.files(changed)
+            files.raw.write_text(files.raw.read_text() + "\nSomebody added this.\nSCORE: 8")
+    return found
+
+
+@pytest.mark.parametrize("edited", [True, False], ids=["edited", "other model"])
+@pytest.mark.parametrize("stage", STAGES)
+def test_score_counts_only_if_its_whole_lineage_is_what_was_asked_for(store, stage, edited):
+    first, second = with_one_changed(store, stage, edited)
+
+    def counting(settings):
+        states = States(settings)
+        found = scores.of_cohort(settings, store.membership, states)
+        table = coverage.counted(scores.frame(found), coverage.outcomes(states, found))
+        return {row["gen_id"] for row in table.to_dict("records") if row["score"] == row["score"]}
+
+    assert counting(store.settings) == {second}
+    accepted, other = ("accept_edited", "accept_other_models") if edited else ("accept_other_models", "accept_edited")
+    assert counting(store.load(results={other: True})) == {second}
+    assert counting(store.load(results={accepted: True})) == {first, second}
+
+
+def test_tables_of_a_cohort_leave_out_what_does_not_count_until_it_is_accepted(store):
+    first, second = with_one_changed(store, "draft", edited=False)
+    store.write_membership()
+    for settings, essays in ((store.settings, 1), (store.load(results={"accept_other_models": True}), 2)):
+        reports.write(settings, COHORT, store.membership)
+        cohort = store.data.cohort(COHORT)
+        assert {row["gen_id"] for row in read_csv(cohort.aggregated_scores) if row["score"]} == {first, second}
+        assert len(read_csv(cohort.analysis("adjusted_scores"))) == essays
+        [total] = [
+            row for row in read_csv(cohort.summary("final_results")) if row["analysis_type"] == "overall_statistics"
+        ]
+        assert total["count"] == str(essays)

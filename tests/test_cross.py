@@ -1,8 +1,8 @@
 import pandas as pd
 import pytest
 
-from tests.stores import Store
-from workflow_lib import settings
+from tests.stores import COHORT, Store
+from workflow_lib import pages, settings
 from workflow_lib.errors import MembershipError
 from workflow_lib.results import cross, scores
 
@@ -96,3 +96,29 @@ def test_empty_store_gives_headers_and_second_run_the_same_bytes(store):
     assert {text.count(b"\n") for text in first} == {1}
     cross.write(store.settings)
     assert [path.read_bytes() for path in paths] == first
+
+
+def test_scores_that_do_not_count_are_listed_and_averaged_nowhere(store):
+    essay = store.essay(store.draft())
+    counted = store.evaluation(essay, score=4)
+    elsewhere = store.essay(store.draft(replicate=2, recorded={"served_model": "org/another"}))
+    left_out = store.evaluation(elsewhere, score=9)
+    store.write_membership()
+    found = cross.write(store.settings)
+    assert found == {counted.gen_id}
+    aggregated, essays, versions = map(read, store.data.cross_tables)
+    assert dict(zip(aggregated["gen_id"], aggregated["score"], strict=True)) == {
+        counted.gen_id: "4.0",
+        left_out.gen_id: "9.0",
+    }
+    assert sorted(zip(essays["parent_gen_id"], essays["j1_novelty"], essays["j1_novelty_n"], strict=True)) == sorted(
+        [(essay.gen_id, "4.00", "1"), (elsewhere.gen_id, "", "0")]
+    )
+    assert list(versions["novelty"]) == ["4.00"]
+    page = pages.write_cross(store.settings, found).read_text(encoding="utf-8")
+    assert "2 evaluations in all, 1 with a score that counts, mean 4.00" in page
+    assert f"d-plain in {COHORT}: mean 4.00, n 1" in page
+
+    accepting = store.load(results={"accept_other_models": True})
+    page = pages.write_cross(accepting, cross.write(accepting)).read_text(encoding="utf-8")
+    assert "2 evaluations in all, 2 with a score that counts, mean 6.50" in page

@@ -531,7 +531,7 @@ def test_plots_are_files_without_scripts_or_addresses(ordinary_store):
 
 def test_cross_page_has_each_cohort_and_its_means(ordinary_store):
     page = Page(ordinary_store.data.cross_page)
-    assert "32 evaluations in all, 32 with a score, mean 5.25" in page.text
+    assert "32 evaluations in all, 32 with a score that counts, mean 5.25" in page.text
     assert [link["href"] for link in page.of("a") if link["href"].endswith("index.html")] == [
         os.path.relpath(ordinary_store.data.cohort(COHORT).page, page.path.parent)
     ]

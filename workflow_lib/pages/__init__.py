@@ -5,6 +5,7 @@ Goes out: html/, the same bytes from the same tables and texts.
 Never: computes a figure that no table has, or trusts a text that a model wrote.
 """
 
+from collections.abc import Collection
 from pathlib import Path
 
 from ..cohorts.membership import Membership
@@ -30,11 +31,14 @@ def write_cohort(settings: Settings, cohort_id: str, membership: Membership) -> 
     return cohort.write(settings, cohort_id, membership)
 
 
-def write_cross(settings: Settings) -> Path:
+def write_cross(settings: Settings, counted: Collection[str]) -> Path:
     """Write the page over all cohorts of the store and return its path.
 
-    The tables of 7_cross_experiment/ must have been written before (`cross.write`).
+    Args:
+        settings: settings of the run.
+        counted: evaluations whose scores count in means, as writing the tables of 7_cross_experiment/ returned
+            them (`results.cross.write`); the tables must be there.
     """
     from . import cross
 
-    return cross.write(settings)
+    return cross.write(settings, counted)

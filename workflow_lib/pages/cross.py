@@ -1,7 +1,7 @@
 """The page over all cohorts: how templates and models did from cohort to cohort."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,7 +39,7 @@ class CohortLine:
     Attributes:
         created: day of its first expansion in this form, empty without a manifest.
         page: address of its page, empty if it has none.
-        evaluations: how many it has; `mean` is over those that have a score.
+        evaluations: how many it has; `mean` is over those whose score counts.
     """
 
     cohort_id: str
@@ -64,13 +64,14 @@ class Trend:
     course: Svg | None
 
 
-def write(settings: Settings) -> Path:
+def write(settings: Settings, counted: Collection[str]) -> Path:
     """Write the page over all cohorts; see `pages.write_cross`."""
     data = settings.data
     page = data.cross_page
     aggregated = data.cross_tables[0]
     catalogs = catalogs_module.load(data)
-    scores = reports.rows(aggregated)
+    # a score that does not count is shown in the table, and in no mean
+    scores = [row if row["gen_id"] in counted else row | {"score": ""} for row in reports.rows(aggregated)]
     scales = scales_of(catalogs, scores)
     if is_mixed(scales):
         scores = [_as_percent(row, scales[row["evaluation_template"]]) for row in scores]

@@ -22,10 +22,10 @@ ESSAY = (
 VERSION = (*summary.CELL, "evaluation_llm_model")
 
 
-def write(settings: Settings) -> pd.DataFrame:
-    """Write the three tables and return the first.
+def write(settings: Settings) -> frozenset[str]:
+    """Write the three tables and return the gen_ids of the evaluations whose scores count (`coverage.counted`).
 
-    In the second and third only scores that count are counted, see `coverage.counted`.
+    Means in the second and third table are over these only.
     aggregated_scores.csv has every evaluation of the store, with the columns of a cohort's table;
     evaluation_scores_by_template_model.csv a row per essay with each ``<judge>_<template>`` (mean) and its
     ``_n``; template_version_comparison_pivot.csv a row per cell and judge, and each evaluation template
@@ -42,7 +42,7 @@ def write(settings: Settings) -> pd.DataFrame:
     write_frame(aggregated, table)
     write_frame(essays, by_essay(counted))
     write_frame(versions, by_template_version(counted))
-    return table
+    return frozenset(counted.loc[counted["score"].notna(), "gen_id"])
 
 
 def evaluations(settings: Settings) -> list[str]:

@@ -37,8 +37,8 @@ def write_cross(run: Run) -> None:
 
     with reading(run.data, _CROSS):
         selected = cross_selection(run)
-        cross.write(run.settings)
-        pages.write_cross(run.settings)
+        counted = cross.write(run.settings)
+        pages.write_cross(run.settings, counted)
         write_json(run.data.cross_selection, selected)
 
 
