@@ -17,6 +17,7 @@ from .simulated import FACTORS, SCALES, Design, cohort
 
 Figures = dict[str, float]
 Seed = int | Sequence[int]
+SAME = 1e-9
 ENOUGH = 4000
 """Essays of the redrawn cohort that stands for all essays there could be."""
 
@@ -59,6 +60,8 @@ def of_leaderboard(design: Design, seed: Seed) -> Figures:
     quality = board["parent_gen_id"].map(truth.quality).to_numpy(dtype=float)
     rank = stats.rankdata(-quality, method="min")
     top = (board["top_group"] == "true").to_numpy()
+    if quality.std() < SAME:
+        return {"any essay outside the top group where all are equally good": float(not top.all())}
     raw, estimate = board["raw_mean"].to_numpy(), board["estimate"].to_numpy()
     return {
         "interval of an adjusted score": _mean(_hold(board["ci_low"], quality, board["ci_high"])),
@@ -75,12 +78,16 @@ def of_leaderboard(design: Design, seed: Seed) -> Figures:
 def of_agreement(design: Design, seed: Seed) -> Figures:
     """Return coverage of every interval of judge_agreement.csv and judges.csv.
 
-    The truth is what the same judges and rubrics give for essays without end from the same drafts.
+    The truth is what the same judges and rubrics give for essays without end: from the same drafts; or, where judges
+    are the same by all rubrics in every cohort (no `judge_rubric`), from new combos.
     """
     scores, _ = cohort(design, seed)
     essays = scores["parent_gen_id"].nunique()
     drafts, own, repeats = design.replicates
-    more = replace(design, replicates=(drafts, own * max(1, ENOUGH // essays), repeats), missing=0.0)
+    many = max(1, ENOUGH // essays)
+    more = replace(design, replicates=(drafts, own * many, repeats), missing=0.0)
+    if not design.judge_rubric:
+        more = replace(design, combos=design.combos * many, missing=0.0)
     true = expected_agreement(cohort(more, seed)[0])
     table = tidy(scores)
     found: dict[str, list[float]] = {}
@@ -183,9 +190,9 @@ def of_detectable(design: Design, seed: Seed) -> Figures:
     rows = comparisons.comparisons(table)
     family = comparisons.family(rows)
     shown = decisions.detectable_differences(rows, family, decisions.design_of(table))
-    told = shown.loc[shown["combos"] == design.combos, "detectable_difference"].iloc[0]
+    found = shown.loc[shown["combos"] == design.combos, "detectable_difference"].iloc[0]
     return {
-        "detectable difference, squared, over the true one": (told / difference) ** 2 - 1,
+        "detectable difference, squared, over the true one": (found / difference) ** 2 - 1,
         "power at the detectable difference": float((rows["clear"].iloc[family] == "true").all()),
     }
 
@@ -196,7 +203,8 @@ def of_biases(design: Design, seed: Seed) -> Figures:
     found: dict[str, list[float]] = {}
     for row in biases.biases(tidy(scores)).to_dict("records"):
         kind = row["bias"]
-        if (kind == biases.OWN_MODEL) != (design.own_model != 0):
+        # what a judge adds to its own model's texts and what it gives for their length are not separable here
+        if design.slopes if kind == biases.OWN_MODEL else design.own_model:
             continue
         if kind == biases.OWN_MODEL:
             true = truth.own_model[row["judge"]]
@@ -228,7 +236,7 @@ def _detectable(combos: int) -> float:
 
 
 def _ranks(shown: np.ndarray, true: np.ndarray) -> float:
-    # where nothing tells essays apart, all have one estimate
+    # where the scores show no difference between essays, all have one estimate
     return float(stats.spearmanr(shown, true).statistic) if np.ptp(shown) else np.nan
 
 

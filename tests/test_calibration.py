@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmarks import calibration, measured
-from benchmarks.calibration import Study
+from benchmarks import calibration, measured, studies
 from benchmarks.simulated import NULL, REAL, Design, cohort
+from benchmarks.studies import Study
 from workflow_lib.statistics import comparisons
 
 MIXED = Design(combos=4, missing=0.2, interaction=1.0, whole_points=True)
@@ -60,17 +60,24 @@ def test_adjusted_scores_are_right_where_a_strict_judge_is_missing():
 @pytest.mark.slow
 @pytest.mark.parametrize(("essays", "missing"), [(3, 0.0), (12, 0.5)])
 def test_intervals_of_few_essays_allow_for_what_few_essays_do_not_know(essays, missing):
-    found = figures("adjusted_scores", replace(calibration.ALONE, combos=essays, missing=missing), 60)
+    found = figures("adjusted_scores", replace(studies.ALONE, combos=essays, missing=missing), 60)
     # with variances, mean and columns taken as known: 0.80 and 0.87
     assert found["interval of an adjusted score"] > 0.89
 
 
 @pytest.mark.slow
+def test_equal_essays_are_all_in_the_top_group():
+    found = figures("adjusted_scores", replace(studies.EQUAL, missing=0.3), 40)
+    # pair by pair, with no test of all essays before: in all cohorts
+    assert found["any essay outside the top group where all are equally good"] <= 0.15
+
+
+@pytest.mark.slow
 def test_unrelated_judges_do_not_agree_and_related_ones_do_as_much_as_is_said():
-    unrelated = Design(combos=24, effects=calibration.ONE_LEVEL, unrelated=True, judge_rubric=1.5)
+    unrelated = Design(combos=24, effects=studies.ONE_LEVEL, unrelated=True, judge_rubric=1.5)
     found = figures("judges", unrelated, 5)
     assert found["alpha above 0 of unrelated judges, rubrics pooled"] == 0
-    found = figures("judges", calibration.ALONE, 8)
+    found = figures("judges", studies.ALONE, 8)
     for claim, value in found.items():
         assert value > 0.7, claim
 
@@ -114,7 +121,7 @@ def test_same_seed_gives_the_same_table_whatever_the_number_of_processes():
 def test_no_claim_of_the_tables_fails():
     pooled = {}
     # all kinds of cohorts together: a third of the benchmark says little about each of them
-    for (table, claim, _), values in calibration.run(calibration.studies(0.3), seed=11, processes=None).items():
+    for (table, claim, _), values in calibration.run(studies.studies(0.3), seed=11, processes=None).items():
         pooled.setdefault((table, claim, "all kinds"), []).extend(values)
     rows = calibration.table(pooled)
     assert len(rows) > 40

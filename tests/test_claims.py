@@ -72,7 +72,7 @@ def test_disconnected_judges_are_reported():
     rows = [row for row in drawn(**USUAL) if row["evaluation_llm_model"] in halves[row["combo_id"]]]
     found = made(rows)
     assert list(found["adjusted_scores"]["component"].value_counts()) == [16, 8]
-    assert len(found["next_steps"].query("question == 'tell the top group apart'")) == 2
+    assert len(found["next_steps"].query("question == 'distinguish the top group'")) == 2
     with_j1 = found["judges"].query("evaluation_llm_model == 'j1'")
     assert set(with_j1["severity"]) == {""}
 

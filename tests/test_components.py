@@ -164,5 +164,5 @@ def test_next_steps_have_a_price():
     own = detectable[detectable["factor"] == "draft_template"].set_index("combos")["detectable_difference"]
     assert own[half["then"]] <= 0.5 < own.get(half["then"] - 1, np.inf)
     assert half["usd"] == max(0, half["then"] - 6) * 2.0
-    top = table.loc["tell the top group apart"].iloc[0]
+    top = table.loc["distinguish the top group"].iloc[0]
     assert 1 <= top["now"] <= top["then"] == 48

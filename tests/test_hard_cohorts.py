@@ -26,7 +26,22 @@ def tables(scores, **background):
         for column in table:
             shown = [str(value) for value in table[column]]
             assert not {"nan", "inf", "-inf", "None", "-0.000", "<NA>"} & set(shown), (name, column)
+    assert_no_interval_of_two(found)
     return found
+
+
+def assert_no_interval_of_two(found):
+    """Fail where an interval, or a p value, rests on fewer than three independent values."""
+    compared, slopes, board = found["comparisons"], found["biases"], found["adjusted_scores"]
+    for table in (compared, slopes):
+        few = table[pd.to_numeric(table["n_combos"]).fillna(0) < 3]
+        assert {*few["ci_low"], *few["ci_high"], *few["p"]} <= {""}
+    few = compared[pd.to_numeric(compared["n_cells"]) < 3]
+    assert {*few["these_low"], *few["these_p"]} <= {""}
+    few = board[board.groupby("component")["component"].transform("size") < 3]
+    assert {*few["ci_low"], *few["rank_low"]} <= {""}
+    agreement = found["judge_agreement"]
+    assert {*agreement[agreement["n"] < 20]["ci_low"]} <= {""}
 
 
 def scores_of(design=SMALL, seed=1):
@@ -62,6 +77,13 @@ def test_one_combo_gives_no_interval_for_new_ones():
     assert any(row["these_low"] for row in rows(compared, factor="generation_template"))
     assert set(found["detectable_differences"]["detectable_difference"]) == {""}
     assert rows(found["variance_components"], component="combo")[0]["variance"] == ""
+
+
+def test_two_combos_are_described_and_give_no_interval_for_new_ones():
+    compared = tables(scores_of(replace(SMALL, combos=2)))["comparisons"]
+    assert all(compared["difference"]) and all(compared["sd_combos"])
+    assert set(compared["ci_low"]) == set(compared["p"]) == {""}
+    assert "true" not in set(compared["clear"])
 
 
 def test_one_judge_has_no_agreement_and_essays_no_interval():
@@ -150,7 +172,7 @@ def test_two_essays_and_two_judges_with_one_essay():
     board = tables(two.assign(score=[2.0, 3.0, 8.0, 8.0]))["adjusted_scores"]
     assert list(board["rank"]) == [1, 2]
     assert list(board["combo_id"]) == ["c001", "c000"]
-    assert all(board["ci_low"])
+    assert set(board["ci_low"]) == set(board["rank_high"]) == {""}
     one = tables(scores[scores["combo_id"] == "c000"])
     assert rows(one["judge_agreement"], measure="bias")[0]["n"] == 1
     assert set(one["judge_agreement"]["ci_low"]) == {""}

@@ -93,6 +93,24 @@ def test_essays_of_judges_that_share_nothing_are_not_compared():
     assert set(board.loc[board["component"] == 2, "judges"]) == {"j3 j4"}
 
 
+def test_many_equal_essays_are_one_top_group():
+    # each judge gives what chance says: pair by pair, the last of 60 would be behind the first
+    dice = np.random.default_rng(4)
+    scores = {f"e{number:02}": {f"j{judge}": dice.normal(5, 1) for judge in range(3)} for number in range(60)}
+    board = by_essay(given(scores))
+    assert set(board["top_group"]) == {"true"}
+    apart = board["adjusted_mean"].max() - board["adjusted_mean"].min()
+    assert apart > stats.t.ppf(0.975, 118) * np.sqrt(2 / 3)
+    better = by_essay(given(scores | {"e00": {"j0": 9.0, "j1": 9.1, "j2": 8.9}}))
+    assert list(better.index[better["top_group"] == "true"]) == ["e00"]
+
+
+def test_two_essays_have_an_estimate_and_no_interval():
+    board = by_essay(given({"e1": {"j1": 8, "j2": 7}, "e2": {"j1": 3, "j2": 2.5}}))
+    assert list(board["rank"]) == [1, 2] and board["shrinkage"].notna().all()
+    assert board[["ci_low", "ci_high", "rank_low", "rank_high"]].isna().all(axis=None)
+
+
 def test_scores_that_show_no_difference_rank_nobody():
     board = by_essay(given({"e1": {"j1": 8, "j2": 2}, "e2": {"j1": 2, "j2": 8}, "e3": {"j1": 8, "j2": 2.2}}))
     assert set(board["rank"]) == {1} and set(board["rank_high"]) == {3}

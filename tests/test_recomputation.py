@@ -260,7 +260,7 @@ def test_next_steps_are_those_of_the_raw_files(cohort):
             same(row["then"], figures["alpha_without"])
             same(row["usd"], -figures["n_scores"] * price, decimals=6)
     board = adjusted.table(rows)
-    row = found.pop(("tell the top group apart", ""))
+    row = found.pop(("distinguish the top group", ""))
     same(row["now"], sum(figures["top_group"] for figures in board.values()))
     same(row["then"], len(board))
     shown = table("detectable_differences")

@@ -69,7 +69,8 @@ def _of_part(rows: list[Judgement]) -> dict[str, dict[str, float]]:
     freedom = sum(one["n_judges"] - 1 for one in found.values()) - (judges - 1)
     squares = math.fsum((value - found[essay]["adjusted_mean"]) ** 2 for essay, one in own.items() for _, value in one)
     if freedom >= 1 and len(found) > 1 and squares / freedom > SAME**2:
-        _shrink(found, squares / freedom, freedom, column_variances(rows, columns, squares / freedom))
+        within = squares / freedom
+        _shrink(found, per_judge, within, freedom, column_variances(rows, columns, within))
     else:
         for one in found.values():
             one["estimate"] = one["adjusted_mean"]
@@ -106,7 +107,13 @@ def column_variances(rows: list[Judgement], columns: dict[tuple[str, str], float
     return found
 
 
-def _shrink(found: dict[str, dict[str, float]], within: float, freedom: int, columns: dict[str, float]) -> None:
+def _shrink(
+    found: dict[str, dict[str, float]],
+    per_judge: dict[tuple[str, str], float],
+    within: float,
+    freedom: int,
+    columns: dict[str, float],
+) -> None:
     middle = mean(one["adjusted_mean"] for one in found.values())
     spread = variance(one["adjusted_mean"] for one in found.values())
     between = max(0.0, spread - mean(within / one["n_judges"] for one in found.values()))
@@ -125,10 +132,25 @@ def _shrink(found: dict[str, dict[str, float]], within: float, freedom: int, col
             one |= {"ci_low": one["estimate"] - half, "ci_high": one["estimate"] + half}
     first = min(found, key=lambda essay: (-found[essay]["estimate"], -found[essay]["adjusted_mean"], essay))
     wide = special.stdtrit(freedom, 0.975)
+    if not differ(per_judge, within, freedom):
+        wide = math.inf
     for essay, one in found.items():
         error = math.sqrt(within / one["n_judges"] + within / found[first]["n_judges"])
         ahead = abs(found[first]["adjusted_mean"] - one["adjusted_mean"])
         one["top_group"] = essay == first or ahead <= wide * error
+
+
+def differ(per_judge: dict[tuple[str, str], float], within: float, freedom: int) -> bool:
+    """Return whether the F test at 5 % finds that essays differ beyond their judges' disagreement.
+
+    Args:
+        per_judge: (essay, judge) -> what it gave, less its columns.
+        within, freedom: variance of one judge's opinion, and its degrees of freedom.
+    """
+    more = len({essay for essay, _ in per_judge}) - 1
+    of_judges = grouped(per_judge.items(), lambda item: item[0][1]).values()
+    whole = math.fsum((len(own) - 1) * variance(value for _, value in own) for own in of_judges if len(own) > 1)
+    return (whole - freedom * within) / more / within > special.fdtri(more, freedom, 0.95)
 
 
 def rank_intervals(found: dict[str, dict[str, float]], seed: int, draws: int = 4000) -> dict[str, tuple[float, float]]:

@@ -5,14 +5,14 @@ import math
 import numpy as np
 
 from . import comparisons
-from .comparisons import interval
+from .comparisons import LEAST, interval
 from .judgements import SAME, Judgement, grouped, mean, variance
 
 
 def over_combos(values: list[float]) -> dict[str, float]:
     """Return mean, interval and p of Student's t over combos."""
     found = {"value": mean(values), "n_combos": len(values)}
-    if len(values) > 1 and math.sqrt(variance(values)) > SAME:
+    if len(values) >= LEAST and math.sqrt(variance(values)) > SAME:
         error = math.sqrt(variance(values) / len(values))
         names = ("ci_low", "ci_high", "p")
         found |= dict(zip(names, interval(found["value"], error, len(values) - 1), strict=True))
@@ -58,7 +58,7 @@ def length_slope(rows: list[Judgement], judge: str) -> dict[str, float]:
     slope = _slope(own)
     found = {"value": slope, "n_combos": len(combos)}
     left_out = [_slope([row for row in own if row.combo != combo]) for combo in combos]
-    if len(combos) > 1 and not any(math.isnan(one) for one in [slope, *left_out]):
+    if len(combos) >= LEAST and not any(math.isnan(one) for one in [slope, *left_out]):
         count = len(combos)
         error = math.sqrt((count - 1) / count * math.fsum((one - slope) ** 2 for one in left_out))
         if error > SAME:

@@ -8,6 +8,9 @@ from scipy import special
 
 from .judgements import SAME, Judgement, grouped, mean, variance
 
+LEAST = 3
+"""Independent values from which on there is an interval."""
+
 
 class Pairing(NamedTuple):
     """How two levels are paired: what makes a unit beside the combo, and what else must be the same."""
@@ -66,12 +69,12 @@ def two_grounds(units: dict[tuple, tuple[float, float]]) -> dict[str, float]:
         sides = grouped(units.items(), lambda one: one[0][0]).values()
         found[name] = mean(mean(pair[1][place] for pair in inside) for inside in sides)
     found["sd_combos"] = math.sqrt(variance(means)) if len(means) > 1 else math.nan
-    if found["sd_combos"] > SAME:
+    if len(means) >= LEAST and found["sd_combos"] > SAME:
         error = found["sd_combos"] / math.sqrt(len(means))
         names = ("ci_low", "ci_high", "p")
         found |= dict(zip(names, interval(found["difference"], error, len(means) - 1), strict=True))
     freedom = len(units) - len(means)
-    if freedom > 0:
+    if freedom > 0 and len(units) >= LEAST:
         within = math.fsum((value - mean(inside)) ** 2 for inside in by_combo for value in inside) / freedom
         if math.sqrt(within) > SAME:
             error = math.sqrt(within * math.fsum(1 / len(inside) for inside in by_combo)) / len(means)

@@ -5,9 +5,9 @@ essay and rubric that both scored, lead = the judge's score - the neutral judge'
 combo and column (a neutral judge with a rubric): mean lead on the judge's own essays - mean lead on others'
 essays; averaged over the columns that have both. The table gives the mean over combos, with Student's t over
 them: combos are random, judges, writers and rubrics fixed; it holds for new combos. An essay's writer is the
-model of its last step. Without a neutral judge it is empty: what a judge adds to its own essays cannot be told
-from what the others add to theirs (beside one neutral judge and one that prefers its own by as much, the mean of
-the others makes 0.5 points look like 0.75).
+model of its last step. Without a neutral judge it is empty: what a judge adds to its own essays cannot be
+separated from what the others add to theirs (beside one neutral judge and one that prefers its own by as much, the
+mean of the others makes 0.5 points look like 0.75).
 
 Length. Per judge: score_i = group_g(i) + slope ln(words_i) + error, least squares within groups of rubric x
 essay template x writer. Interval: jackknife over combos, slope +- t sqrt((C - 1) / C sum (slope_-c - slope)^2)
@@ -28,7 +28,7 @@ import pandas as pd
 
 from .comparisons import comparisons
 from .frame import COMBO, ESSAY, JUDGE, NOTHING, POINTS, RUBRIC, averaged, dense, known_combos, levels, means, numbered
-from .intervals import Mean, around, mean_of
+from .intervals import MIN_UNITS, Mean, around, mean_of
 
 COLUMNS = (
     "bias",
@@ -61,7 +61,7 @@ def biases(frame: pd.DataFrame, families: Mapping[str, tuple[str, str]] | None =
         own_model, own_family: `value` is the preference, `n_own` and `n_other` count (essay, rubric) units.
         A judge that shares no model (family) with a writer has no row. length_slope: points per unit of
         ln(words), so 0.69 of it per doubling; `n_other` counts the scores. length_adjusted_difference: of
-        level_a - level_b. Empty (NaN) where there is nothing to compute from; no interval below two combos.
+        level_a - level_b. Empty (NaN) where there is nothing to compute from; no interval below three combos.
     """
     frame = known_combos(frame)
     rows = [*_own(frame, families or {}), *_length(frame)]
@@ -136,7 +136,7 @@ def _slope(own: pd.DataFrame, logs: np.ndarray) -> Mean:
     whole = tables.sum(axis=2)
     slope = float(_within(whole[:, :, None])[0])
     left_out = _within(whole[:, :, None] - tables)
-    if combos < 2 or np.isnan(left_out).any() or np.isnan(slope):
+    if combos < MIN_UNITS or np.isnan(left_out).any() or np.isnan(slope):
         return Mean(slope, n=combos)
     error = float(np.sqrt((combos - 1) / combos * ((left_out - slope) ** 2).sum()))
     return Mean(slope, *around(slope, error, combos - 1), combos) if error > NOTHING else Mean(slope, n=combos)

@@ -14,8 +14,8 @@ Two intervals, pointwise (each holds for its own row, not for all rows at once):
   s^2 = sum (d_cu - mean_c)^2 / (units - combos): standard error s sqrt(sum 1 / units_c) / combos, t with
   units - combos degrees of freedom.
 
-Either is empty where its degrees of freedom are 0, or where its standard deviation is 0: that all differences
-are the same by the coarse steps of a scale is no certainty.
+Either is empty with fewer than three values (combos, or units of these combos), with no degree of freedom, or where
+its standard deviation is 0: that all differences are the same by the coarse steps of a scale is no certainty.
 
 One Holm family per cohort: p (new combos) of the four `FACTORS`, per pair the pairing with more combos (a tie:
 crossed). Judges and rubrics are described, not tested.
@@ -46,7 +46,7 @@ from .frame import (
     means,
     numbered,
 )
-from .intervals import LEVEL, around, holm, mean_of
+from .intervals import LEVEL, MIN_UNITS, around, holm, mean_of
 
 CROSSED, PIPELINE = "crossed", "pipeline"
 
@@ -255,7 +255,7 @@ def _over_combos(values: np.ndarray, units: Differences) -> float:
 def _for_these(units: Differences, difference: float) -> tuple[float, float, float]:
     """Return (low, high, p) for the combos at hand."""
     freedom = len(units.combo) - units.combos
-    if freedom < 1:
+    if freedom < 1 or len(units.combo) < MIN_UNITS:
         return np.nan, np.nan, np.nan
     away = (units.a - units.b) - units.by_combo()[units.combo]
     spread = float(np.sqrt((away**2).sum() / freedom))

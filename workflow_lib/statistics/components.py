@@ -56,7 +56,7 @@ class Components:
 
     Attributes:
         groups: component -> number of its groups, for the components that the design has.
-        merged: components that no two scores tell apart -> variance of their sum; NaN where the design does
+        merged: components that the scores cannot separate -> variance of their sum; NaN where the design does
             not identify even that. A component by itself is a group of one.
     """
 
@@ -68,10 +68,10 @@ class Components:
         return self.merged.get((name,), np.nan)
 
     def total(self, weights: Mapping[str, float]) -> float:
-        """Return a weighted sum of variances; NaN where the design cannot tell.
+        """Return a weighted sum of variances; NaN where the design does not identify it.
 
-        Components of a merged group can be told only where they have one weight. A component that the design
-        does not have counts nothing: the caller knows what it left out.
+        Components of a merged group count where they have one weight. A component that the design does not have
+        counts nothing: the caller knows what it left out.
         """
         total = 0.0
         for names, variance in self.merged.items():

@@ -204,7 +204,7 @@ def next_steps(
         - more evaluations: reliability (rubrics fixed) with one or two more judges, one or five more replicates
         - drop a judge: Krippendorff's alpha with and without it
         - more combos: combos that it takes to detect 0.5 and 1 points, per factor (3-100; else empty)
-        - the top group: how many essays cannot be told from the first, of how many (`now` and `then`)
+        - distinguish the top group: how many essays are not clearly behind the first, of how many (`now` and `then`)
     """
     rows = [
         *_more_evaluations(found, design),
@@ -292,5 +292,5 @@ def _top_group(board: pd.DataFrame) -> list[tuple]:
         known = own["top_group"] != ""
         size = float((own["top_group"] == "true").sum()) if known.any() else np.nan
         change = "" if board["component"].nunique() == 1 else f"component {component}"
-        rows.append(("tell the top group apart", change, "essays like the first, and all", size, len(own), np.nan))
+        rows.append(("distinguish the top group", change, "essays like the first, and all", size, len(own), np.nan))
     return rows

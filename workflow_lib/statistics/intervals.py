@@ -12,6 +12,9 @@ from .frame import NOTHING
 LEVEL = 0.05
 """Intervals hold 1 - LEVEL; a Holm-corrected p below it is a claim."""
 
+MIN_UNITS = 3
+"""Independent values from which on an interval is given: two nearly always agree by chance, or say nothing."""
+
 SEED = 20250101
 RESAMPLES = 1000
 MIN_RESAMPLED = 20
@@ -41,15 +44,17 @@ def mean_of(values: np.ndarray) -> Mean:
     """Return the mean of independent values with Student's t interval (scipy.stats.ttest_1samp).
 
     Model: value_i = mu + e_i, e_i independent and normal with one variance. Holds for the population that
-    the values are a sample of. Fewer than two values, or values that are all the same, give no interval.
+    the values are a sample of. Fewer than `MIN_UNITS` values, or values that are all the same, give no interval.
     """
     n = len(values)
     if n == 0:
         return Mean(np.nan)
     value = float(values.mean())
     sd = float(values.std(ddof=1)) if n > 1 else np.nan
-    if not sd > NOTHING:
-        return Mean(value, n=n, sd=0.0 if n > 1 else np.nan)
+    if n > 1 and not sd > NOTHING:
+        sd = 0.0
+    if n < MIN_UNITS or not sd:
+        return Mean(value, n=n, sd=sd)
     return Mean(value, *around(value, sd / n**0.5, n - 1), n, sd)
 
 

@@ -26,14 +26,18 @@ under these judges and rubrics, on average over its essays. Sources: empirical B
 Casella and McCulloch 1992, Variance Components, chapter 7); what v and mean add (Morris 1983, JASA 78, 47-55).
 
 Pairs: a_i - a_j +- t sqrt(w (1 / n_i + 1 / n_j)), t with the degrees of freedom of w. The top group is those
-whose interval with the first holds 0. Rank intervals: 2.5 % and 97.5 % points of the ranks in 10,000 seeded
-draws from normal distributions with variances v (1 - s_i) around the estimates (fewer where 10,000 of so many
-essays exceed `MAX_DRAWN`).
+whose interval with the first holds 0, each for itself; it is all essays unless these differ at all, by the F test of
+(sum (m_ij - mean of judge j)^2 - f w) / (E - 1) over w at 5 % (a protected comparison: Fisher 1935, The Design of
+Experiments; in a complete table the numerator is n var(a)). Without that test some of many equal essays would nearly
+always be left out.
 
-Empty, never 0: with less than one degree of freedom for w there is no shrinkage, no interval and no top group
-(estimate = adjusted mean). Where w is 0 likewise. Where v is 0, the scores show no difference between the
-essays: all share the estimate and the first rank, their rank intervals reach from first to last, and the
-estimates have no interval.
+Rank intervals: 2.5 % and 97.5 % points of the ranks in 10,000 seeded draws from normal distributions with variances
+v (1 - s_i) around the estimates (fewer where 10,000 of so many essays exceed `MAX_DRAWN`).
+
+Empty, never 0: fewer than three essays have no intervals. With less than one degree of freedom for w there is no
+shrinkage, no interval and no top group (estimate = adjusted mean). Where w is 0 likewise. Where v is 0, the scores
+show no difference between the essays: all share the estimate and the first rank, their rank intervals reach from
+first to last, and the estimates have no interval.
 """
 
 from dataclasses import dataclass
@@ -44,9 +48,9 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import lsqr
 
-from .distributions import t_critical
+from .distributions import f_p_value, t_critical
 from .frame import CELL, ESSAY, JUDGE, NOTHING, POINTS, RUBRIC, means, numbered
-from .intervals import LEVEL, SEED
+from .intervals import LEVEL, MIN_UNITS, SEED
 
 TOLERANCE = 1e-12
 DRAWS = 10_000
@@ -82,6 +86,7 @@ class _Component:
         judges: how many judges each has.
         opinion, freedom: variance of one judge's opinion, and its degrees of freedom.
         columns: variance of an adjusted mean by the columns' being estimated.
+        within_judges: sum of squares of the judges' opinions about the mean of each judge.
     """
 
     adjusted: np.ndarray
@@ -89,6 +94,7 @@ class _Component:
     opinion: float
     freedom: int
     columns: np.ndarray
+    within_judges: float
 
     def __post_init__(self) -> None:
         n = len(self.adjusted)
@@ -101,9 +107,19 @@ class _Component:
             self.essays = max(0.0, float(self.adjusted.var(ddof=1) - noise.mean()))
             self.shrinkage = self.essays / (self.essays + noise)
             self.estimate = self.mean + self.shrinkage * (self.adjusted - self.mean)
-            if self.essays > 0:
+            if self.essays > 0 and n >= MIN_UNITS:
                 self.error = np.sqrt(self.essays * (1 - self.shrinkage))
                 self.half = t_critical(self.freedom, LEVEL) * np.sqrt(self._variance())
+
+    def in_reach_of(self, first: int) -> np.ndarray:
+        """Return for each essay whether it is not distinguishable from the first; all are if none differ (F test)."""
+        n = len(self.adjusted)
+        ratio = (self.within_judges / self.opinion - self.freedom) / (n - 1)
+        if f_p_value(ratio, n - 1, self.freedom) >= LEVEL:
+            return np.ones(n, dtype=bool)
+        error = np.sqrt(self.opinion * (1 / self.judges + 1 / self.judges[first]))
+        behind = self.adjusted[first] - self.adjusted
+        return np.abs(behind) <= t_critical(self.freedom, LEVEL) * error
 
     def _variance(self) -> np.ndarray:
         n, away = len(self.adjusted), self.adjusted - self.mean
@@ -137,6 +153,8 @@ def adjusted_scores(frame: pd.DataFrame) -> pd.DataFrame:
     counts = np.bincount(pair_essay, minlength=essays)
     adjusted = means(of_pair, pair_essay, essays)
     away = np.bincount(pair_essay, weights=(of_pair - adjusted[pair_essay]) ** 2, minlength=essays)
+    # a judge's essays are all of one component
+    from_judge = of_pair - means(of_pair, pair_judge, judges)[pair_judge]
     weight = 1 / (np.bincount(opinion)[opinion] * counts[essay])
     spread = _spread_of_columns(weight, essay, essays, column, columns)
     squares = np.bincount(essay, weights=residual**2, minlength=essays)
@@ -147,13 +165,16 @@ def adjusted_scores(frame: pd.DataFrame) -> pd.DataFrame:
     sizes = np.bincount(component_of)
     for place, number in enumerate(np.argsort(-sizes, kind="stable"), start=1):
         own = np.flatnonzero(component_of == number)
-        own_judges = len(np.unique(pair_judge[component_of[pair_essay] == number]))
+        given = component_of[pair_essay] == number
+        own_judges = len(np.unique(pair_judge[given]))
+        within_judges = float((from_judge[given] ** 2).sum())
         freedom = int((counts[own] - 1).sum()) - (own_judges - 1)
         opinion_variance = float(away[own].sum() / freedom) if freedom >= 1 else np.nan
         in_own = component_of[essay] == number
         left = int(in_own.sum()) - len(own) - len(np.unique(column[in_own])) + 1
         score_variance = float(squares[own].sum() / left) if left >= 1 else opinion_variance
-        found = _Component(adjusted[own], counts[own], opinion_variance, freedom, score_variance * spread[own])
+        of_columns = score_variance * spread[own]
+        found = _Component(adjusted[own], counts[own], opinion_variance, freedom, of_columns, within_judges)
         parts.append(_ranked(table.iloc[own].assign(component=place), found))
     return pd.concat(parts, ignore_index=True)[list(COLUMNS)]
 
@@ -238,17 +259,14 @@ def _ranked(table: pd.DataFrame, found: _Component) -> pd.DataFrame:
     order = np.lexsort((table[ESSAY].to_numpy(dtype=str), -found.adjusted, rank))
     if not np.isnan(found.essays):
         first = order[0]
-        half = t_critical(found.freedom, LEVEL) * np.sqrt(found.opinion * (1 / found.judges + 1 / found.judges[first]))
-        in_reach = np.abs(found.adjusted[first] - found.adjusted) <= half
-        in_reach[first] = True
-        table["top_group"] = np.where(in_reach, "true", "false")
+        table["top_group"] = np.where(found.in_reach_of(first), "true", "false")
     order = np.lexsort((table[ESSAY].to_numpy(dtype=str), rank))
     return table.iloc[order]
 
 
 def _rank_interval(found: _Component) -> tuple[np.ndarray, np.ndarray]:
     n = len(found.estimate)
-    if np.isnan(found.essays):
+    if np.isnan(found.essays) or n < MIN_UNITS:
         return np.full(n, np.nan), np.full(n, np.nan)
     if found.essays == 0:
         return np.ones(n), np.full(n, float(n))
