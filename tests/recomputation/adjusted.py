@@ -137,7 +137,7 @@ def _shrink(
     for essay, one in found.items():
         error = math.sqrt(within / one["n_judges"] + within / found[first]["n_judges"])
         ahead = abs(found[first]["adjusted_mean"] - one["adjusted_mean"])
-        one["top_group"] = essay == first or ahead <= wide * error
+        one["top_group"] = bool(essay == first or ahead <= wide * error)
 
 
 def differ(per_judge: dict[tuple[str, str], float], within: float, freedom: int) -> bool:

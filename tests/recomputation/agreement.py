@@ -107,6 +107,24 @@ def noise(rows: list[Judgement]) -> float:
     return math.sqrt(pooled_variance([[row.value for row in unit] for unit in units]))
 
 
+def noise_interval(rows: list[Judgement]) -> tuple[float, float]:
+    """Return the 95 % interval of `noise`: by the delta method for its logarithm, essays as the sample."""
+    squares, freedom = [], []
+    for inside in grouped(rows, lambda row: row.essay).values():
+        units = [[row.value for row in unit] for unit in grouped(inside, lambda row: row.rubric).values()]
+        twice = [unit for unit in units if len(unit) > 1]
+        if twice:
+            squares.append(math.fsum(variance(unit) * (len(unit) - 1) for unit in twice))
+            freedom.append(sum(len(unit) - 1 for unit in twice))
+    count = len(squares)
+    if count < LEAST or not math.fsum(squares):
+        return math.nan, math.nan
+    value = math.fsum(squares) / sum(freedom)
+    away = math.fsum((own - value * of) ** 2 for own, of in zip(squares, freedom, strict=True))
+    half = stats.t.isf(0.025, count - 1) * math.sqrt(count / (count - 1) * away) / (2 * math.fsum(squares))
+    return math.sqrt(value) * math.exp(-half), math.sqrt(value) * math.exp(half)
+
+
 def pooled_variance(groups: list[list[float]]) -> float:
     """Return the variance within groups, weighted by their degrees of freedom; NaN without any."""
     groups = [group for group in groups if len(group) > 1]

@@ -43,12 +43,18 @@ def own_preference(rows: list[Judgement], name_of: dict[str, str], family: dict[
             if judge in given and other in given:
                 column = leads.setdefault(combo, {}).setdefault((other, rubric), {})
                 column.setdefault(is_own, []).append(given[judge] - given[other])
+    units = {True: set(), False: set()}
+    for (essay, rubric), inside in grouped(rows, lambda row: (row.essay, row.rubric)).items():
+        given = {row.judge for row in inside}
+        if judge in given and given & set(neutral):
+            units[name_of[inside[0].essay_model] == name_of[judge]].add((essay, rubric))
+    counted = {"n_own": len(units[True]), "n_other": len(units[False])}
     values = []
     for columns in leads.values():
         both = [mean(sides[True]) - mean(sides[False]) for sides in columns.values() if len(sides) == 2]
         if both:
             values.append(mean(both))
-    return over_combos(values) if values else {}
+    return (over_combos(values) if values else {}) | counted
 
 
 def length_slope(rows: list[Judgement], judge: str) -> dict[str, float]:

@@ -54,6 +54,12 @@ def estimate(rows: list[Judgement]) -> dict[tuple[str, ...], float]:
     return _solved(names, np.array(left), np.array(right))
 
 
+def groups(rows: list[Judgement]) -> dict[str, int]:
+    """Return component -> how many groups it has, for the components of the design."""
+    named = {name for names in estimate(rows) for name in names} - {ERROR}
+    return {name: len({tuple(getattr(row, column) for column in TERMS[name]) for row in rows}) for name in named}
+
+
 def _solved(names: list[str], left: np.ndarray, right: np.ndarray) -> dict[tuple[str, ...], float]:
     together: dict[tuple, list[int]] = {}
     for place in range(len(names)):
@@ -119,10 +125,9 @@ def detectable(sds: list[tuple[float, int]], pairs: int, combos: int) -> float:
         pairs: size of the family.
         combos: how many there shall be.
     """
-    sds = [(sd, n - 1) for sd, n in sds if n >= 3]
-    if not sds:
+    sd = pooled(sds)
+    if math.isnan(sd):
         return math.nan
-    sd = math.sqrt(sum(one**2 * freedom for one, freedom in sds) / sum(freedom for _, freedom in sds))
     freedom = combos - 1
     critical = stats.t.isf(0.025 / pairs, freedom)
     low, high = 0.0, 10 * critical + 50
@@ -133,3 +138,11 @@ def detectable(sds: list[tuple[float, int]], pairs: int, combos: int) -> float:
         far = stats.nct.sf(critical, freedom, -middle)
         low, high = (middle, high) if power + (0 if math.isnan(far) else far) < 0.8 else (low, middle)
     return sd * middle / math.sqrt(combos)
+
+
+def pooled(sds: list[tuple[float, int]]) -> float:
+    """Return the standard deviation of the combos' differences, pooled over pairs with three combos or more."""
+    sds = [(sd, n - 1) for sd, n in sds if n >= 3]
+    if not sds:
+        return math.nan
+    return math.sqrt(sum(one**2 * freedom for one, freedom in sds) / sum(freedom for _, freedom in sds))

@@ -1,10 +1,11 @@
 """What was asked, what came of it, and what it cost, straight from membership and journal."""
 
 import json
+import math
 from collections import Counter, defaultdict
 from pathlib import Path
 
-from .judgements import Judgement, grouped, mean, rows_of
+from .judgements import Judgement, grouped, mean, rows_of, variance
 
 
 def coverage(data: Path, cohort: str, rows: list[Judgement]) -> dict[tuple[str, ...], tuple[int, int]]:
@@ -47,4 +48,47 @@ def costs(data: Path, cohort: str) -> dict[tuple[str, str], dict[str, float]]:
                 sums[name] += answer["usage"][name]
             sums["cost_usd"] += answer["cost_usd"]
             sums["seconds"] += answer["duration_s"]
+    return found
+
+
+def price_of_a_combo(data: Path, cohort: str) -> float:
+    """Return US dollars per combo: what is bought of each stage, at the stage's mean price of an answer."""
+    members = rows_of(data / "cohorts" / cohort / "membership.csv")
+    essay_templates = rows_of(data / "1_raw" / "essay_templates.csv")
+    copies = {row["template_id"] for row in essay_templates if row["generator"].strip() == "copy"}
+    total = 0.0
+    for stage in ("draft", "essay", "evaluation"):
+        own = [sums for (of, _), sums in costs(data, cohort).items() if of == stage]
+        bought = sum(
+            row["stage"] == stage and not (stage == "essay" and row["template_id"] in copies) for row in members
+        )
+        total += bought * sum(sums["cost_usd"] for sums in own) / sum(sums["calls"] for sums in own)
+    return total / len({row["combo_id"] for row in members})
+
+
+def spreads(rows: list[Judgement], scales: dict[str, float]) -> dict[tuple[str, str, str, str], dict[str, object]]:
+    """Return analysis, essay, judge and rubric -> the row of variance_analysis.csv, in points of each rubric."""
+    found = {}
+    for analysis, key in (
+        ("overall_variance", lambda row: (row.essay, "", "")),
+        ("template_variance", lambda row: (row.essay, row.judge, "")),
+        ("model_variance", lambda row: (row.essay, "", row.rubric)),
+    ):
+        for group, inside in grouped(rows, key).items():
+            values = [row.value * scales[row.rubric] for row in inside]
+            middle, spread, span = mean(values), math.sqrt(variance(values)), max(values) - min(values)
+            limits = ((1, "high_agreement"), (2, "moderate_agreement"), (3, "low_agreement"))
+            named = next((name for limit, name in limits if span <= limit + 1e-9), "poor_agreement")
+            found[analysis, *group] = {
+                "count": len(values),
+                "mean": middle,
+                "std": spread,
+                "min": min(values),
+                "max": max(values),
+                "range": span,
+                "coefficient_of_variation": spread / middle if middle else math.nan,
+                "num_templates": len({row.rubric for row in inside}),
+                "num_models": len({row.judge for row in inside}),
+                "stability_classification": named if len(values) > 1 else "insufficient_data",
+            }
     return found
