@@ -114,7 +114,7 @@ class _Component:
     def in_reach_of(self, first: int) -> np.ndarray:
         """Return for each essay whether it is not distinguishable from the first; all are if none differ (F test)."""
         n = len(self.adjusted)
-        ratio = (self.within_judges / self.opinion - self.freedom) / (n - 1)
+        ratio = max(0.0, self.within_judges / self.opinion - self.freedom) / (n - 1)
         if f_p_value(ratio, n - 1, self.freedom) >= LEVEL:
             return np.ones(n, dtype=bool)
         error = np.sqrt(self.opinion * (1 / self.judges + 1 / self.judges[first]))
