@@ -21,6 +21,10 @@ RETRY_SECONDS = 1.0
 # the window is a little longer than a minute: calls travel for different times to the endpoint
 WINDOW_SECONDS = 60.5
 LONGEST_PAUSE_SECONDS = 600.0
+# how long leased slots are used before a look at what other processes want
+LOOK_SECONDS = 0.5
+# how long a leased start of a limit per minute may be used
+START_SECONDS = 1.0
 
 wall_clock = time.time
 steady_clock = time.monotonic
@@ -67,6 +71,11 @@ class Ages:
 class Pool:
     """The limits of one pool, as this process sees them.
 
+    A process leases slots in blocks, as many as its threads wait for, and passes them on among its threads in memory.
+    It looks at the shared files when it has none left, and every `LOOK_SECONDS`: then it leases more or gives back
+    what no thread needs, and, while another process waits, what is above its share. Starts of a limit per minute
+    likewise.
+
     Args:
         folder: shared by all processes; holds leases, the start times of the last minute, a pause.
         max_concurrent: calls in flight at most, None for no limit.
@@ -80,17 +89,36 @@ class Pool:
         self._lease = Lease(folder)
         self._starts = Ages(self._starts_file)
         self._pauses = Ages(self._pause_file)
-        self._paused_until = 0.0
-        self._in_flight = 0
+        # guards all below; taken inside the lock file, never the other way round
         self._changed = threading.Condition()
+        self._waiting = 0
+        self._in_flight = 0
+        self._held = 0
+        self._fair_share: int | None = None
+        self._published: dict[str, Any] = {}
+        self._starts_held = 0
+        self._starts_until = 0.0
+        self._fresh_until = 0.0
+        self._next_look = 0.0
+        self._paused_until = 0.0
+        self._settles_soon = False
 
     @contextmanager
     def slot(self) -> Iterator[None]:
         """Wait until one more call may start; the slot is free again when the block is left."""
-        while (wait := self.try_take()) > 0:
-            stopping.check()
+        with self._changed:
+            self._waiting += 1
+        try:
+            while (wait := self.try_take()) > 0:
+                stopping.check()
+                with self._changed:
+                    self._changed.wait(min(wait, POLL_SECONDS))
+        except BaseException:
+            self._settle_soon()
+            raise
+        finally:
             with self._changed:
-                self._changed.wait(min(wait, POLL_SECONDS))
+                self._waiting -= 1
         try:
             yield
         finally:
@@ -99,7 +127,8 @@ class Pool:
     def pause(self, seconds: float) -> None:
         """Let no call of this pool start for a while, in any process; the endpoint asked for it."""
         seconds = min(seconds, LONGEST_PAUSE_SECONDS)
-        self._paused_until = max(self._paused_until, steady_clock() + seconds)
+        with self._changed:
+            self._paused_until = max(self._paused_until, steady_clock() + seconds)
         # where the disk is full, the other processes learn it from the endpoint
         with suppress(OSError), locked(self._lock):
             if self._pause_on_file() < seconds:
@@ -111,25 +140,22 @@ class Pool:
         """Take a slot and return 0, or return for how long there is none (seconds, a guess)."""
         if self._has_no_limits:
             return self._pause_left()
+        if (wait := self._take_or_wait()) is not None:
+            return wait
         with locked(self._lock):
-            wait = self._pause_left()
-            if wait > 0:
+            # another thread may have looked meanwhile
+            if (wait := self._take_or_wait()) is not None:
                 return wait
-            if self.max_concurrent is not None:
-                taken = self._in_flight + sum(_in_flight_of(other) for other in self._lease.others())
-                if taken >= self.max_concurrent:
-                    return POLL_SECONDS
-            if self.calls_per_minute is not None and (wait := self._note_start(self.calls_per_minute)) > 0:
-                return wait
+            pause = self._pause_on_file()
+            wait = pause if pause > 0 else self._lease_slots() or self._lease_starts()
             with self._changed:
-                self._in_flight += 1
-            try:
-                self._publish()
-            except OSError:
-                with self._changed:
-                    self._in_flight -= 1
-                raise
-        return 0.0
+                now = steady_clock()
+                self._paused_until = max(self._paused_until, now + pause)
+                self._fresh_until = now + LOOK_SECONDS
+                if wait == 0 and self._take(now):
+                    return 0.0
+                self._next_look = now + POLL_SECONDS
+                return wait or POLL_SECONDS
 
     @property
     def _lock(self) -> Path:
@@ -147,52 +173,133 @@ class Pool:
     def _has_no_limits(self) -> bool:
         return self.max_concurrent is None and self.calls_per_minute is None
 
+    def _take_or_wait(self) -> float | None:
+        """Return 0 for a slot of those that are leased, how long to wait for a look at the files, or None to look."""
+        with self._changed:
+            now = steady_clock()
+            if now < self._fresh_until and self._take(now):
+                return 0.0
+            wait = max(self._next_look, self._paused_until) - now
+            return wait if wait > 0 else None
+
+    def _take(self, now: float) -> bool:
+        """Take what this process has leased, if there is any left and no pause."""
+        has_slot = self.max_concurrent is None or self._in_flight < self._held
+        has_start = self.calls_per_minute is None or (self._starts_held > 0 and now < self._starts_until)
+        if not (has_slot and has_start) or now < self._paused_until:
+            return False
+        self._in_flight += 1
+        if self.calls_per_minute is not None:
+            self._starts_held -= 1
+        return True
+
     def _give_back(self) -> None:
         if self._has_no_limits:
             return
         with self._changed:
             self._in_flight -= 1
             self._changed.notify()
-        self._tell_others()
+            is_above_share = self._fair_share is not None and self._held > self._fair_share
+            if is_above_share:
+                # those who wait come first
+                self._next_look = steady_clock() + 2 * POLL_SECONDS
+        if is_above_share:
+            self._settle()
+        else:
+            self._settle_soon()
 
-    def _tell_others(self) -> None:
-        """Let other processes see a slot that is free again; what prevents that never reaches the call."""
+    def _settle_soon(self, seconds: float = LOOK_SECONDS) -> None:
+        with self._changed:
+            if self.max_concurrent is None or self._settles_soon:
+                return
+            self._settles_soon = True
+        timer = threading.Timer(seconds, self._settle)
+        timer.daemon = True
+        timer.start()
+
+    def _settle(self) -> None:
+        """Give back the slots that no thread needs; what prevents that never reaches a call."""
+        with self._changed:
+            self._settles_soon = False
         try:
             with locked(self._lock):
-                self._publish()
+                with self._changed:
+                    wanted = self._in_flight + self._waiting
+                    possible = self._held if self._fair_share is None else min(self._held, self._fair_share)
+                self._hold(wanted, possible)
         except OSError:
-            again = threading.Timer(RETRY_SECONDS, self._tell_others)
-            again.daemon = True
-            again.start()
+            self._settle_soon(RETRY_SECONDS)
 
-    def _publish(self) -> None:
-        if self.max_concurrent is not None:
-            with self._changed:
-                in_flight = self._in_flight
-            self._lease.publish({"in_flight": in_flight} if in_flight else {})
+    def _lease_slots(self) -> float:
+        """Lease the slots that this process needs, as far as they are free; returns for how long there is none."""
+        if self.max_concurrent is None:
+            return 0.0
+        others = list(self._lease.others())
+        others_wait = any(other.get("waiting") is True for other in others)
+        with self._changed:
+            self._fair_share = self.max_concurrent // (len(others) + 1) if others_wait else None
+        taken = sum(map(_slots_of, others))
+        # a call that nobody waits for in `slot` asks for one, too
+        self._hold(self._in_flight + max(1, self._waiting), self.max_concurrent - taken)
+        return 0.0 if self._in_flight < self._held else POLL_SECONDS
+
+    def _hold(self, wanted: int, possible: int) -> None:
+        """Hold as many slots as are wanted, possible and fair, and let the other processes see it."""
+        with self._changed:
+            fair = wanted if self._fair_share is None else max(1, self._fair_share)
+            held = max(self._in_flight, min(wanted, possible, fair))
+            # never more than the file says: less before it is written, more after it
+            self._held = min(self._held, held)
+        content: dict[str, Any] = {"in_flight": held} if held else {}
+        if held < wanted:
+            content = {"in_flight": held, "waiting": True}
+        if content != self._published:
+            self._lease.publish(content)
+            self._published = content
+        with self._changed:
+            self._held = held
+
+    def _lease_starts(self) -> float:
+        """Lease starts of the limit per minute; returns for how long there is none."""
+        limit = self.calls_per_minute
+        if limit is None:
+            return 0.0
+        with self._changed:
+            now, wanted = steady_clock(), max(1, self._waiting)
+            if self._starts_held > 0 and now < self._starts_until:
+                return 0.0
+        block = max(1, limit // 60)
+        # a start of a block may be used a second after it was written
+        window = WINDOW_SECONDS + (START_SECONDS if block > 1 else 0.0)
+        recent = self._starts.younger_than(window, _times(self._starts_file))
+        if len(recent) >= limit:
+            ages = sorted(self._starts.of(one) for one in recent)
+            return window - ages[limit - 1]
+        new: list[float] = []
+        for _ in range(min(block, wanted, limit - len(recent))):
+            start = wall_clock()
+            while start in recent or start in new:
+                # two starts within one tick of the clock are two
+                start += 1e-6
+            new.append(start)
+        write_text(self._starts_file, json.dumps([*recent, *new]))
+        for start in new:
+            self._starts.note(start)
+        with self._changed:
+            self._starts_held, self._starts_until = len(new), now + START_SECONDS
+        return 0.0
 
     def _pause_left(self) -> float:
-        return max(0.0, self._paused_until - steady_clock(), self._pause_on_file())
+        with self._changed:
+            own = self._paused_until - steady_clock()
+        return max(own, self._pause_on_file())
 
     def _pause_on_file(self) -> float:
         times = _times(self._pause_file)
         if len(times) != 2:
             return 0.0
         since, until = times
-        return until - since - self._pauses.of(since)
-
-    def _note_start(self, limit: int) -> float:
-        recent = self._starts.younger_than(WINDOW_SECONDS, _times(self._starts_file))
-        if len(recent) >= limit:
-            ages = sorted(self._starts.of(one) for one in recent)
-            return WINDOW_SECONDS - ages[limit - 1]
-        now = wall_clock()
-        while now in recent:
-            # two starts within one tick of the clock are two
-            now += 1e-6
-        write_text(self._starts_file, json.dumps([*recent, now]))
-        self._starts.note(now)
-        return 0.0
+        return max(0.0, until - since - self._pauses.of(since))
 
 
 def _times(path: Path) -> list[float]:
@@ -205,7 +312,7 @@ def _times(path: Path) -> list[float]:
     return [float(one) for one in content] if is_list else []
 
 
-def _in_flight_of(lease: Mapping[str, Any]) -> int:
+def _slots_of(lease: Mapping[str, Any]) -> int:
     count = lease.get("in_flight")
     return count if isinstance(count, int) else 0
 
