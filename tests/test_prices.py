@@ -5,6 +5,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import genai_prices
 import pytest
@@ -172,6 +173,36 @@ def test_a_cost_by_price_counts_the_cached_part_of_the_prompt():
     assert costs.bill(model, usage, 0.5) == costs.Bill(0.5, "endpoint")
 
 
+def test_a_process_whose_endpoint_says_what_calls_cost_does_not_load_the_package(tmp_path):
+    program = """
+import sys
+from pathlib import Path
+from tests.scripted_server import ScriptedServer
+from tests.test_caller import GOOD, MODELS, World
+models = MODELS.replace("1,10,1000", ",,1000")
+with ScriptedServer(GOOD) as server:
+    world = World(Path("free"), server, models, budget_usd=None)
+    world.buy(world.first)
+    assert "genai_prices" not in sys.modules
+    world = World(Path("limited"), server, models.replace("vendor/writer", "openai/gpt-6-luna"))
+    world.buy(world.first)
+    assert "genai_prices" in sys.modules
+"""
+    run_alone(program, tmp_path)
+
+
+def run_alone(program: str, folder: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(SOURCE / "data")],
+        cwd=folder,
+        env=clean_environment() | {"PYTHONPATH": str(SOURCE)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_prices_come_without_the_network_and_the_package_only_when_it_is_asked(tmp_path):
     tiny_root.declare(tiny_root.make(tmp_path))
     program = """
@@ -190,12 +221,4 @@ assert "genai_prices" not in sys.modules
 sys.addaudithook(refuse)
 assert prices.price(shipped["gpt-6-luna"]).source.startswith("genai-prices ")
 """
-    done = subprocess.run(
-        [sys.executable, "-c", program, str(SOURCE / "data")],
-        cwd=tmp_path,
-        env=clean_environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    run_alone(program, tmp_path)

@@ -129,11 +129,11 @@ class Caller:
         self, entry: Entry, model: Model, request: Mapping[str, Any]
     ) -> AbstractContextManager[Reservation]:
         budget = self.budget(entry.cohort_id)
-        # the preflight refuses a model without a price; its row may have been edited since
-        ceiling = request_ceiling_usd(model, request) or 0.0
         if not budget.limits(model.model_id):
-            return nullcontext(Reservation(ceiling))
-        return budget.reserve(model.model_id, ceiling)
+            # nobody asks for its ceiling, and a process that needs no price does not load the package of prices
+            return nullcontext(Reservation(0.0))
+        # the preflight refuses a model without a price; its row may have been edited since
+        return budget.reserve(model.model_id, request_ceiling_usd(model, request) or 0.0)
 
     def budget(self, cohort_id: str) -> Budget:
         """Return the budget of a cohort."""

@@ -19,7 +19,9 @@ from . import (
     cohort_from_list,
     cohort_update,
     export,
+    models,
     new_cohort,
+    ping,
     plan,
     promising,
     prompts,
@@ -51,6 +53,8 @@ COMMANDS: tuple[ModuleType, ...] = (
     promising,
     check,
     upkeep,
+    models,
+    ping,
     serve_offline,
 )
 
