@@ -42,7 +42,7 @@ class Stage:
         gives_scores: its parsed text is a number.
         task: the parts of its readable key in the task tables.
         task_columns: column of its task table -> what is in it: a field of membership, its task_id, or
-            one of these of the parent.
+            one of these of the parent ("parent.task_id") or of a stage further up ("draft.task_id").
         replicate_aliases: other names of its replicate column in a spec.
         model_aliases: other names of its model column in a spec.
         score_columns: its columns in the tables of scores.
@@ -151,9 +151,9 @@ _ALL = (
             "essay_task_id": "task_id",
             "gen_id": "gen_id",
             "parent_gen_id": "parent_gen_id",
-            "draft_task_id": "parent.task_id",
+            "draft_task_id": "draft.task_id",
             "combo_id": "combo_id",
-            "draft_template": "parent.template_id",
+            "draft_template": "draft.template_id",
             "essay_template": "template_id",
             "essay_model": "llm_model_id",
             "replicate": "replicate",

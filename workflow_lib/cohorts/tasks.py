@@ -35,9 +35,15 @@ def scoped_task_id(entry: Entry, parent_of: ParentOf) -> str:
 
 
 def _fields(entry: Entry, parent_of: ParentOf) -> dict[str, object]:
-    known: dict[str, object] = entry._asdict()
+    """Return the fields of a generation, and those above it as ``parent.<field>`` and ``<stage>.<field>``."""
     stage = STAGE[entry.stage]
+    known: dict[str, object] = {}
     if stage.task_names_parent and (parent := parent_of(entry)) is not None:
-        known |= {f"parent.{name}": value for name, value in _fields(parent, parent_of).items()}
+        for name, value in _fields(parent, parent_of).items():
+            if "." in name:
+                known.setdefault(name, value)
+            else:
+                known[f"parent.{name}"] = known[f"{parent.stage}.{name}"] = value
+    known |= entry._asdict()
     known["task_id"] = "__".join(str(known[name]) for name in stage.task)
     return known
