@@ -11,7 +11,7 @@ from typing import Any
 from tests import tiny_root
 from tests.faults.attacks import ATTACKS
 from tests.faults.server import FaultServer
-from workflow_lib import generations
+from workflow_lib import generations, parsers
 from workflow_lib import settings as settings_module
 from workflow_lib.calls import Caller
 from workflow_lib.calls.holders import Watch
@@ -142,7 +142,7 @@ def _call(folder: Path, what: str, fault: str) -> Provoked:
 
 
 def _parse(folder: Path, reason: str, parser: str, answer: str) -> Provoked:
-    stage = "evaluation" if parser == "in_last_line" else "draft"
+    stage = "evaluation" if parsers.reading(parser) else "draft"
     table = tiny_root.TABLES[f"{stage}_templates"].replace(",identity", f",{parser}")
     tables = {f"{stage}_templates": table, "llm_models": PRICED}
     is_fault = "\n" not in answer
