@@ -49,6 +49,13 @@ def test_the_example_buys_an_answer(anthropic, tmp_path):
     assert attempt["cost_usd"] == pytest.approx(100 * 1e-6 + 10 * 10e-6)
 
 
+def test_odd_figures_cost_the_example_no_answer(anthropic, tmp_path):
+    with ScriptedServer(answered(content=[{"type": "text", "text": "one\ntwo"}], usage="many")) as server:
+        world = World(tmp_path, server)
+        assert world.buy(world.first) == "one\ntwo"
+    assert len(server.requests) == 1
+
+
 def test_the_example_shares_what_follows_from_errors(anthropic, tmp_path):
     with ScriptedServer(answered(note="sk-123456")) as server:
         world = World(tmp_path, server)

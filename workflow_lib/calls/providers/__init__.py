@@ -5,7 +5,7 @@ for everything that is no answer, and one row of `PROVIDERS`. To add one:
 
 1. write ``providers/<name>.py`` with its ``send``: `transfer.post` sends, `reading` takes apart what came, and
    `openai_compatible` shows how a reply is made of it;
-2. add its row below: the hosts that speak like this, and the function.
+2. import it and add its row below: the hosts that speak like this, and the function.
 
 What follows from an error is not its business: it picks the row of `retries` that names it.
 """

@@ -9,7 +9,7 @@ from .. import retries
 from ..replies import Reply
 from ..transfer import Limits, Received, post
 from .endpoint import Endpoint
-from .reading import content_of, field_of, figures_of, text_of, unusable
+from .reading import content_of, field_of, figures_of, object_of, text_of, unusable
 
 PATH = "/chat/completions"
 
@@ -52,10 +52,9 @@ def reply_of(shown: str, asked: str, key_name: str, received: Received) -> Reply
         CallError: there is none that can be used.
     """
     content = content_of(shown, received)
-    given = content.get("usage")
-    usage: dict[str, Any] = given if isinstance(given, dict) else {}
+    usage = object_of(content.get("usage"))
     choices = content.get("choices")
-    choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
+    choice = object_of(choices[0]) if isinstance(choices, list) and choices else {}
     message = choice.get("message")
     error = content.get("error") or choice.get("error")
     if error or choice.get("finish_reason") == "error":

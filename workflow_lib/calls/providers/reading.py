@@ -59,7 +59,7 @@ def content_of(shown: str, received: Received) -> dict[str, Any]:
         else:
             rule, what = retries.NOT_JSON, "with something that is not JSON"
         raise unusable(rule, f"{shown}: 200 {what}", received) from None
-    return content if isinstance(content, dict) else {}
+    return object_of(content)
 
 
 def unusable(
@@ -82,6 +82,11 @@ def unusable(
         cost_usd=costs.plausible_usd(cost),
         body=kept(received.body),
     )
+
+
+def object_of(value: object) -> dict[str, Any]:
+    """Return a value that is a JSON object as it is, and {} for anything else that stands in its place."""
+    return value if isinstance(value, dict) else {}
 
 
 def text_of(content: Any) -> str:
