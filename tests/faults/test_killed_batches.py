@@ -1,0 +1,33 @@
+"""300 generations through each style of batch service, with runs killed at every moment, five times each."""
+
+import pytest
+
+from tests.batch_cohort import PRICES, STYLES
+from tests.killed_batches import KilledRuns, tables
+from tests.project import Project
+from workflow_lib.offline.server import OfflineServer
+
+pytestmark = pytest.mark.full
+
+ROUNDS = 5
+DRAFTS_PER_ROUND = 20
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_every_answer_of_300_is_bought_once(tmp_path, style):
+    with OfflineServer(usd_per_mtok=PRICES, batch_delay=0.5, batch_faults="request:0.05", seed=11) as server:
+        runs = KilledRuns(tmp_path / "batches", server, style)
+        for number in range(ROUNDS):
+            runs.grow((number + 1) * DRAFTS_PER_ROUND)
+            runs.kill_at_each_moment()
+            if number == 1:
+                server.batches.plan("expired")
+                runs.grow((number + 2) * DRAFTS_PER_ROUND)
+            runs.finish()
+        runs.check(ROUNDS * DRAFTS_PER_ROUND)
+        assert runs.killed == dict.fromkeys(("before", "unknown id", "waiting", "writing"), ROUNDS)
+        assert "expired" in {one["status"] for one in server.batches.submitted()}
+    single = Project(tmp_path / "single", spec="")
+    single.declare((runs.project.cohort_folder / "spec" / "config.yaml").read_text())
+    single.snakemake()
+    assert tables(runs.project) == tables(single)

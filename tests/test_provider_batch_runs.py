@@ -1,0 +1,62 @@
+"""Runs of the workflow with provider batches: killed at the worst moments, interrupted, planned and watched."""
+
+import json
+import signal
+import time
+
+import pytest
+
+from tests.batch_cohort import PRICES, STYLES
+from tests.killed_batches import KilledRuns, tables
+from tests.project import Project, job_counts
+from workflow_lib.offline.server import OfflineServer
+
+pytestmark = pytest.mark.slow
+
+DRAFTS = 8
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_runs_that_are_killed_at_each_moment_buy_every_answer_once(tmp_path, style):
+    with OfflineServer(usd_per_mtok=PRICES, batch_delay=0.3, batch_faults="request:0.05", seed=3) as server:
+        runs = KilledRuns(tmp_path / "batches", server, style)
+        runs.grow(DRAFTS)
+        runs.kill_at_each_moment()
+        runs.finish()
+        runs.check(DRAFTS)
+        assert runs.killed == {"before": 1, "unknown id": 1, "waiting": 1, "writing": 1}
+    single = Project(tmp_path / "single", spec="")
+    single.declare((runs.project.cohort_folder / "spec" / "config.yaml").read_text())
+    single.snakemake()
+    assert tables(runs.project) == tables(single)
+
+
+def test_an_interrupt_leaves_batches_at_their_service_and_everything_shows_them(tmp_path):
+    with OfflineServer(usd_per_mtok=PRICES, batch_delay=8) as server:
+        runs = KilledRuns(tmp_path, server, "openrouter")
+        runs.grow(2)
+        project, env = runs.project, {"DD_OFFLINE_BASE_URL": server.url}
+        project.snakemake("cohort")
+        chosen = ("--config", "batch=1", "provider_batch=true", "--", "all")
+        planned = job_counts(project.snakemake("-n", *chosen, env=env))
+        assert (planned["draft_batch"], planned["essay_batch"], planned["evaluation_batch"]) == (1, 1, 1)
+        running = runs.start()
+        deadline = time.monotonic() + 60
+        while not [one for one in runs.open_records() if one["state"] == "submitted"]:
+            assert running.poll() is None and time.monotonic() < deadline
+            time.sleep(0.01)
+        running.send_signal(signal.SIGINT)
+        output = running.communicate(timeout=60)[0]
+        assert running.returncode == 1 and "Traceback" not in output
+        assert "go on (1, with 2 requests)" in output and "run the same again" in output
+
+        shown = json.loads(project.daydream("status", "--json", code=1))
+        [batch] = shown["provider_batches"]
+        assert (batch["batch_id"], batch["requests"], batch["stages"]) == ("batch_1", 2, ["draft"])
+        assert batch["age_s"] > 0 and shown["maybe_billed"] == []
+        assert "batch_1" in project.daydream("status", code=1)
+
+        runs.finish()
+        runs.check(2)
+        assert len(server.batches.submitted()) == 3
+        assert "less than single calls" in project.daydream("status").replace("\n", " ")
