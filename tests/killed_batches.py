@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from tests import batch_cohort
@@ -31,6 +30,15 @@ MONEY_COLUMNS = ("usd", "cost", "price")
 MONEY_TABLES = ("costs", "decision_study")
 RUN_TIMEOUT_S = 240
 
+# moment -> what the service does to the next batch, then the stage and state of a batch at which the run is killed
+MOMENTS = {
+    "before": ("busy", "draft", "preparing"),
+    "unknown id": ("hang", "draft", "submitting"),
+    "waiting": ("", "essay", "submitted"),
+    "writing": ("", "evaluation", "submitted"),
+}
+"""Before a batch is handed over, before its id is known, while it is waited for, and while answers are written."""
+
 
 class KilledRuns:
     """A cohort that grows, and runs of it with provider batches.
@@ -54,13 +62,20 @@ class KilledRuns:
         numbers = ", ".join(str(number + 1) for number in range(drafts))
         self.project.declare(SPEC.format(replicates=numbers))
 
-    def kill_at_each_moment(self) -> None:
-        """Kill a run before a batch is handed over, before its id is known, while it is waited for, and while answers
-        are written."""
-        self._kill("before", lambda: self._any("draft", "preparing", requests=True), "busy")
-        self._kill("unknown id", lambda: self._any("draft", "submitting"), "hang")
-        self._kill("waiting", lambda: self._any("essay", "submitted"))
-        self._kill("writing", lambda: self._any("evaluation", "submitted") and self._is_half_written("evaluation"))
+    def kill(self, moment: str) -> None:
+        """Start a run and kill it at one of `MOMENTS`; a moment is that of the first stage that is still open."""
+        fate, stage, state = MOMENTS[moment]
+        if fate:
+            self.server.batches.plan(fate)
+        running = self.start()
+        deadline = time.monotonic() + RUN_TIMEOUT_S
+        while not self._has_come(stage, state, half_written=moment == "writing"):
+            assert running.poll() is None, f"{moment}: {running.communicate()[0][-6000:]}"
+            assert time.monotonic() < deadline, f"{moment}: it never came to that"
+            time.sleep(0.001)
+        os.killpg(running.pid, signal.SIGKILL)
+        running.communicate()
+        self.killed[moment] = self.killed.get(moment, 0) + 1
 
     def start(self) -> subprocess.Popen:
         """Start a run; it leads a process group."""
@@ -97,32 +112,20 @@ class KilledRuns:
         folder = self.project.data / "provider_batches" / "open"
         return [dict(found) for path in sorted(folder.glob("*.json")) if (found := files.read_recorded(path))]
 
-    def _kill(self, moment: str, has_come: Callable[[], object], fate: str = "") -> None:
-        if fate:
-            self.server.batches.plan(fate)
-        running = self.start()
-        deadline = time.monotonic() + RUN_TIMEOUT_S
-        while not has_come():
-            assert running.poll() is None, f"{moment}: {running.communicate()[0][-6000:]}"
-            assert time.monotonic() < deadline, f"{moment}: it never came to that"
-            time.sleep(0.001)
-        os.killpg(running.pid, signal.SIGKILL)
-        running.communicate()
-        self.killed[moment] = self.killed.get(moment, 0) + 1
-
-    def _any(self, stage: str, state: str, *, requests: bool = False) -> bool:
-        found = [one for one in self.open_records() if one["state"] == state]
+    def _has_come(self, stage: str, state: str, *, half_written: bool) -> bool:
+        found = [
+            one
+            for one in self.open_records()
+            if one["state"] == state and any(request["stage"] == stage for request in one["requests"])
+        ]
         if state == "submitting" and len(self.server.batches.submitted()) <= self._known():
             return False
-        return any(not requests or one["requests"] for one in found if stage in self._stages(one))
+        return bool(found) and (not half_written or self._is_half_written(stage))
 
     def _known(self) -> int:
         """Return how many of the server's batches have their id in a record."""
         records = [files.read_recorded(path) for path in (self.project.data / "provider_batches").glob("*/*.json")]
         return sum(bool(one.get("batch_id")) for one in records)
-
-    def _stages(self, record: dict) -> set[str]:
-        return {one["stage"] for one in record["requests"]} or {"draft"}
 
     def _is_half_written(self, stage: str) -> bool:
         for record in self.open_records():

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.batch_cohort import PRICES, STYLES
+from tests.batch_cohort import PRICES
 from tests.killed_batches import KilledRuns, tables
 from tests.project import Project, job_counts
 from workflow_lib.offline.server import OfflineServer
@@ -16,15 +16,18 @@ pytestmark = pytest.mark.slow
 DRAFTS = 8
 
 
-@pytest.mark.parametrize("style", STYLES)
-def test_runs_that_are_killed_at_each_moment_buy_every_answer_once(tmp_path, style):
+# the other moments of each style are in tests/faults
+@pytest.mark.parametrize(
+    ("style", "moments"), [("openrouter", ("unknown id", "writing")), ("openai", ("before", "waiting"))]
+)
+def test_runs_that_are_killed_buy_every_answer_once(tmp_path, style, moments):
     with OfflineServer(usd_per_mtok=PRICES, batch_delay=0.3, batch_faults="request:0.05", seed=3) as server:
         runs = KilledRuns(tmp_path / "batches", server, style)
         runs.grow(DRAFTS)
-        runs.kill_at_each_moment()
+        for moment in moments:
+            runs.kill(moment)
         runs.finish()
         runs.check(DRAFTS)
-        assert runs.killed == {"before": 1, "unknown id": 1, "waiting": 1, "writing": 1}
     single = Project(tmp_path / "single", spec="")
     single.declare((runs.project.cohort_folder / "spec" / "config.yaml").read_text())
     single.snakemake()
@@ -32,7 +35,7 @@ def test_runs_that_are_killed_at_each_moment_buy_every_answer_once(tmp_path, sty
 
 
 def test_an_interrupt_leaves_batches_at_their_service_and_everything_shows_them(tmp_path):
-    with OfflineServer(usd_per_mtok=PRICES, batch_delay=8) as server:
+    with OfflineServer(usd_per_mtok=PRICES, batch_delay=2) as server:
         runs = KilledRuns(tmp_path, server, "openrouter")
         runs.grow(2)
         project, env = runs.project, {"DD_OFFLINE_BASE_URL": server.url}
@@ -49,6 +52,11 @@ def test_an_interrupt_leaves_batches_at_their_service_and_everything_shows_them(
         output = running.communicate(timeout=60)[0]
         assert running.returncode == 1 and "Traceback" not in output
         assert "go on (1, with 2 requests)" in output and "run the same again" in output
+
+        watched = project.daydream("watch", "--once")
+        assert "provider batches: 1 in flight, 0 of 2 requests done" in watched
+        plan = project.daydream("plan", "--config", "batch=1", "provider_batch=true", env=env).replace("\n", " ")
+        assert "In provider batches: 6 calls" in plan and "less expected than single calls" in plan
 
         shown = json.loads(project.daydream("status", "--json", code=1))
         [batch] = shown["provider_batches"]

@@ -17,7 +17,7 @@ from workflow_lib.calls.provider_batches.buying import parts
 from workflow_lib.calls.provider_batches.tending import GoesOn
 from workflow_lib.catalogs import load as load_catalogs
 from workflow_lib.errors import ConfigError, StoreError
-from workflow_lib.generations import failures
+from workflow_lib.generations import failures, provider_batches
 from workflow_lib.inspect import status
 from workflow_lib.offline.server import OfflineServer
 from workflow_lib.settings import load as load_settings
@@ -233,3 +233,15 @@ def wait_for(condition):
         assert time.monotonic() < deadline, "it never came to that"
         time.sleep(0.01)
     return found
+
+
+def test_models_without_a_batch_service_are_named_and_called_singly(tmp_path):
+    with OfflineServer() as server:
+        make(tmp_path, server)
+        without = load(tmp_path, server, endpoints={"offline": {}})
+        membership = cohorts.load_membership(without, small_cohort.COHORT)
+        [warning] = provider_batches.warnings(without, membership)
+        assert "endpoints.offline.batch" in warning and "sim-judge-a, sim-judge-b, sim-writer-a" in warning
+        assert set(buy(without, ("draft",)).values()) == {"made"}
+        assert len(server.requests) == 2 and server.batches.submitted() == []
+        assert provider_batches.warnings(load(tmp_path, server), membership) == []

@@ -268,6 +268,7 @@ def test_json_has_a_line_per_look(settings, tmp_path, monkeypatch, capsys):
         "budget_left_usd",
         "seconds_left",
         "failures",
+        "provider_batches",
         "done",
     }
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.batch_cohort import PRICES, STYLES
-from tests.killed_batches import KilledRuns, tables
+from tests.killed_batches import MOMENTS, KilledRuns, tables
 from tests.project import Project
 from workflow_lib.offline.server import OfflineServer
 
@@ -19,13 +19,14 @@ def test_every_answer_of_300_is_bought_once(tmp_path, style):
         runs = KilledRuns(tmp_path / "batches", server, style)
         for number in range(ROUNDS):
             runs.grow((number + 1) * DRAFTS_PER_ROUND)
-            runs.kill_at_each_moment()
+            for moment in MOMENTS:
+                runs.kill(moment)
             if number == 1:
                 server.batches.plan("expired")
                 runs.grow((number + 2) * DRAFTS_PER_ROUND)
             runs.finish()
         runs.check(ROUNDS * DRAFTS_PER_ROUND)
-        assert runs.killed == dict.fromkeys(("before", "unknown id", "waiting", "writing"), ROUNDS)
+        assert runs.killed == dict.fromkeys(MOMENTS, ROUNDS)
         assert "expired" in {one["status"] for one in server.batches.submitted()}
     single = Project(tmp_path / "single", spec="")
     single.declare((runs.project.cohort_folder / "spec" / "config.yaml").read_text())

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from ..catalogs import prices
 from ..cohorts.membership import Entry
-from ..generations import preflight
+from ..generations import preflight, provider_batches
 from ..inspect import mistakes, models, planning, scope
-from ..inspect.planning import Comparison, Plan
+from ..inspect.planning import Comparison, Line, Plan
 from ..stages import STAGES
 from .options import add_cohort, add_json, command, settings_of
 from .output import console, counted, duration, print_json, print_table, usd, warn
@@ -51,7 +51,8 @@ def run(args: argparse.Namespace) -> int:
     findings = mistakes.of_scope(settings, within)
     asked = {entry.llm_model_id for entry in within.membership}
     rows = [model for model in models.configured(settings) if model.model_id in asked]
-    warn([*within.warnings, *preflight.warnings(findings), *models.price_warnings(settings, rows)])
+    singly = provider_batches.warnings(settings, within.membership)
+    warn([*within.warnings, *singly, *preflight.warnings(findings), *models.price_warnings(settings, rows)])
     preflight.refuse(findings)
     plan = planning.Planner(settings, within).plan()
     if args.json:
@@ -62,11 +63,11 @@ def run(args: argparse.Namespace) -> int:
         return 0
     if comparison:
         _show_comparison(comparison)
-    _show(within.name, plan)
+    _show(within.name, plan, in_batches=settings.provider_batch)
     return 0
 
 
-def _show(name: str, plan: Plan) -> None:
+def _show(name: str, plan: Plan, *, in_batches: bool) -> None:
     rows = [
         (
             stage,
@@ -106,6 +107,7 @@ def _show(name: str, plan: Plan) -> None:
         f"To do: {counted(to_do - copies, 'call')}, {copies:,} to copy without a call; "
         f"{usd(expected)} USD expected, {usd(ceiling)} at most."
     )
+    _show_batches(lines, in_batches=in_batches)
     _show_prices(plan)
     for pool, seconds in plan.pools.items():
         if seconds:
@@ -118,6 +120,22 @@ def _show(name: str, plan: Plan) -> None:
             f"would cost about {usd(plan.stale_usd)} USD. A run keeps them as they are; see "
             "`daydream regenerate --stale`."
         )
+
+
+def _show_batches(lines: list[Line], *, in_batches: bool) -> None:
+    """Print what the calls cost through batch services, and what that saves, where an endpoint has one."""
+    asked = [line for line in lines if line.to_do > line.copies]
+    through = [line for line in asked if line.batch_expected_usd is not None]
+    if not any(line.batch_expected_usd for line in through):
+        return
+    expected = planning.total(line.batch_expected_usd for line in through)
+    saved = planning.plus(planning.total(line.cost_expected_usd for line in through), -(expected or 0.0))
+    ceiling = planning.total(line.batch_ceiling_usd for line in through)
+    calls = sum(line.to_do - line.copies for line in through)
+    console().print(
+        f"{'In' if in_batches else 'With provider_batch=true, in'} provider batches: {counted(calls, 'call')}, "
+        f"{usd(expected)} USD expected, {usd(ceiling)} at most; {usd(saved)} less expected than single calls."
+    )
 
 
 def _show_prices(plan: Plan) -> None:

@@ -3,14 +3,14 @@
 import argparse
 from collections import Counter
 
-from ..calls.provider_batches.records import Record
 from ..generations.failures import Failure
 from ..inspect import scope
 from ..inspect import status as status_module
 from ..inspect.status import Status
 from ..stages import STAGES
+from . import batches
 from .options import add_cohort, add_json, command, settings_of
-from .output import console, counted, duration, print_json, print_table, usd, warn
+from .output import console, counted, print_json, print_table, usd, warn
 
 DETAILS = "Exit code 1 if anything is missing or failed."
 MAX_SHOWN = 10
@@ -54,7 +54,8 @@ def _show(name: str, status: Status) -> None:
     if status.dropped.calls:
         spent += f"; {usd(status.dropped.usd)} of it for generations that are no longer in the cohort"
     out.print(spent + ".")
-    show_batches(status.batches)
+    if status.batches:
+        print_table("Provider batches in flight", batches.COLUMNS, batches.rows(status.batches), numbers=2)
     if status.saved.answers:
         out.print(
             f"{counted(status.saved.answers, 'answer')} came in provider batches, for {usd(status.saved.usd)} USD "
@@ -77,26 +78,6 @@ def _show(name: str, status: Status) -> None:
     _show_ids("Ordered", "another answer was ordered and has not come yet", status.ordered)
     if status.served_other_model:
         out.print(f"{counted(status.served_other_model, 'answer')} came from another model than the one asked for.")
-
-
-def show_batches(batches: list[Record]) -> None:
-    """Show the batches that are open at services."""
-    if not batches:
-        return
-    rows = [
-        (
-            one.batch_id or "(id not known yet)",
-            ", ".join(one.stages),
-            one.llm_model_id,
-            one.seen.get("status") or one.state,
-            duration(one.age_s),
-            len(one.requests),
-            one.seen.get("completed") or 0,
-        )
-        for one in batches
-    ]
-    columns = ("batch", "stage", "model", "state", "age", "requests", "done")
-    print_table("Provider batches in flight", columns, rows, numbers=2)
 
 
 def _show_failures(failures: list[Failure]) -> None:

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from ..inspect import progress, scope
 from ..inspect.progress import Look, Progress
+from . import batches
 from .options import add_cohort, add_json, command, not_negative, settings_of
 from .output import console, counted, duration, usd, warn
 
@@ -79,7 +80,7 @@ def line(look: Look) -> str:
             ]
             parts.append(f"{stage} {counts.done:,}/{counts.rows:,}" + (f" ({', '.join(more)})" if more else ""))
     parts += [f"{name} {_in_flight(pool)}" for name, pool in look.pools.items() if pool.in_flight]
-    return "  ".join([*parts, *_sums(look)])
+    return "  ".join([*parts, *filter(None, [batches.line(look.batches)]), *_sums(look)])
 
 
 def _show_live(looks: Iterable[Look]) -> None:
@@ -100,6 +101,11 @@ def _screen(look: Look) -> Group:
         for name, pool in look.pools.items():
             pools.add_row(name, _limited(pool), f"{pool.to_do:,}", f"{pool.calls_per_minute:.1f}")
         parts.append(pools)
+    if look.batches:
+        table = _table("Provider batches", batches.COLUMNS)
+        for row in batches.rows(look.batches):
+            table.add_row(*map(str, row))
+        parts.append(table)
     parts.append(Text(", ".join(_sums(look)), style="bold"))
     if look.failures:
         parts.append(Text("Last failures:"))

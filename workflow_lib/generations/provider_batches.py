@@ -2,13 +2,24 @@
 
 from collections.abc import Iterable
 
+from .. import catalogs
 from ..calls import Caller, Log
 from ..calls.journal import Journal
 from ..calls.provider_batches import buying, styles
 from ..calls.provider_batches.buying import Ask
 from ..cohorts.membership import Entry
 from ..errors import DayDreamError
+from ..settings import Settings
 from . import failures, make
+
+
+def warnings(settings: Settings, membership: Iterable[Entry]) -> list[str]:
+    """Return what a run with provider batches should know: which calls are single all the same."""
+    if not settings.provider_batch:
+        return []
+    models = catalogs.load(settings.data).models
+    used = sorted({entry.llm_model_id for entry in membership})
+    return styles.notes(settings, [models[model_id] for model_id in used if model_id in models])
 
 
 def buy(caller: Caller, entries: Iterable[Entry], log: Log, order_id: str | None) -> set[str]:

@@ -12,6 +12,7 @@ from .. import cohorts, generations
 from .. import spec as spec_module
 from ..calls import costs
 from ..calls.estimates import Estimates
+from ..calls.provider_batches import styles
 from ..catalogs import Model, prices
 from ..catalogs.prices import Price
 from ..cohorts.membership import Entry
@@ -44,6 +45,8 @@ class Line:
         prompt_tokens, completion_tokens: expected.
         cost_ceiling_usd: every prompt byte as a token, and every answer at its full length.
         cost_expected_usd: with the expected tokens.
+        batch_ceiling_usd, batch_expected_usd: the same through the batch service of the model's endpoint, None also
+            where there is none.
     """
 
     rows: int = 0
@@ -55,6 +58,8 @@ class Line:
     completion_tokens: float = 0
     cost_ceiling_usd: float | None = 0.0
     cost_expected_usd: float | None = 0.0
+    batch_ceiling_usd: float | None = 0.0
+    batch_expected_usd: float | None = 0.0
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,7 @@ class Call:
     """What one call is expected to take; costs in US dollars, None where the price is not known.
 
     Attributes:
+        batch_ceiling_usd, batch_expected_usd: through a batch service, None also where the endpoint has none.
         rendered: whether its prompt can be rendered now; its length is estimated if not.
     """
 
@@ -71,6 +77,8 @@ class Call:
     expected_usd: float | None
     seconds: float
     rendered: bool = True
+    batch_ceiling_usd: float | None = None
+    batch_expected_usd: float | None = None
 
 
 @dataclass(frozen=True)
@@ -130,6 +138,11 @@ class Planner:
         self.estimates = Estimates(settings.data, within.membership)
         used = {entry.llm_model_id for entry in within.membership if not self._copies(entry)}
         self.prices = {name: prices.price(model) for name, model in self.models.items() if name in used}
+        self.batch_prices = {
+            name: prices.batch_price(model)
+            for name, model in self.models.items()
+            if name in used and styles.style_of(settings, model) is not None
+        }
         self._lengths: dict[tuple[str, str, str], tuple[int, int, bool]] = {}
 
     def plan(self) -> Plan:
@@ -162,6 +175,8 @@ class Planner:
             line.completion_tokens += call.completion_tokens
             line.cost_ceiling_usd = plus(line.cost_ceiling_usd, call.ceiling_usd)
             line.cost_expected_usd = plus(line.cost_expected_usd, call.expected_usd)
+            line.batch_ceiling_usd = plus(line.batch_ceiling_usd, call.batch_ceiling_usd)
+            line.batch_expected_usd = plus(line.batch_expected_usd, call.batch_expected_usd)
             busy[pool].append(call.seconds)
             estimated += not call.rendered
         stale = [state.entry.gen_id for state in self.states.each(self.scope.membership) if state.stale == STALE]
@@ -185,7 +200,7 @@ class Planner:
         answer_tokens = self.estimates.answer_tokens(entry.stage, model_id)
         limit = self._max_tokens(entry, model)
         answer_tokens = min(answer_tokens, limit)
-        price = self.prices.get(model_id)
+        price, in_batch = self.prices.get(model_id), self.batch_prices.get(model_id)
         return Call(
             prompt_tokens,
             answer_tokens,
@@ -193,6 +208,8 @@ class Planner:
             price.usd(prompt_tokens, answer_tokens) if price else None,
             self.estimates.seconds(entry.stage, model_id),
             rendered,
+            in_batch.most_usd(size, limit) if in_batch else None,
+            in_batch.usd(prompt_tokens, answer_tokens) if in_batch else None,
         )
 
     def _usd_if_redone(self, entry: Entry) -> float | None:
@@ -366,6 +383,8 @@ def _line_json(line: Line) -> dict[str, Any]:
         "completion_tokens": math.ceil(line.completion_tokens),
         "cost_ceiling_usd": _rounded(line.cost_ceiling_usd),
         "cost_expected_usd": _rounded(line.cost_expected_usd),
+        "cost_batch_ceiling_usd": _rounded(line.batch_ceiling_usd),
+        "cost_batch_expected_usd": _rounded(line.batch_expected_usd),
     }
 
 

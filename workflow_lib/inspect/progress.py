@@ -7,12 +7,13 @@ import os
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
 from .. import calls, generations
 from ..calls.journal import ANSWER
+from ..calls.provider_batches.records import Record
 from ..cohorts.membership import Entry, Membership
 from ..files import read_recorded
 from ..generations.failures import Failure
@@ -20,7 +21,7 @@ from ..generations.state import State, States
 from ..paths import DataRoot
 from ..settings import PoolSettings, Settings
 from ..stages import STAGES
-from . import scope
+from . import batches, scope
 
 WINDOW_SECONDS = 300.0
 """Calls per minute are a mean over this time, or over that since the first call in it began."""
@@ -89,6 +90,7 @@ class Look:
         budget_left_usd: cohort -> what is left of `budget_usd`, {} if none is set.
         seconds_left: an estimate; 0.0 when no call is left, None while nothing is known to estimate from.
         failures: the last ones, newest first.
+        batches: provider batches in flight, the oldest first.
     """
 
     name: str
@@ -98,6 +100,7 @@ class Look:
     budget_left_usd: Mapping[str, float]
     seconds_left: float | None
     failures: tuple[FailureSeen, ...]
+    batches: list[Record] = field(default_factory=list)
 
     @property
     def in_flight(self) -> int:
@@ -210,6 +213,7 @@ class Progress:
             self._budget_left(within.cohort_ids),
             _seconds_left(pools, self._settings.pools),
             self._last_failures(),
+            batches.of(self._data, within.cohort_ids),
         )
 
     def _cohorts(self) -> scope.Scope:
@@ -344,6 +348,7 @@ def as_json(look: Look) -> dict[str, Any]:
         "budget_left_usd": {name: round(left, 9) for name, left in look.budget_left_usd.items()},
         "seconds_left": None if look.seconds_left is None else round(look.seconds_left, 1),
         "failures": [{"time": seen.time, **asdict(seen.failure)} for seen in look.failures],
+        "provider_batches": [batches.as_json(one) for one in look.batches],
         "done": look.is_done,
     }
 

@@ -6,13 +6,14 @@ from typing import Any
 
 from .. import calls
 from ..calls.journal import MaybeBilled
-from ..calls.provider_batches.records import Record, open_batches
+from ..calls.provider_batches.records import Record
 from ..cohorts.membership import Membership
 from ..generations import counts
 from ..generations.failures import Failure
 from ..generations.staleness import STALE
 from ..generations.state import States
 from ..settings import Settings
+from . import batches
 
 
 @dataclass
@@ -85,7 +86,7 @@ def of(settings: Settings, cohort_ids: Iterable[str], membership: Membership) ->
         ordered=[state.entry.gen_id for state in every if state.ordered],
         adopted=sum(own.adopted for own in counted.values()),
         dropped=calls.sum_of(one.get("cost_usd") for one in bought if one.get("gen_id") not in membership.by_id),
-        batches=[one for one in open_batches(settings.data) if one.cohort_id in of_cohorts],
+        batches=batches.of(settings.data, of_cohorts),
         saved=calls.saved_by_batches(bought),
     )
 
@@ -111,22 +112,6 @@ def as_json(name: str, status: Status) -> dict[str, Any]:
         "edited": status.edited,
         "ordered": status.ordered,
         "adopted": status.adopted,
-        "provider_batches": [batch_json(one) for one in status.batches],
+        "provider_batches": [batches.as_json(one) for one in status.batches],
         "saved_by_batches_usd": round(status.saved.usd, 9),
-    }
-
-
-def batch_json(record: Record) -> dict[str, Any]:
-    """Return an open batch for scripts."""
-    return {
-        "record_id": record.record_id,
-        "batch_id": record.batch_id or None,
-        "endpoint": record.endpoint,
-        "model": record.llm_model_id,
-        "stages": record.stages,
-        "requests": len(record.requests),
-        "state": record.seen.get("status") or record.state,
-        "completed": record.seen.get("completed"),
-        "submitted_at": record.submitted_at or None,
-        "age_s": round(record.age_s, 1),
     }

@@ -14,7 +14,7 @@ from ..catalogs import combos
 from ..cohorts import Source
 from ..cohorts.membership import Entry, Membership
 from ..errors import ConfigError, DayDreamError, MembershipError, nearest
-from ..generations import failures, parsing, preflight, work
+from ..generations import failures, parsing, preflight, provider_batches, work
 from ..generations.state import States
 from ..paths import Generation
 from ..settings import Settings
@@ -184,7 +184,8 @@ class Run:
         if cohort_id not in self._warned:
             self._warned.add(cohort_id)
             differing = cohorts.differing_counts(self.settings, self.sources[cohort_id])
-            for text in differing + preflight.warnings(self.findings(cohort_id)):
+            singly = provider_batches.warnings(self.settings, self.wanted(cohort_id))
+            for text in differing + singly + preflight.warnings(self.findings(cohort_id)):
                 print(f"Warning: {text}", file=sys.stderr)
 
     def refuse_mistakes(self) -> None:
