@@ -117,6 +117,43 @@ def test_without_a_list_nobody_can_know_and_the_run_stops_with_what_to_do(tmp_pa
         assert begun.path.exists()
 
 
+def test_a_batch_that_another_account_does_not_know_is_not_bought_again(tmp_path):
+    with OfflineServer() as server, OfflineServer() as other:
+        settings = make(tmp_path, server)
+        begun = begin_without_submission(settings)
+        begun.save(state=open_records.SUBMITTED, submitted_at="2026-01-01T00:00:00.000+00:00", batch_id="batch_7")
+        begun.release()
+        with pytest.raises(StoreError, match="batch_7.*is not known there") as caught:
+            buy(load(tmp_path, other), ("draft",))
+        assert str(begun.path) in caught.value.hint and other.batches.submitted() == []
+        # the user knows that it was deleted
+        begun.path.unlink()
+        assert set(buy(settings, ("draft",)).values()) == {"made"}
+
+
+def test_a_service_in_trouble_fails_its_generations_after_max_tries(tmp_path):
+    with OfflineServer(batch_script=("down",) * 9) as server:
+        settings = make(tmp_path, server, llm={"backoff_s": 0.001, "max_tries": 2})
+        assert set(buy(settings, ("draft",)).values()) == {"failed"}
+        assert server.batches.submitted() == [] and records(settings) == []
+        entry = cohorts.load_membership(settings, small_cohort.COHORT).stage("draft")[0]
+        found = failures.read(settings.data.generation("draft", entry.gen_id).failure)
+        assert found.reason == "batch_not_taken" and "503" in found.message
+
+
+def test_a_fresh_order_is_one_more_answer_in_a_batch(tmp_path):
+    with OfflineServer(usd_per_mtok=PRICES) as server:
+        settings = make(tmp_path, server)
+        buy(settings, ("draft",))
+        membership = cohorts.load_membership(settings, small_cohort.COHORT)
+        for _ in range(2):
+            drafts = membership.stage("draft")
+            made = generations.batches.make_all(Caller(settings), membership, drafts, print, "order-1", redo=True)
+            assert set(made.values()) == {"made"}
+        assert [len(one["custom_ids"]) for one in server.batches.submitted()] == [2, 2]
+        assert sorted(one["number"] for one in attempts(settings)) == [1, 1, 3, 3]
+
+
 def begin_without_submission(settings):
     """Leave the store as a run leaves it that dies before it has handed its batch over; returns the record."""
     caught = []

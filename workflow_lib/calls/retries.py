@@ -59,6 +59,7 @@ STATUS: dict[int, Rule] = {
     404: Rule("unknown_model", NEVER, False, "check the column `model` of llm_models.csv and the endpoint's base_url"),
     408: Rule("timeout", FAILURE, False, _TROUBLE),
     409: Rule("conflict", FAILURE, False, _TROUBLE),
+    410: Rule("gone", NEVER, False, _NO_ENDPOINT),
     425: Rule("too_early", FAILURE, False, _TROUBLE),
     429: Rule("rate_limited", WAIT, False, _LIMITS),
     # a gateway gave up waiting for a model that may be at work all the same

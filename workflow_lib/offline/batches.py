@@ -24,6 +24,7 @@ MOST_REQUESTS = {OPENROUTER: 5_000, OPENAI: 50_000}
 MOST_BYTES = 200_000_000
 LONGEST_CUSTOM_ID = 64
 _PATHS = ("/v1/batches", "/v1/files")
+_NOT_TAKEN = {"busy": 429, "down": 503}
 _EXPIRED = {"code": "batch_expired", "message": "This request could not be executed before the batch expired."}
 
 
@@ -166,8 +167,8 @@ class BatchService:
             raise _Refused(400, f"a batch has 1 to {MOST_REQUESTS[style]:,} requests")
         if len(set(names)) < len(names) or any(not name or len(name) > LONGEST_CUSTOM_ID for name in names):
             raise _Refused(400, f"each custom_id must be given once, and have 1 to {LONGEST_CUSTOM_ID} characters")
-        if batch.fate == "busy":
-            raise _Refused(429, STATUSES[429])
+        if batch.fate in _NOT_TAKEN:
+            raise _Refused(_NOT_TAKEN[batch.fate], STATUSES[_NOT_TAKEN[batch.fate]])
         self._batches[batch.id] = batch
         self._note({"event": "batch", "batch": batch.id, "model": batch.model, "requests": len(names)})
         if batch.fate == "lost":

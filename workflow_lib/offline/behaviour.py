@@ -38,8 +38,8 @@ KINDS: tuple[str, ...] = (
 FAILED_REQUEST = "request"
 # expired, cancelled: half of the results were delivered before; failed: refused as a whole after it was accepted;
 # lost: accepted, and the connection is closed without a response; hang: accepted, and no response comes;
-# busy: not accepted, 429
-FATES: tuple[str, ...] = ("expired", "cancelled", "failed", "lost", "hang", "busy")
+# busy, down: not accepted, 429 and 503
+FATES: tuple[str, ...] = ("expired", "cancelled", "failed", "lost", "hang", "busy", "down")
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ... import redaction
+from .. import retries
 from ..committed import try_key
 from ..providers import Endpoint
 from ..providers.openai_compatible import reply_of
 from ..replies import CallError, Reply
-from ..retries import Again
 from ..transfer import Limits, words
 from . import claims, prices, services
 from .records import Kept, Request
@@ -39,16 +39,19 @@ def collect(caller: "Caller", kept: Kept, service: Service, endpoint: Endpoint, 
         limits: of a request.
 
     Raises:
-        CallError: the results could not be fetched now.
+        CallError: the results could not be fetched, or are not there yet.
         OSError: an answer could not be written; the record stays open.
     """
     record = kept.record
-    try:
-        results = {one.custom_id: one for one in service.results(endpoint, seen, limits)}
-    except CallError as error:
-        if error.rule.again is not Again.NEVER:
-            raise
-        return give_up(caller, kept, CallError(services.LOST_RESULTS, f"batch {record.batch_id}: {error.message}"))
+    results: dict[str, Result] = {}
+    for one in service.results(endpoint, seen, limits):
+        if one.received is not None or one.custom_id not in results:
+            results[one.custom_id] = one
+    if seen.completed and not results:
+        # to take them for not delivered would be to buy them again
+        raise CallError(
+            retries.NO_CHOICES, f"batch {record.batch_id}: {seen.status}, and its results are not there yet"
+        )
     found = _Sorted()
     for request in record.requests:
         _sort(found, request, results.get(request.custom_id), kept, endpoint, seen)

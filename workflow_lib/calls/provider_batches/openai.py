@@ -4,6 +4,7 @@ import json
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 from ..providers import Endpoint
 from ..transfer import Limits
@@ -29,7 +30,7 @@ def prepare(endpoint: Endpoint, bodies: Sequence[Body], limits: Limits) -> dict[
     )
     content = before.encode() + "".join(lines).encode() + f"\r\n--{boundary}--\r\n".encode()
     received = services.post(endpoint, "/files", content, f"multipart/form-data; boundary={boundary}", limits)
-    return {"input_file_id": services.object_in(endpoint, received).get("id")}
+    return {"input_file_id": services.name_of(services.object_in(endpoint, received).get("id"))}
 
 
 def submit(
@@ -43,7 +44,7 @@ def submit(
 
 def look(endpoint: Endpoint, batch_id: str, limits: Limits) -> Seen:
     """Return how a batch stands."""
-    return _seen(services.object_in(endpoint, services.get(endpoint, f"/batches/{batch_id}", limits)))
+    return _seen(services.object_in(endpoint, services.get(endpoint, f"/batches/{quote(batch_id, safe='')}", limits)))
 
 
 def results(endpoint: Endpoint, seen: Seen, limits: Limits) -> list[Result]:
@@ -68,7 +69,7 @@ def custom_ids(endpoint: Endpoint, seen: Seen, limits: Limits) -> set[str] | Non
 def _lines(endpoint: Endpoint, file_id: object, limits: Limits) -> Iterator[dict[str, Any]]:
     if not file_id:
         return
-    for line in services.get(endpoint, f"/files/{file_id}/content", limits).body.splitlines():
+    for line in services.get(endpoint, f"/files/{quote(str(file_id), safe='')}/content", limits).body.splitlines():
         try:
             content = json.loads(line)
         except ValueError:
@@ -81,9 +82,9 @@ def _seen(content: Mapping[str, Any]) -> Seen:
     counts, metadata, errors = (content.get(name) or {} for name in ("request_counts", "metadata", "errors"))
     said = [str(one.get("message")) for one in errors.get("data") or [] if isinstance(one, dict)]
     return Seen(
-        str(content.get("id") or ""),
-        str(content.get("status") or ""),
-        str(content.get("model") or "") or None,
+        services.name_of(content.get("id")),
+        services.name_of(content.get("status")),
+        services.name_of(content.get("model")) or None,
         services.plain_number(content.get("created_at")),
         services.count(counts.get("total")),
         services.count(counts.get("completed")),

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 from .. import costs
 from ..providers import Endpoint
@@ -33,7 +34,7 @@ def submit(
 
 def look(endpoint: Endpoint, batch_id: str, limits: Limits) -> Seen:
     """Return how a batch stands; one that has ended carries its results."""
-    return _seen(services.object_in(endpoint, services.get(endpoint, f"/batches/{batch_id}", limits)))
+    return _seen(services.object_in(endpoint, services.get(endpoint, f"/batches/{quote(batch_id, safe='')}", limits)))
 
 
 def results(endpoint: Endpoint, seen: Seen, limits: Limits) -> list[Result]:
@@ -56,9 +57,9 @@ def custom_ids(endpoint: Endpoint, seen: Seen, limits: Limits) -> set[str] | Non
 def _seen(content: Mapping[str, Any]) -> Seen:
     counts, usage, error = (content.get(name) or {} for name in ("request_counts", "usage", "error"))
     return Seen(
-        str(content.get("id") or ""),
-        str(content.get("status") or ""),
-        str(content.get("model") or "") or None,
+        services.name_of(content.get("id")),
+        services.name_of(content.get("status")),
+        services.name_of(content.get("model")) or None,
         services.plain_number(content.get("created_at")),
         services.count(counts.get("total")),
         services.count(counts.get("completed")),

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ...errors import StoreError
 from ...files import dump_json, read_recorded, write_json, write_text
 from ...locks import locked
 from ...paths import DataRoot
@@ -146,7 +147,11 @@ def begin(data: DataRoot, **about: Any) -> Kept:
 
 
 def take(data: DataRoot, record_id: str, watch: holders.Watch) -> Kept | None:
-    """Return an open batch that from now on this thread sees to; None if somebody does, or it has ended."""
+    """Return an open batch that from now on this thread sees to; None if somebody does, or it has ended.
+
+    Raises:
+        StoreError: its file cannot be read.
+    """
     path = data.provider_batch(record_id)
     with _lock:
         if path in _kept:
@@ -154,6 +159,12 @@ def take(data: DataRoot, record_id: str, watch: holders.Watch) -> Kept | None:
         with locked(data.coordination / "provider_batches.lock"):
             content = attempts.read_request(path)
             record = _read(content)
+            if record is None and path.exists():
+                raise StoreError(
+                    f"{path}: cannot be read as the record of a batch",
+                    "restore it from a copy; or look for the batch at its service, and remove the file only if it is "
+                    "not there: its requests are asked anew then",
+                )
             if record is None or not (content.get("released") or watch.expired(path, content)):
                 return None
             _write(path, record)

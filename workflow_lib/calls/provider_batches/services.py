@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from .. import retries
 from ..providers import Endpoint
 from ..providers.openai_compatible import target_of
-from ..providers.reading import content_of
+from ..providers.reading import content_of, field_of
 from ..replies import CallError
 from ..retries import Again, Rule
 from ..transfer import Limits, Received, exchange
@@ -25,7 +25,10 @@ LOST_RESULTS = Rule(
     "batch_results_lost", Again.NEVER, True, "the service keeps results for a while only: see its list of batches"
 )
 
-_REFUSALS = {retries.STATUS[code] for code in (400, 401, 402, 403, 404, 409, 425, 429)}
+# the batch is not there after all, and nothing says why
+NOT_ARRIVED = Rule("batch_not_taken", Again.NEVER, False, "the service may be in trouble: run again later")
+
+_REFUSALS = {retries.STATUS[code] for code in (400, 401, 402, 403, 404, 409, 410, 425, 429)}
 _REFUSALS |= {retries.UNEXPECTED, retries.NOT_REACHED, retries.NO_ADDRESS}
 
 Body = tuple[str, Mapping[str, Any]]
@@ -156,6 +159,11 @@ def pages(endpoint: Endpoint, since: float, limits: Limits) -> list[dict[str, An
         if not page.get("has_more") or not last or is_older:
             return found
         after = f"&after={last}"
+
+
+def name_of(value: object) -> str:
+    """Return an id or a short word of a service as text that can be kept and shown; empty where there is none."""
+    return "".join(char for char in field_of(value) or "" if char.isprintable() and not char.isspace())
 
 
 def plain_number(value: object) -> float | None:

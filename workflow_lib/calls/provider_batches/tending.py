@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ...errors import DayDreamError
+from ...errors import DayDreamError, StoreError
 from .. import attempts, endpoints, retries, stopping
 from ..replies import CallError
 from ..retries import Again, Tally
@@ -36,6 +36,8 @@ class _Held:
     begun: float = field(default_factory=time.monotonic)
     next_look: float = 0.0
     missing_since: float | None = None
+    missing: int = 0
+    error: CallError | None = None
 
 
 class Tender:
@@ -77,7 +79,7 @@ class Tender:
 
         Raises:
             CallError: the endpoint refuses to say anything, for example for want of a valid key.
-            StoreError: whether it was handed over cannot be known.
+            StoreError: whether it was handed over, or what became of it, cannot be known.
             OSError: an answer could not be written; it can be fetched again.
         """
         with self._lock:
@@ -137,10 +139,12 @@ class Tender:
         try:
             seen = service.look(endpoint, record.batch_id, self._limits(len(record.requests)))
         except CallError as error:
-            if error.rule is not retries.STATUS[404]:
-                raise
-            lost = CallError(services.LOST_RESULTS, f"batch {record.batch_id}: {error.message}")
-            return self._over(held, collecting.give_up(self._caller, held.kept, lost))
+            if error.rule is retries.STATUS[410]:
+                lost = CallError(services.LOST_RESULTS, f"batch {record.batch_id}: {error.message}")
+                return self._over(held, collecting.give_up(self._caller, held.kept, lost))
+            if error.rule is retries.STATUS[404]:
+                raise _not_known(held.kept, error) from None
+            raise
         if not seen.is_over:
             self._note(held, seen)
             return None
@@ -168,8 +172,13 @@ class Tender:
         held.missing_since = now if held.missing_since is None else held.missing_since
         if now - held.missing_since < GRACE_BACKOFFS * self._caller.settings.llm.backoff_s:
             return False
-        say(f"the batch of {record.submitted_at} is not in the service's list: it is handed over again")
         held.missing_since = None
+        held.missing += 1
+        if held.missing >= self._caller.settings.llm.max_tries:
+            said = held.error.message if held.error else "handed over again and again, and never in the service's list"
+            self._over(held, collecting.give_up(self._caller, held.kept, CallError(services.NOT_ARRIVED, said)))
+            return False
+        say(f"the batch of {record.submitted_at} is not in the service's list: it is handed over again")
         bodies = [
             (one.custom_id, claims.request_of(claims.journal_of(self._data, one), one.number))
             for one in record.requests
@@ -212,6 +221,7 @@ class Tender:
             if services.was_refused(error):
                 kept.save(state=records.PREPARING)
                 raise
+            held.error = error
             say(f"batch of {len(bodies)} requests: {error.message}; it may have arrived, and is looked for")
             return
         if seen.batch_id:
@@ -238,6 +248,15 @@ class Tender:
     def _limits(self, answers: int) -> Limits:
         single = endpoints.limits_of(self._caller.settings)
         return Limits(single.connect_s, single.read_s, single.answer_s, single.max_bytes * answers)
+
+
+def _not_known(kept: Kept, error: CallError) -> StoreError:
+    return StoreError(
+        f"batch {kept.record.batch_id}, handed to endpoint '{kept.record.endpoint}' at {kept.record.submitted_at}, "
+        f"is not known there: {error.message}",
+        f"use the key and the URL that it was handed over with; or, if it was deleted, remove {kept.path}: its "
+        f"{len(kept.record.requests)} requests are asked anew then",
+    )
 
 
 class GoesOn(stopping.Stopped):
