@@ -50,6 +50,8 @@ def chunks_of_scope(wildcards):
 def make_chunk(stage, wildcards, marker, log):
     """Make the generations of a chunk."""
     with logged(log) as say:
+        # also where a cluster hands no environment to its jobs
+        run_of.shared.join(wildcards.run)
         chunk = chunk_of(stage, wildcards)
         runs.make_chunk(run_of, caller, chunk, Path(marker), say)
 

@@ -58,10 +58,11 @@ def entry_to_make(stage, wildcards):
     entry = entry_of(stage, wildcards)
     if run_of.is_bought_or_copied(entry):
         with one_message():
+            # in a job of its own process a missing key is a failed call
             if workflow.is_main_process:
                 run_of.refuse_mistakes()
-            if not workflow.dryrun:
-                run_of.require_key(caller, entry)
+                if not workflow.dryrun:
+                    run_of.require_key(caller, entry)
     return entry
 
 

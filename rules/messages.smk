@@ -55,6 +55,8 @@ class Concise(logging.Filter):
         text = str(record.msg)
         if text.count(SIGN) >= 2:
             record.msg = textwrap.dedent(text.split(SIGN)[1].replace("\n  ", "\n"))
+            # the run has said it already, once for all jobs that it concerns
+            return bool(record.msg)
         return True
 
 
@@ -90,6 +92,8 @@ def logged(path):
         )
         say(str(error))
         SHOWN.add(path)
+        if getattr(error, "is_said", False):
+            raise UserError("") from None
         raise UserError(
             error, about=f"{Path(path).parent.name} {Path(path).stem}: "
         ) from None

@@ -4,6 +4,7 @@ What a run begins with: its settings and its cohorts. No rules.
 Everything else is in workflow_lib/, which never imports Snakemake.
 """
 
+import os
 import sys
 from pathlib import Path
 
@@ -37,8 +38,9 @@ try:
 except DayDreamError as error:
     stop(error)
 
-run_of = runs.Run(settings)
-caller = calls.Caller(settings)
+# a job in a process of its own works for the run that started it
+driver = None if workflow.is_main_process else os.environ.get(runs.RUN_VARIABLE)
+run_of = runs.Run(settings, driver_id=driver)
 try:
     COHORTS = list(run_of.sources)
     MEMBERSHIPS = [f"{settings.data.cohort(name).membership}" for name in COHORTS]
@@ -50,7 +52,9 @@ except DayDreamError as error:
     COHORTS = []
     MEMBERSHIPS = [without_cohort(error)]
 
+caller = calls.Caller(settings, run_of.shared)
 if workflow.is_main_process:
+    os.environ[runs.RUN_VARIABLE] = run_of.run_id
     for line in runs.notes(run_of, Path(".snakemake")):
         print(f"Note: {line}", file=sys.stderr)
 

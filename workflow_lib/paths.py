@@ -251,6 +251,11 @@ class DataRoot:
         return self.root / ".coordination"
 
     @property
+    def runs(self) -> Path:
+        """What the processes of each run know in common, a file per run."""
+        return self.coordination / "runs"
+
+    @property
     def provider_batches(self) -> Path:
         """The records of batches that were handed to an endpoint's batch service: ``open/`` and ``ended/``."""
         return self.root / "provider_batches"

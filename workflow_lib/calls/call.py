@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from ..catalogs import Model
 from . import costs, endpoints, stopping
+from .breaker import Gate
 from .budget import BudgetExhausted, Reservation
 from .claims import Claim
 from .committed import attempt_key, try_key
@@ -34,6 +35,7 @@ class Call:
         number: the attempt that it takes.
         content: what the attempt keeps of the request.
         endpoint, model, pool: who is asked, and within what limit.
+        gate: lets one call of the model go ahead, and stops the others where it is refused.
         limits: of each try.
         max_tries, backoff_s: as in the settings.
         reserve: holds room in the budget for one try.
@@ -46,6 +48,7 @@ class Call:
     endpoint: Endpoint
     model: Model
     pool: Pool
+    gate: Gate
     limits: Limits
     max_tries: int
     backoff_s: float
@@ -58,7 +61,7 @@ class Call:
         """Return the attempt with the answer, as it is on disk; None if another process claimed it first.
 
         Raises:
-            CallError: the last try failed; ``NNNN.failed.json`` is written.
+            CallError: the last try failed; ``NNNN.failed.json`` is written if one was sent.
             BudgetExhausted: a try does not fit into the budget.
             OSError: there is no room on the disk; nothing was sent.
         """
@@ -88,8 +91,13 @@ class Call:
 
     def _try(self) -> dict[str, Any] | None:
         """Make one try. Its answer is on disk before anything else happens; its cost is settled before the next."""
-        with self._left_quietly(self.reserve()) as reservation, self._left_quietly(self.pool.slot()):
-            stopping.check()
+        self.gate.check()
+        with (
+            self._left_quietly(self.reserve()) as reservation,
+            self._left_quietly(self.pool.slot(self._check)),
+            self._left_quietly(self.gate.turn(stopping.check)),
+        ):
+            self._check()
             if not self._begin():
                 return None
             try:
@@ -103,7 +111,13 @@ class Call:
                 reservation.settle(self._try_key(), None)
                 raise
             reservation.settle(attempt_key(attempt), attempt["cost_usd"])
+            with self._logged("that the model answered could not be noted"):
+                self.gate.note(None)
             return attempt
+
+    def _check(self) -> None:
+        stopping.check()
+        self.gate.check()
 
     def _begin(self) -> bool:
         """Record that a request is about to be sent, with room for its answer; False if another process did."""
@@ -144,6 +158,8 @@ class Call:
         about = {"maybe_billed": error.maybe_billed or None, "cost_usd": error.cost_usd, "body": error.body}
         with self._logged("what became of a try could not be written"):
             self.claim.end_try(error.reason, {name: value for name, value in about.items() if value is not None})
+        with self._logged("that the model was refused could not be noted"):
+            error.is_said = self.gate.note(error)
         self._say(f"try {self.claim.tries}: {error.message}")
 
     def _fail(self, reason: str, message: str, remedy: str) -> None:

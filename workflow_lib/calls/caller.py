@@ -9,22 +9,32 @@ from ..catalogs import Model
 from ..cohorts.membership import Entry
 from ..errors import ConfigError
 from ..settings import Settings
-from . import endpoints, holders, journal, stopping
+from . import endpoints, holders, journal, retries, stopping
+from .breaker import Gate
 from .budget import Budget, Reservation
 from .call import Call, Log
 from .committed import committed, request_ceiling_usd
+from .endpoints import Endpoint
 from .journal import Journal
 from .pools import Pools
 from .provider_batches.tending import Tender
+from .replies import CallError
+from .shared import RunFile
 
 CLAIM_POLL_SECONDS = 0.25
 
 
 class Caller:
-    """Buys answers within the limits of a run. One per process: pools and budgets are counted in it."""
+    """Buys answers within the limits of a run. One per process: pools and budgets are counted in it.
 
-    def __init__(self, settings: Settings):
+    Args:
+        settings: settings of the run.
+        shared: what its processes know in common; default: this process is alone in its run.
+    """
+
+    def __init__(self, settings: Settings, shared: RunFile | None = None):
         self.settings = settings
+        self.shared = shared or RunFile(settings.data.runs)
         self.pools = Pools(settings.data.coordination, settings.pools)
         self.watch = holders.Watch()
         self.batches = Tender(self)
@@ -74,7 +84,7 @@ class Caller:
             BudgetExhausted: the call does not fit into the budget; nothing was sent.
         """
         model = self.model(entry.llm_model_id)
-        endpoint = endpoints.find(self.settings, model.endpoint)
+        endpoint = self._endpoint(model)
         content = self.content_of(entry, request, about)
         waiting = False
         while True:
@@ -99,6 +109,7 @@ class Caller:
                 endpoint,
                 model,
                 self.pools[model.pool],
+                Gate(self.shared, model, is_open=endpoint.base_url is None),
                 endpoints.limits_of(self.settings),
                 self.settings.llm.max_tries,
                 self.settings.llm.backoff_s,
@@ -124,6 +135,17 @@ class Caller:
             "request_sha256": journal.request_sha256(request),
             "claimed_at": journal.now(),
         }
+
+    def _endpoint(self, model: Model) -> Endpoint:
+        """Return a model's endpoint; one without a key is refused once, like one that refuses the key."""
+        gate = Gate(self.shared, model, is_open=False)
+        gate.check()
+        try:
+            return endpoints.find(self.settings, model.endpoint)
+        except endpoints.KeyProblem as error:
+            refusal = CallError(retries.NO_KEY, error.message, remedy=error.hint)
+            refusal.is_said = gate.note(refusal)
+            raise refusal from None
 
     def _reservation(
         self, entry: Entry, model: Model, request: Mapping[str, Any]

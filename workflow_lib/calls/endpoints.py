@@ -20,6 +20,10 @@ _SECRET_HEADER = re.compile("auth|cookie|key|secret|token", re.IGNORECASE)
 __all__ = ["OFFLINE", "CallError", "Endpoint", "Limits", "Reply", "address", "find", "limits_of", "send"]
 
 
+class KeyProblem(ConfigError):
+    """The key of an endpoint is not set, or cannot be one."""
+
+
 def send(endpoint: Endpoint, request: Mapping[str, Any], limits: Limits) -> Reply:
     """Send one request and return the answer.
 
@@ -44,7 +48,8 @@ def find(settings: Settings, name: str) -> Endpoint:
     """Return an endpoint by its name in llm_models.csv.
 
     Raises:
-        ConfigError: not configured, or its key's variable is not set.
+        ConfigError: not configured.
+        KeyProblem: the variable of its key is not set, or holds no key.
     """
     known = settings.endpoints
     if name not in known:
@@ -57,14 +62,14 @@ def find(settings: Settings, name: str) -> Endpoint:
     key_env = own.api_key_env or ""
     key = _key(settings, key_env)
     if key and not (key.isascii() and key.isprintable() and " " not in key):
-        raise ConfigError(
+        raise KeyProblem(
             f"the key in the environment variable {key_env} has blanks, line breaks or letters that no key has",
             f"copy it again; in .env it stands alone after {key_env}=",
         )
     base_url = address(settings, name)
     is_redirected = name != OFFLINE and settings.environment.get(ALL_VARIABLE)
     if key_env and not key and not is_redirected and name != OFFLINE:
-        raise ConfigError(
+        raise KeyProblem(
             f"no key for endpoint '{name}': the environment variable {key_env} is not set",
             f"export {key_env}=... or put it into .env; the offline models need no key",
         )

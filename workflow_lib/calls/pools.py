@@ -4,7 +4,7 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -104,13 +104,17 @@ class Pool:
         self._settles_soon = False
 
     @contextmanager
-    def slot(self) -> Iterator[None]:
-        """Wait until one more call may start; the slot is free again when the block is left."""
+    def slot(self, check: Callable[[], None] = stopping.check) -> Iterator[None]:
+        """Wait until one more call may start; the slot is free again when the block is left.
+
+        Args:
+            check: raises if there is no point in waiting any longer.
+        """
         with self._changed:
             self._waiting += 1
         try:
             while (wait := self.try_take()) > 0:
-                stopping.check()
+                check()
                 with self._changed:
                     self._changed.wait(min(wait, POLL_SECONDS))
         except BaseException:

@@ -43,6 +43,7 @@ class CallError(DayDreamError):
         retry_after: seconds that the endpoint asked to wait, None if it did not.
         cost_usd: what the endpoint said that the try cost, None if it did not.
         body: what came instead of an answer: text, redacted, cut; None if nothing.
+        is_said: the run has said on the screen what it is, once for all calls that it concerns.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class CallError(DayDreamError):
         self.retry_after = retry_after
         self.cost_usd = cost_usd
         self.body = body
+        self.is_said = False
 
     @property
     def maybe_billed(self) -> bool:

@@ -5,6 +5,7 @@ again    whether another try may help, and how many there are
 billed   the endpoint may bill the try although no answer came of it: it is listed as maybe billed, and
          budgets count what the endpoint said it cost, else the most that it can have cost
 remedy   what a person can do about it
+stops    what gets no further call in this run, because each would end in the same way
 """
 
 import email.utils
@@ -29,6 +30,14 @@ class Again(Enum):
     WAIT = "up to llm.max_tries; not counted as a failure, and the whole pool waits"
 
 
+class Stops(Enum):
+    """What a refusal is about."""
+
+    NOTHING = "this call only"
+    MODEL = "the model, unless it has answered in this run: then it may be about one prompt"
+    ENDPOINT = "all models of the endpoint"
+
+
 @dataclass(frozen=True)
 class Rule:
     """A row of the policy; see the module's docstring for the columns."""
@@ -37,9 +46,11 @@ class Rule:
     again: Again
     billed: bool
     remedy: str
+    stops: Stops = Stops.NOTHING
 
 
 NEVER, ONCE, FAILURE, WAIT = Again.NEVER, Again.ONCE, Again.FAILURE, Again.WAIT
+MODEL, ENDPOINT = Stops.MODEL, Stops.ENDPOINT
 
 _BAD_REQUEST = "read the endpoint's words above; a prompt may be too long for the model's context"
 _KEY = "the key may not use this model: check {key_env} and the account's rights"
@@ -49,14 +60,15 @@ _TROUBLE = "the endpoint is in trouble: run again later"
 _READ = "read the endpoint's words above; run again later"
 _NO_ENDPOINT = "check base_url: it must lead to an OpenAI-compatible endpoint"
 _NETWORK = "check the network or the server; then run again"
+_NAME = "check the column `model` of llm_models.csv and the endpoint's base_url"
 
 # answers with a status of their own; a status that is not here is UNEXPECTED, or from 500 on SERVER_ERROR
 STATUS: dict[int, Rule] = {
     400: Rule("bad_request", NEVER, False, _BAD_REQUEST),
-    401: Rule("unauthorized", NEVER, False, "the key was refused: set {key_env} to a valid key"),
-    402: Rule("no_credits", NEVER, False, _CREDITS),
-    403: Rule("forbidden", NEVER, False, _KEY),
-    404: Rule("unknown_model", NEVER, False, "check the column `model` of llm_models.csv and the endpoint's base_url"),
+    401: Rule("unauthorized", NEVER, False, "the key was refused: set {key_env} to a valid key", ENDPOINT),
+    402: Rule("no_credits", NEVER, False, _CREDITS, ENDPOINT),
+    403: Rule("forbidden", NEVER, False, _KEY, MODEL),
+    404: Rule("unknown_model", NEVER, False, _NAME, MODEL),
     408: Rule("timeout", FAILURE, False, _TROUBLE),
     409: Rule("conflict", FAILURE, False, _TROUBLE),
     410: Rule("gone", NEVER, False, _NO_ENDPOINT),
@@ -70,6 +82,7 @@ SERVER_ERROR = Rule("server_error", FAILURE, False, _TROUBLE)
 UNEXPECTED = Rule("unexpected_status", NEVER, False, _NO_ENDPOINT)
 
 # before the request had left
+NO_KEY = Rule("no_key", NEVER, False, "set the environment variable of the endpoint's key", ENDPOINT)
 NOT_REACHED = Rule("unreachable", FAILURE, False, "check base_url and that the server is up; then run again")
 NO_ADDRESS = Rule("unreachable", NEVER, False, "correct base_url of the endpoint")
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .. import parsers
+from ..calls.breaker import NotAsked
 from ..calls.budget import BudgetExhausted
 from ..calls.journal import Journal, UnreadableAnswer, now
 from ..calls.replies import CallError
@@ -57,6 +58,10 @@ def recorded(generation: Generation, entry: Entry) -> Iterator[None]:
     """Record an error that prevents an answer, and raise it again; a failed write is reported as `disk_error`."""
     try:
         yield
+    except NotAsked as error:
+        asked = {"model": error.model, "endpoint": error.endpoint}
+        record(generation, entry, CALL, error.reason, error.message, error.remedy, asked=asked)
+        raise
     except CallError as error:
         record(generation, entry, CALL, error.reason, error.message, error.remedy)
         raise

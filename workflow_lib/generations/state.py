@@ -15,6 +15,7 @@ from .. import catalogs as catalogs_module
 from ..calls import endpoints
 from ..calls.holders import Watch
 from ..calls.journal import ANSWER, FAILED, FRESH, REQUEST, Journal, MaybeBilled, UnreadableAnswer
+from ..calls.retries import NO_KEY
 from ..calls.served import served_other_model
 from ..cohorts.membership import Entry
 from ..errors import DayDreamError
@@ -301,6 +302,8 @@ class State:
             return False
         if failure.reason == failures.BUDGET:
             return self._budget_refuses()
+        if failure.reason == NO_KEY.reason:
+            return not self._can_be_asked()
         if failure.step == failures.CALL:
             return self._asks_the_same()
         return self.is_lost or (self._has_origin() and not self._can_be_asked())
@@ -328,7 +331,8 @@ class State:
 
     def _asks_the_same(self) -> bool:
         """Return whether today's call would go to the model and endpoint where the last one failed."""
-        last = self.journal.newest_failure() or {}
+        # of a call that was not made the journal has nothing
+        last = read_recorded(self.files.failure).get("asked") or self.journal.newest_failure() or {}
         try:
             model = catalogs_module.load(self._settings.data).models.get(self.entry.llm_model_id)
         except DayDreamError:

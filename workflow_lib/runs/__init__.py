@@ -5,6 +5,7 @@ Goes out: which work is open and which files a job reads; chunks of a batch run;
 Never: knows Snakemake's objects, or decides what state a generation is in.
 """
 
+from ..calls.shared import RUN_VARIABLE
 from .chunks import ALL, Chunk, Chunks, make_chunk, planned_chunk, write_outcome
 from .ends import after_failure, after_success, notes
 from .expanding import changes, expand
@@ -15,6 +16,7 @@ from .times import ahead_of_the_clock, newest_file
 
 __all__ = [
     "ALL",
+    "RUN_VARIABLE",
     "Chunk",
     "Chunks",
     "Run",

@@ -1,5 +1,6 @@
 """How a run begins and ends: what it notes, and what it leaves after success and after failure."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -33,6 +34,7 @@ def notes(run: Run, snakemake_folder: Path) -> list[str]:
 
 def after_success(run: Run, batch: Chunks) -> None:
     """End a run whose jobs all succeeded: its order id is forgotten, the next one orders anew; its markers go."""
+    _end(run)
     orders.forget(run)
     batch.clean_up()
 
@@ -43,6 +45,7 @@ def after_failure(run: Run, show: Callable[[str], None]) -> None:
     Raises:
         SystemExit: with 0, where all that is open ended in failures that the run accepts.
     """
+    _end(run)
     try:
         accepted = bool(run.settings.accept_failures)
         for cohort_id in run.sources:
@@ -52,6 +55,13 @@ def after_failure(run: Run, show: Callable[[str], None]) -> None:
         return
     if accepted:
         raise SystemExit(0)
+
+
+def _end(run: Run) -> None:
+    """Show what jobs in processes of their own have found, and forget what the run's processes know in common."""
+    for text in run.shared.rest():
+        print(f"Warning: {text}", file=sys.stderr)
+    run.shared.remove()
 
 
 def _report_failures(run: Run, cohort_id: str, show: Callable[[str], None]) -> bool:

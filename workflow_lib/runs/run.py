@@ -2,7 +2,6 @@
 
 import contextlib
 import sys
-import uuid
 from functools import cached_property
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from .. import catalogs as catalogs_module
 from .. import cohorts, generations
 from ..calls import Caller
 from ..calls.endpoints import OFFLINE
+from ..calls.shared import RunFile
 from ..catalogs import combos
 from ..cohorts import Source
 from ..cohorts.membership import Entry, Membership
@@ -23,18 +23,29 @@ from ..tables import read_rows
 
 
 class Run:
-    """One run of the workflow: its settings and cohorts, and what is known of them by now."""
+    """One run of the workflow: its settings and cohorts, and what is known of them by now.
 
-    def __init__(self, settings: Settings, sources: dict[str, Source] | None = None):
+    Args:
+        settings: settings of the run.
+        sources: its cohorts by id; default: those that the settings name.
+        driver_id: id of the run that this process makes a job for; None if it is the run itself.
+    """
+
+    def __init__(self, settings: Settings, sources: dict[str, Source] | None = None, driver_id: str | None = None):
         self.settings = settings
         self.data = settings.data
-        self.run_id = uuid.uuid4().hex[:12]
+        self.shared = RunFile(self.data.runs, driver_id, shows=driver_id is None)
         if sources is not None:
             self.sources = sources
         self._warned: set[str] = set()
         self._with_key: set[str] = set()
         self._memberships: dict[str, tuple[int, Membership]] = {}
         self._findings: dict[str, list[preflight.Finding]] = {}
+
+    @property
+    def run_id(self) -> str:
+        """Id of the run, which its jobs share."""
+        return self.shared.run_id
 
     @cached_property
     def sources(self) -> dict[str, Source]:
