@@ -56,10 +56,10 @@ class Gate:
         if self._is_open:
             return
         known = self._shared.look() if at_most_every is None else self._shared.look(at_most_every)
-        stopped = known.get(_STOPPED)
-        for what in (self._endpoint, self._name) if stopped else ():
-            if what in stopped:
-                raise NotAsked(self._model, what, **stopped[what])
+        if stopped := known.get(_STOPPED):
+            for what in (self._endpoint, self._name):
+                if what in stopped:
+                    raise NotAsked(self._model, what, **stopped[what])
 
     @contextmanager
     def turn(self, check: Callable[[], None]) -> Iterator[None]:

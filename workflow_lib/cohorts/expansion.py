@@ -17,7 +17,7 @@ from ..paths import Cohort
 from ..settings import Settings
 from ..stages import FIRST, STAGES
 from ..tables import render
-from . import active, counts, curated, manifest, tasks
+from . import active, counts, curated, manifest, sizes, tasks
 from . import membership as membership_module
 from .membership import Entry, Membership
 from .rows import Expanded, IdRules, Maker, RowError, expand
@@ -187,6 +187,7 @@ def _expand_spec(
     data = settings.data
     spec = spec_module.load(source.spec or data.cohort(source.cohort_id).spec)
     spec, combos = spec_module.with_combos(spec, catalogs)
+    sizes.refuse_explosion(settings, data.cohort(source.cohort_id), spec_module.axes(spec), catalogs)
     registered = combos_module.load(data)
     own = {combo.combo_id for combo in combos}
     rows = spec_module.rows(spec, seed)

@@ -22,7 +22,7 @@ COLUMN_ALIASES = {"combo_id": ("combo_id", "combo")} | {
         (stage.replicate_column, stage.replicate_aliases),
     )
 }
-_NO_MODEL = ("", "none")
+NO_MODEL = ("", "none")
 
 
 def _needs() -> dict[str, tuple[str, ...]]:
@@ -218,7 +218,7 @@ class Maker:
     def _checked_model(self, stage: Stage, template: str, row: Mapping[str, str]) -> str:
         self._check_level(stage.template_column, template)
         model = row.get(stage.model_column, "")
-        if stage.models == PARENTS and model.lower() in _NO_MODEL:
+        if stage.models == PARENTS and model.lower() in NO_MODEL:
             return ""
         self._check_level(stage.model_column, model)
         return model
@@ -228,7 +228,7 @@ class Maker:
 
     def _names_more_than_a_copy(self, stage: Stage, parent: Entry | None, row: Mapping[str, str]) -> bool:
         model = row.get(stage.model_column, "")
-        if model.lower() not in _NO_MODEL and parent and model != parent.llm_model_id:
+        if model.lower() not in NO_MODEL and parent and model != parent.llm_model_id:
             return True
         level = row.get(stage.replicate_column)
         return level is not None and self._replicates(stage.name, level) != [1]

@@ -7,6 +7,18 @@ Never: looks into the store. Only `combos:` looks into the catalogs.
 
 from ..errors import SpecError
 from .combos import rows, with_combos
-from .language import Spec, load, rows_with_counts, unused_levels, with_axis
+from .language import Spec, axes, load, rows_with_counts, unused_levels, with_axis
+from .rules import Axis
 
-__all__ = ["Spec", "SpecError", "load", "rows", "rows_with_counts", "unused_levels", "with_axis", "with_combos"]
+__all__ = [
+    "Axis",
+    "Spec",
+    "SpecError",
+    "axes",
+    "load",
+    "rows",
+    "rows_with_counts",
+    "unused_levels",
+    "with_axis",
+    "with_combos",
+]

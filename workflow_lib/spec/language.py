@@ -26,12 +26,13 @@ from .files import (
     read_items,
     show,
 )
-from .rules import BALANCES, Design, Relation, Rule, Subset, Tie, level_hint, plain_axis, text_of, wide_axis
+from .rules import BALANCES, Axis, Design, Relation, Rule, Subset, Tie, level_hint, plain_axis, text_of, wide_axis
 
 __all__ = [
     "COMBO_AXIS",
     "Spec",
     "SpecError",
+    "axes",
     "load",
     "rows_with_counts",
     "unused_levels",
@@ -156,6 +157,15 @@ def rows_with_counts(spec: Spec, seed: int | None = None) -> tuple[list[dict[str
     if chosen is not None:
         Random(chosen).shuffle(table)
     return table, counts
+
+
+def axes(spec: Spec) -> list[Axis]:
+    """Return the axes that rows run through, after all rules; their product are the rows.
+
+    Raises:
+        SpecError: a rule that does not fit the axes.
+    """
+    return _compile(spec)[0].axes
 
 
 def with_axis(spec: Spec, name: str, levels: Iterable[str]) -> Spec:
