@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import tiny_root, wrong_inputs
+from tests import provoked, tiny_root, wrong_inputs
 from tests.project import Project
 from tests.scripted_server import ScriptedServer, completion
 from tests.small_cohort import run_all
@@ -94,6 +94,37 @@ def test_every_wrong_input_alone_stops_every_command(tmp_path, said, what):
         assert one_line(said[what]) in one_line(project.snakemake("-n", code=1, env=env))
         assert one_line(said[what]) in one_line(project.snakemake(code=1, env=env))
         assert server.requests == []
+
+
+@pytest.mark.full
+def test_more_generations_than_allowed_stop_every_command(tmp_path):
+    message = wrong_inputs.explosion(tmp_path / "said")
+    project = wrong_inputs.project(tmp_path, [setting("max_generations", 20)])
+    with ScriptedServer(completion()) as server:
+        env = {"DD_LLM_BASE_URL": server.url}
+        (finding,) = json.loads(project.daydream("check", "--json", code=1))["findings"]
+        assert f"{finding['message']}\nHint: {finding['remedy']}" == message
+        assert one_line(message) in one_line(project.daydream("plan", code=2, env=env))
+        for arguments in (("cohort",), (), ("--config", "batch=50")):
+            assert one_line(message) in one_line(project.snakemake(*arguments, code=1, env=env))
+        refused = project.daydream("new-cohort", "big", "--k", "2", code=2)
+        assert "cohort big: this expansion adds" in refused and "more than max_generations = 20" in refused
+        assert server.requests == []
+    assert not (project.cohort_folder / "membership.csv").exists()
+    assert not (project.data / "cohorts" / "big").exists()
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("mode", [(), ("--config", "batch=50")], ids=["plain", "batch"])
+def test_a_missing_key_stops_the_run(tmp_path, mode):
+    project = wrong_inputs.project(tmp_path, [])
+    with ScriptedServer(completion()) as server:
+        config = project.folder / "config" / "config.yaml"
+        config.write_text(f"{config.read_text()}endpoints: {{openrouter: {{base_url: '{server.url}'}}}}\n")
+        printed = one_line(project.snakemake(*mode, code=1))
+        assert server.requests == []
+    assert one_line(provoked.missing_key(tmp_path / "said")) in printed
+    assert printed.count("OPENROUTER_API_KEY is not set") == 1 and "Traceback" not in printed
 
 
 def found_by_check(project: Project) -> set[str]:

@@ -6,7 +6,7 @@ import pytest
 
 from tests.scripted_server import completion
 from tests.test_generations import World
-from workflow_lib import calls, catalogs
+from workflow_lib import calls
 from workflow_lib.calls import removed
 from workflow_lib.calls.budget import BudgetExhausted
 from workflow_lib.calls.committed import committed
@@ -34,8 +34,7 @@ def remove(world: World):
 
 def total(world: World) -> float:
     """Return what the cohort is committed to, in US dollars."""
-    models = catalogs.load(world.settings.data).models
-    found = list(committed(world.settings.data, world.draft.cohort_id, models, Watch()))
+    found = list(committed(world.settings, world.draft.cohort_id, Watch(), lambda path: None))
     assert len({what for what, _, _ in found}) == len(found)
     return sum(usd for _, _, usd in found)
 

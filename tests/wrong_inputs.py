@@ -105,7 +105,8 @@ INPUTS: dict[str, Spoil] = {
     "an unknown endpoint": cell("llm_models", "vendor/writer,openrouter", "vendor/writer,openrooter"),
     "an unknown pool": cell("llm_models", ",slow,", ",slwo,"),
     "a budget, and a model without a price": both(
-        cell("llm_models", "vendor/novelist,openrouter,,1,10", "vendor/novelist,openrouter,,1,"),
+        # in a pool of another name than `paid`
+        cell("llm_models", "vendor/novelist,openrouter,,1,10", "vendor/novelist,openrouter,slow,1,"),
         setting("budget_usd", 0.5),
     ),
     "a name in `budget_per_model` that no model has": setting("budget_per_model", {"judg": 1}),

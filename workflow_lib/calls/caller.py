@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from typing import Any
 
 from .. import catalogs
-from ..catalogs import Model
+from ..catalogs import Model, prices
 from ..cohorts.membership import Entry
 from ..errors import ConfigError
 from ..settings import Settings
-from . import endpoints, holders, journal, retries, stopping
+from . import costs, endpoints, holders, journal, retries, stopping
 from .breaker import Gate
 from .budget import Budget, Reservation
 from .call import Call, Log
@@ -118,6 +119,7 @@ class Caller:
             )
             attempt = call.make()
             if attempt is not None:
+                self._compare_prices(model, attempt)
                 return attempt
 
     def content_of(self, entry: Entry, request: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, Any]:
@@ -147,6 +149,25 @@ class Caller:
             refusal.is_said = gate.note(refusal)
             raise refusal from None
 
+    def _compare_prices(self, model: Model, attempt: Mapping[str, Any]) -> None:
+        """Say once per run and model that the endpoint bills more than the call costs by the model's prices."""
+        price = prices.price(model) if attempt["cost_source"] == costs.BY_ENDPOINT else None
+        if price is None:
+            return
+        priced = costs.bill_at(price, attempt["usage"], None).usd
+        if priced is None:
+            priced = request_ceiling_usd(model, attempt["request"])
+        billed = attempt["cost_usd"]
+        if costs.is_underpriced(priced, billed):
+            table = self.settings.data.catalog(catalogs.MODELS)
+            self.shared.note(
+                f"prices {model.model_id}",
+                f"the prices of model '{model.model_id}' are too low: endpoint '{model.endpoint}' billed "
+                f"{billed:.6f} USD for a call that costs {priced:.6f} by {price.source}\n"
+                f"Hint: write the true prices into line {model.line} of {table}, columns input_usd_per_mtok and "
+                "output_usd_per_mtok; budgets count what is billed, but reserve by the prices what a call may cost",
+            )
+
     def _reservation(
         self, entry: Entry, model: Model, request: Mapping[str, Any]
     ) -> AbstractContextManager[Reservation]:
@@ -157,13 +178,20 @@ class Caller:
         # the preflight refuses a model without a price; its row may have been edited since
         return budget.reserve(model.model_id, request_ceiling_usd(model, request) or 0.0)
 
+    def _say_uncounted(self, path: Path) -> None:
+        self.shared.note(
+            f"uncounted {path}",
+            f"{path}: cannot be read; its call may have been billed, and no budget counts it, because what it may have "
+            "cost is not known\nHint: `daydream status` lists it; restore the file from a copy, or leave it as it is",
+        )
+
     def budget(self, cohort_id: str) -> Budget:
         """Return the budget of a cohort."""
         new = Budget(
             self.settings.data.coordination / "budgets" / cohort_id,
             self.settings.budget_usd,
             self.settings.budget_per_model,
-            lambda: committed(self.settings.data, cohort_id, catalogs.load(self.settings.data).models, self.watch),
+            lambda: committed(self.settings, cohort_id, self.watch, self._say_uncounted),
         )
         # setdefault: two threads must not count in two budgets
         return self._budgets.setdefault(cohort_id, new)

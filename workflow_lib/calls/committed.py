@@ -1,15 +1,20 @@
 """What is on the bill of a cohort, or may be: the answers it bought and the tries that brought none."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from .. import catalogs
 from ..catalogs import Model
+from ..cohorts import membership
+from ..cohorts.membership import Entry
 from ..files import read_recorded
 from ..paths import DataRoot
-from . import attempts, costs, holders, removed
+from ..settings import Settings
+from . import costs, holders, removed
 from .attempts import ANSWER, REQUEST
-from .journal import Journal
+from .journal import Journal, MaybeBilled
 from .provider_batches import records
 
 _LONG = ("answer", "reasoning", "request")
@@ -98,29 +103,67 @@ def answers(data: DataRoot) -> Iterator[dict[str, Any]]:
 
 
 def committed(
-    data: DataRoot, cohort_id: str, models: Mapping[str, Model], watch: holders.Watch
+    settings: Settings, cohort_id: str, watch: holders.Watch, say_uncounted: Callable[[Path], None]
 ) -> Iterator[tuple[str, str, float]]:
     """Yield (what, model id, US dollars) of what was bought in a cohort's name, or may have been.
 
     A try that may have been billed counts what the endpoint said that it cost; where it said nothing, and for an
-    answer whose cost is not known, the ceiling counts. So it does for a request of a batch that is still open.
+    answer whose cost is not known, the ceiling counts. So it does for a request of a batch that is still open. A
+    request that cannot be read counts at the ceiling of another request for the same generation. Where there is
+    none, it counts at that of the row's model with the longest prompt of its stage, in every cohort that has the row;
+    `say_uncounted` gets its path if that is not known.
     """
+    data = settings.data
     for record in records.open_batches(data):
         if record.cohort_id == cohort_id:
             for one in record.requests:
                 yield one.key, record.llm_model_id, one.ceiling_usd or 0.0
+    models = catalogs.load(data).models
+    longest: dict[str, int] = {}
+    unreadable: list[tuple[Journal, MaybeBilled]] = []
     for own in _journals(data):
         for number in (number for number, kinds in own.numbers().items() if ANSWER in kinds):
             attempt = read_recorded(own.path(number, ANSWER))
             if attempt.get("cohort_id") == cohort_id and not attempt.get("adopted"):
+                _note_length(longest, attempt)
                 yield attempt_key(attempt), str(attempt.get("llm_model_id")), _usd(models, attempt)
         for lost in own.maybe_billed(watch):
-            asked = attempts.read_request(own.path(lost.attempt, REQUEST))
-            if asked.get("cohort_id") == cohort_id:
+            asked = own.asked(lost.attempt)
+            if not asked:
+                unreadable.append((own, lost))
+            elif asked.get("cohort_id") == cohort_id:
+                _note_length(longest, asked)
                 usd = _usd(models, {**asked, "cost_usd": lost.cost_usd})
-                yield try_key(asked, lost.attempt, lost.try_number), lost.model, usd
+                yield try_key(asked, lost.attempt, lost.try_number), str(asked.get("llm_model_id")), usd
     for line in removed.of(data, cohort_id):
         yield attempt_key(line), str(line.get("llm_model_id")), _usd(models, line)
+    rows = membership.read(data, cohort_id).by_id if unreadable else {}
+    for own, lost in unreadable:
+        row = rows.get(lost.gen_id)
+        if row is None or row.stage != lost.stage:
+            continue
+        ceiling = _ceiling_of_row(settings, models, row, longest)
+        if ceiling is None:
+            say_uncounted(own.path(lost.attempt, REQUEST))
+        else:
+            about = {"stage": lost.stage, "gen_id": lost.gen_id}
+            yield try_key(about, lost.attempt, lost.try_number), row.llm_model_id, ceiling
+
+
+def _note_length(longest: dict[str, int], asked: Mapping[str, Any]) -> None:
+    """Remember the length of a prompt, bytes, if it is the longest of its stage."""
+    request, stage = asked.get("request"), str(asked.get("stage"))
+    if isinstance(request, Mapping):
+        longest[stage] = max(longest.get(stage, 0), costs.prompt_bytes(request["messages"]))
+
+
+def _ceiling_of_row(
+    settings: Settings, models: Mapping[str, Model], row: Entry, longest: Mapping[str, int]
+) -> float | None:
+    model = models.get(row.llm_model_id)
+    if model is None or row.stage not in longest:
+        return None
+    return costs.ceiling_usd(model, longest[row.stage], model.max_tokens or settings.stage(row.stage).max_tokens)
 
 
 def _journals(data: DataRoot) -> Iterator[Journal]:

@@ -18,6 +18,9 @@ CACHE_WRITE_TOKENS = "cache_write_tokens"
 # more than any call can have or cost: a larger figure is a mistake of the endpoint
 MOST_TOKENS = 1_000_000_000
 MOST_USD = 10_000.0
+# how far a bill may be above the prices: they are rounded, and so are bills
+TOLERANCE = 0.1
+SMALLEST_USD = 1e-6
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,11 @@ def bill_at(price: Price | None, usage: Mapping[str, int] | None, reported_usd: 
         usage.get(CACHE_WRITE_TOKENS, 0),
     )
     return Bill(round(usd, 9), BY_PRICE, price.source)
+
+
+def is_underpriced(priced: float | None, billed: float) -> bool:
+    """Return whether an endpoint billed a call with more than a tenth above what it costs by its prices."""
+    return priced is not None and billed > priced * (1 + TOLERANCE) + SMALLEST_USD
 
 
 def prompt_bytes(messages: list[Mapping[str, Any]]) -> int:

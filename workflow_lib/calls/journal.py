@@ -128,6 +128,21 @@ class Journal:
         failed = [number for number, kinds in self.numbers().items() if FAILED in kinds]
         return read_recorded(self.path(max(failed), FAILED)) if failed else None
 
+    def asked(self, number: int) -> Mapping[str, Any]:
+        """Return what an attempt asked for, and who pays; where its request cannot be read, what another one asked.
+
+        All attempts of a generation ask for nearly the same. {} if none of them can be read.
+        """
+        own = attempts.read_request(self.path(number, REQUEST))
+        if own:
+            return own
+        for other, kinds in sorted(self.numbers().items(), reverse=True):
+            for kind in sorted(kinds):
+                found = read_recorded(self.path(other, kind))
+                if isinstance(found.get("request"), dict):
+                    return found
+        return {}
+
     def has_open_order(self) -> bool:
         """Return whether a fresh answer was ordered and has not come yet."""
         return _is_ordered(self.numbers())

@@ -31,8 +31,8 @@ def keep(data: DataRoot, generations: Iterable[Generation]) -> None:
     watch = holders.Watch()
     for generation in generations:
         for line in _lines(Journal(generation), watch):
-            cohort_id = str(line.get("cohort_id"))
-            if is_safe_id(cohort_id):
+            cohort_id = line.get("cohort_id")
+            if isinstance(cohort_id, str) and is_safe_id(cohort_id):
                 by_cohort.setdefault(cohort_id, []).append(line)
     for cohort_id, lines in by_cohort.items():
         _append(data.cohort(cohort_id), lines)
@@ -57,7 +57,7 @@ def _lines(own: Journal, watch: holders.Watch) -> Iterator[dict[str, Any]]:
         if not attempt.get("adopted"):
             yield _line(own, attempt, str(attempt.get("number")))
     for lost in own.maybe_billed(watch):
-        asked = attempts.read_request(own.path(lost.attempt, REQUEST))
+        asked = own.asked(lost.attempt)
         about = {"number": lost.attempt, "cost_usd": lost.cost_usd, "maybe_billed": True}
         yield _line(own, {**asked, **about}, f"{lost.attempt}/{lost.try_number}")
 

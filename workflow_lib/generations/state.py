@@ -6,7 +6,7 @@ they say is remembered by size and time of the file.
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -274,7 +274,9 @@ class State:
         """Tries that were sent and never answered; calls in flight are not among them."""
         if not any(REQUEST in kinds for kinds in self.attempts.values()):
             return ()
-        return tuple(self.journal.maybe_billed(self._states.watch))
+        found = self.journal.maybe_billed(self._states.watch)
+        # a request that cannot be read does not say whom it asked
+        return tuple(replace(one, model=one.model or self.entry.llm_model_id) for one in found)
 
     @cached_property
     def _staleness(self) -> tuple[tuple[str, ...], bool]:
