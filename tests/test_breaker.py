@@ -9,6 +9,7 @@ import pytest
 
 from tests import tiny_root
 from tests.project import Project, read_csv
+from tests.scripted_server import ScriptedServer
 from workflow_lib import settings as settings_module
 from workflow_lib.calls import Caller, breaker
 from workflow_lib.calls.breaker import NotAsked
@@ -66,7 +67,7 @@ def opened_files() -> list[str]:
 class World:
     """Drafts of two hosted models, bought by processes of one run, each a caller of its own."""
 
-    def __init__(self, folder: Path, server: OfflineServer, drafts: int = 40, **overrides):
+    def __init__(self, folder: Path, server: OfflineServer | ScriptedServer, drafts: int = 40, **overrides):
         tiny_root.make(folder, llm_models=MODELS)
         given = {"llm": {"backoff_s": 0, "max_tries": 2}, "pools": {"paid": {"max_concurrent": 16}}, **overrides}
         env = {**KEY, "DD_LLM_BASE_URL": server.url}
@@ -202,6 +203,19 @@ def test_without_a_key_no_call_is_made_and_one_message_says_so(tmp_path, capsys)
         world.settings._environment = environment
         assert {world.failure(entry) for entry in world.membership} == {None}, "the next run has a key"
         assert world.buy(world.caller("b")) == {batches.MADE: 40}
+
+
+def test_a_batch_service_that_refuses_is_asked_once(tmp_path):
+    body = b'{"error": {"code": 402, "message": "Insufficient credits"}}'
+    with ScriptedServer((402, {}, body)) as server:
+        world = World(
+            tmp_path, server, batch=200, provider_batch=True, endpoints={"openrouter": {"batch": "openrouter"}}
+        )
+        caller = world.caller()
+        assert world.buy(caller, world.of("wa")) == {batches.FAILED: 20}
+        assert world.buy(caller) == {batches.FAILED: 40}
+        assert len(server.requests) == 1
+    assert {world.failure(entry).reason for entry in world.membership} == {"no_credits"}
 
 
 def test_a_call_that_was_not_made_is_no_failure_once_its_model_has_moved(tmp_path):

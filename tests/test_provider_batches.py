@@ -15,7 +15,6 @@ from workflow_lib.calls.holders import Watch
 from workflow_lib.calls.provider_batches import records as open_records
 from workflow_lib.calls.provider_batches.buying import parts
 from workflow_lib.calls.provider_batches.tending import GoesOn
-from workflow_lib.catalogs import load as load_catalogs
 from workflow_lib.errors import ConfigError, StoreError
 from workflow_lib.generations import failures, provider_batches
 from workflow_lib.inspect import status
@@ -241,8 +240,7 @@ def test_an_open_batch_counts_at_its_ceiling_in_every_process(tmp_path):
     with OfflineServer(usd_per_mtok=PRICES) as server:
         settings = make(tmp_path, server)
         kept = begin_without_submission(settings)
-        models = load_catalogs(settings.data).models
-        found = list(committed(settings.data, small_cohort.COHORT, models, Watch()))
+        found = list(committed(settings, small_cohort.COHORT, Watch(), lambda path: None))
         assert [usd for _, _, usd in found] == [one.ceiling_usd for one in kept.record.requests]
         assert all(usd > 0 for _, _, usd in found)
         kept.release()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ...errors import DayDreamError, StoreError
 from .. import attempts, endpoints, retries, stopping
+from ..breaker import Gate
 from ..replies import CallError
 from ..retries import Again, Tally
 from ..transfer import Limits
@@ -188,11 +189,14 @@ class Tender:
 
     def _submit(self, held: _Held, bodies: Sequence[Body], say: Say) -> None:
         tally = Tally(self._caller.settings.llm.max_tries)
+        gate = Gate(self._caller.shared, self._caller.model(held.kept.record.llm_model_id), is_open=False)
         while True:
             try:
+                gate.check()
                 self._submit_once(held, bodies, say)
                 return
             except CallError as error:
+                error.is_said = error.is_said or gate.note(error)
                 count = tally.count(error.rule)
                 say(f"batch of {len(bodies)} requests: {error.message}")
                 if not tally.allows_another(error.rule):
