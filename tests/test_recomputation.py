@@ -472,3 +472,17 @@ def test_counts_means_and_costs_are_those_of_the_raw_files(cohort):
             assert int(row[name]) == sums[name]
         same("usd", row["cost_usd"], sums["cost_usd"])
         assert float(row["seconds"]) == pytest.approx(sums["seconds"], abs=0.005 + 1e-9)
+
+
+@pytest.mark.slow
+def test_costs_of_single_answers_add_up_to_the_table_of_costs(cohort):
+    _, table, _ = cohort
+    # every answer of this cohort is in use, so that those of the tables are all that were bought
+    found = defaultdict(float)
+    for row in table("aggregated_scores", "parsing"):
+        found["evaluation", row["evaluation_llm_model"]] += float(row["cost_usd"] or 0)
+    of_judges = [row for row in table("costs", "summary") if row["stage"] == "evaluation"]
+    assert of_judges and len(of_judges) == len(found)
+    for row in of_judges:
+        assert float(row["cost_usd"]) > 0
+        same("usd", row["cost_usd"], found[row["stage"], row["model"]])
