@@ -1,5 +1,6 @@
 """Runs that are killed, stopped, doubled, moved or left without a disk; then the server's bill against the journal."""
 
+import difflib
 import json
 import os
 import random
@@ -340,7 +341,7 @@ class Soak:
         generations: how many there are.
         answered: how many of them have an answer.
         litter: what was held for answers and never freed.
-        same_tables: whether the tables are those of an undisturbed run, byte for byte.
+        differing: lines of tables that an undisturbed run has not, or has and the soaked store lacks (a diff).
     """
 
     attacks: Counter
@@ -348,7 +349,7 @@ class Soak:
     generations: int
     answered: int
     litter: int
-    same_tables: bool
+    differing: list[str]
 
 
 def soak(folder: Path, minutes: float, seed: int, names: Sequence[str] | None = None, least: int = 1) -> Soak:
@@ -388,5 +389,12 @@ def soak(folder: Path, minutes: float, seed: int, names: Sequence[str] | None = 
     for cohort in ESSAYS:
         reports = calm.snapshot(calm.data / "cohorts" / cohort / "reports")
         undisturbed |= {f"{cohort}/{path}": text for path, text in reports.items() if path.endswith(".csv")}
-    same = all(undisturbed[path] == text for path, text in tables.items())
-    return Soak(counts, bill, len(members), answered, len(litter), same)
+    return Soak(counts, bill, len(members), answered, len(litter), _differing(tables, undisturbed))
+
+
+def _differing(found: dict[str, bytes], expected: dict[str, bytes]) -> list[str]:
+    lines = []
+    for path, text in found.items():
+        before, after = (content.decode().splitlines() for content in (expected[path], text))
+        lines += difflib.unified_diff(before, after, f"undisturbed {path}", path, n=0, lineterm="")
+    return lines
