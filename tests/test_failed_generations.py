@@ -70,21 +70,21 @@ def test_refused_answer_is_in_tables_and_page_and_can_be_accepted(project: Proje
     with OfflineServer(script=[("", ["ok"] * 11 + ["refuse"])]) as server:
         env = {"DD_OFFLINE_BASE_URL": server.url}
         output = project.snakemake("--cores", "1", code=1, env=env)
-    assert "no_score_last_lines" in output
+    assert "refused" in output
     assert coverage(project) == {
         "expected": 8,
         "scored": 7,
         "truncated": 0,
-        "refused": 0,
+        "refused": 1,
         "empty": 0,
-        "unparsable": 1,
+        "unparsable": 0,
         "failed_call": 0,
         "other_model": 0,
         "edited": 0,
         "not_run": 0,
     }
     assert completeness(project)["partial"] is True
-    assert "no_score_last_lines" in (project.cohort_folder / "reports" / "html" / "index.html").read_text()
+    assert "refused" in (project.cohort_folder / "reports" / "html" / "index.html").read_text()
     project.snakemake(code=1)
     project.snakemake("--config", "accept_failures=true")
     assert "Nothing to be done" in project.snakemake("-n", "--config", "accept_failures=true")
@@ -94,7 +94,7 @@ def test_accepted_failures_end_the_first_run_well(project: Project):
     with OfflineServer(script=[("", ["ok"] * 11 + ["refuse"])]) as server:
         env = {"DD_OFFLINE_BASE_URL": server.url}
         project.snakemake("--cores", "1", "--config", "accept_failures=true", env=env)
-    assert coverage(project)["unparsable"] == 1
+    assert coverage(project)["refused"] == 1
 
 
 def test_partial_tables_are_made_without_a_call_and_rebuilt_later(project: Project):
