@@ -10,6 +10,7 @@ import yaml
 from tests import tiny_root
 from tests.project import Project
 from workflow_lib.errors import DayDreamError
+from workflow_lib.files import write_text
 from workflow_lib.inspect import mistakes, scope
 from workflow_lib.settings import Settings
 
@@ -22,9 +23,9 @@ TABLES = {
         "percent,in_last_line,9\nmistyped,in_last_line,9\nforeign,in_last_line,9\n"
     ),
     "llm_models": (
-        "id,model,endpoint,pool,input_usd_per_mtok,output_usd_per_mtok\n"
-        "writer,vendor/writer,openrouter,,1,10\nnovelist,vendor/novelist,openrouter,,1,10\n"
-        "judge,vendor/judge,openrouter,,1,10\ncritic,vendor/critic,openrouter,slow,1,10\n"
+        "id,model,endpoint,pool,input_usd_per_mtok,output_usd_per_mtok,system_prompt\n"
+        "writer,vendor/writer,openrouter,,1,10,\nnovelist,vendor/novelist,openrouter,,1,10,careful\n"
+        "judge,vendor/judge,openrouter,,1,10,\ncritic,vendor/critic,openrouter,slow,1,10,\n"
     ),
 }
 SPEC = """
@@ -104,9 +105,13 @@ INPUTS: dict[str, Spoil] = {
     "a parser of another stage": cell("evaluation_templates", "foreign,in_last_line", "foreign,essay_block"),
     "an unknown endpoint": cell("llm_models", "vendor/writer,openrouter", "vendor/writer,openrooter"),
     "an unknown pool": cell("llm_models", ",slow,", ",slwo,"),
+    "a system prompt that is not there": cell(
+        "llm_models", "vendor/judge,openrouter,,1,10,", "vendor/judge,openrouter,,1,10,sober"
+    ),
+    "a system prompt that is empty": text("templates/system/careful.txt", "\n"),
     "a budget, and a model without a price": both(
         # in a pool of another name than `paid`
-        cell("llm_models", "vendor/novelist,openrouter,,1,10", "vendor/novelist,openrouter,slow,1,"),
+        cell("llm_models", "vendor/novelist,openrouter,,1,10,", "vendor/novelist,openrouter,slow,1,,"),
         setting("budget_usd", 0.5),
     ),
     "a name in `budget_per_model` that no model has": setting("budget_per_model", {"judg": 1}),
@@ -118,6 +123,7 @@ INPUTS: dict[str, Spoil] = {
 def make(folder: Path, spoils: Iterable[Spoil]) -> Settings:
     """Write a data root and config.yaml with some of these wrong inputs; returns its settings."""
     settings = tiny_root.make(folder, **TABLES)
+    write_text(settings.data.system_prompt("careful"), "Be careful.\n")
     tiny_root.declare(settings, SPEC, COHORT)
     config: dict[str, Any] = {"cohort": COHORT, "pools": {"slow": {"max_concurrent": 1}}}
     for spoil in spoils:

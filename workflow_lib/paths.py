@@ -9,6 +9,7 @@ from .contents import ANALYSIS_TABLES, FIGURES, SUMMARY_TABLES
 SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 PROMPT = "prompt.txt"
+SYSTEM = "system.txt"
 RAW = "raw.txt"
 PARSED = "parsed.txt"
 METADATA = "metadata.json"
@@ -46,6 +47,11 @@ class Generation:
     @property
     def prompt(self) -> Path:
         return self.folder / PROMPT
+
+    @property
+    def system(self) -> Path:
+        """The system message that was sent before the prompt; not there if none was."""
+        return self.folder / SYSTEM
 
     @property
     def raw(self) -> Path:
@@ -192,6 +198,9 @@ class DataRoot:
 
     def template(self, stage: str, template_id: str) -> Path:
         return (self.templates_root or self.catalogs / "templates") / stage / f"{template_id}.txt"
+
+    def system_prompt(self, name: str) -> Path:
+        return (self.templates_root or self.catalogs / "templates") / "system" / f"{name}.txt"
 
     def concept(self, level: str, concept_id: str) -> Path:
         return self.catalogs / "concepts" / f"descriptions-{level}" / f"{concept_id}.txt"

@@ -119,7 +119,7 @@ def problem_of(content: Any) -> str | None:
     request = content.get("request")
     if request is not None:
         try:
-            is_prompt = isinstance(request["messages"][0]["content"], str)
+            is_prompt = isinstance(request["messages"][-1]["content"], str)
         except (TypeError, KeyError, IndexError):
             is_prompt = False
         if not is_prompt:

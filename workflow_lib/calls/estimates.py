@@ -109,7 +109,8 @@ class Estimates:
             if value is not None:
                 for one in seen:
                     getattr(one, name).append(value)
-        chars, tokens = _chars(generation.prompt), _number(usage.get("prompt_tokens"))
+        chars = _chars(generation.prompt) + _chars(generation.system)
+        tokens = _number(usage.get("prompt_tokens"))
         if chars and tokens is not None:
             self._chars[model_id] += chars
             self._tokens[model_id] += tokens

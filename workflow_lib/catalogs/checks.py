@@ -9,11 +9,13 @@ from ..files import read_text
 from ..paths import DataRoot
 from ..stages import FIRST, STAGE, STAGES
 from . import templates
-from .tables import CONCEPTS, SCORE_LINE, Catalogs, Concept, Template, concept_file, templates_table
+from .tables import CONCEPTS, MODELS, SCORE_LINE, Catalogs, Concept, Model, Template, concept_file, templates_table
 
 # stands for a text that a model reads: no template has it by itself, and no filter for people's texts takes it away
 _MARK = "zqvxmark"
 _UNSET_SCALE = 9.0
+EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+"""What endpoints take for `reasoning_effort`; they may know further words."""
 _CONCEPTS = "{% for concept in concepts %}{{ concept.name }}: {{ concept.content }}{% endfor %}"
 
 
@@ -107,6 +109,27 @@ def of_concept(data: DataRoot, concept: Concept, level: str) -> Iterator[Mistake
             "",
             f"the description is empty: prompts would hold only the name of concept '{concept.concept_id}'",
             "write the text, or remove the file so that another level or the name is used",
+        )
+
+
+def of_request(data: DataRoot, model: Model) -> Iterator[Mistake]:
+    """Yield what is wrong with what a model's row adds to each request."""
+    table = data.catalog(MODELS)
+    if model.system_prompt:
+        path = data.system_prompt(model.system_prompt)
+        try:
+            templates.system_text(path)
+        except DayDreamError as error:
+            reason = error.reason if isinstance(error, TemplateError) else error.message.removeprefix(f"{path}: ")
+            remedy = f"write it, or change the column system_prompt in line {model.line} of {table}"
+            yield Mistake(str(path), "", reason, remedy)
+    if model.reasoning_effort and model.reasoning_effort not in EFFORTS:
+        yield Mistake(
+            str(table),
+            f"line {model.line}, column reasoning_effort",
+            f"'{model.reasoning_effort}' is none of the usual words; the endpoint may refuse it",
+            nearest(model.reasoning_effort, EFFORTS),
+            certain=False,
         )
 
 

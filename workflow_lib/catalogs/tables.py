@@ -78,7 +78,10 @@ class Template:
 
 @dataclass(frozen=True)
 class Model:
-    """One model's row, on line `line`; prices in US dollars per million tokens, None where unknown."""
+    """One model's row, on line `line`; prices in US dollars per million tokens, None where unknown.
+
+    `reasoning_effort` and `system_prompt` (name of a file, without .txt) are "" where nothing is sent.
+    """
 
     model_id: str
     model: str
@@ -93,6 +96,8 @@ class Model:
     display_name: str
     provider: str
     line: int = field(default=0, compare=False)
+    reasoning_effort: str = ""
+    system_prompt: str = ""
 
 
 @dataclass(frozen=True)
@@ -115,10 +120,11 @@ def files(data: DataRoot) -> list[Path]:
 
 
 def texts(data: DataRoot) -> list[Path]:
-    """Return every file that prompts and requests are made of: tables, templates and concepts."""
+    """Return every file that prompts and requests are made of: tables, templates, system prompts and concepts."""
     templates = (data.template(stage, "any").parent for stage in STAGES)
     concepts = (data.concept(level, "any").parent for level in LEVELS)
-    return [*files(data), *(path for folder in (*templates, *concepts) for path in sorted(folder.glob("*.txt")))]
+    folders = (*templates, data.system_prompt("any").parent, *concepts)
+    return [*files(data), *(path for folder in folders for path in sorted(folder.glob("*.txt")))]
 
 
 def existing_files(data: DataRoot) -> list[Path]:
@@ -269,6 +275,10 @@ def _model(path: Path, row: Row) -> Model:
     max_tokens = _number(path, row, "max_tokens")
     if max_tokens is not None and (max_tokens < 1 or max_tokens != int(max_tokens)):
         raise _error(path, row, "max_tokens", "must be a whole number of 1 or more")
+    system_prompt = row.get("system_prompt", "").removesuffix(".txt")
+    if system_prompt and not is_safe_id(system_prompt):
+        reason = f"'{system_prompt}' cannot be the name of a file"
+        raise _error(path, row, "system_prompt", reason, "name a file of templates/system/, without its folder")
     return Model(
         row["id"],
         row["model"],
@@ -283,6 +293,8 @@ def _model(path: Path, row: Row) -> Model:
         row.get("display_name", row["id"]),
         row.get("provider", ""),
         row.line,
+        row.get("reasoning_effort", ""),
+        system_prompt,
     )
 
 

@@ -1,10 +1,10 @@
 """Prompt templates: Jinja2, strict, in a sandbox; a model's text is only ever a value."""
 
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from jinja2 import StrictUndefined, Template, TemplateSyntaxError, UndefinedError, meta
 from jinja2.exceptions import SecurityError
@@ -13,6 +13,9 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from ..errors import TemplateError
 from ..files import read_text
 from ..stages import FIRST, STAGE
+
+T = TypeVar("T")
+Version = tuple[int, int, int]
 
 _HINT = "correct the template and run again"
 
@@ -51,6 +54,18 @@ def render(path: Path, stage: str, variables: Mapping[str, Any]) -> str:
         raise TemplateError(path, _line(error), f"cannot be rendered: {error}", _HINT) from None
 
 
+def system_text(path: Path) -> str:
+    """Return the system message that a file holds: its text, stripped, and never rendered.
+
+    Raises:
+        TemplateError: there is no such file, it cannot be read, or it is empty.
+    """
+    text = _read(path, "system prompt", _text)
+    if not text:
+        raise TemplateError(path, "", "the system prompt is empty", "write it, or clear the column system_prompt")
+    return text
+
+
 def _line(error: Exception) -> str:
     """Return the line of a template at which it failed; Jinja puts its own frames into the traceback."""
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == "<template>"]
@@ -72,18 +87,28 @@ def _unknown(path: Path, stage: str, unknown: tuple[str, ...]) -> TemplateError:
 
 
 def _compiled(path: Path, stage: str) -> tuple[Template, tuple[str, ...]]:
+    return _read(path, "template", lambda path, version: _compile(path, stage, version))
+
+
+def _read(path: Path, what: str, read: Callable[[Path, Version], T]) -> T:
+    """Return what is read of a file; `read` may keep it as long as the file's version is the same."""
     try:
         stat = path.stat()
     except OSError:
-        raise TemplateError(path, "", "no such template file", "create it, or correct the catalog") from None
+        raise TemplateError(path, "", f"no such {what} file", "create it, or correct the catalog") from None
     try:
-        return _compile(path, stage, (stat.st_ino, stat.st_mtime_ns, stat.st_size))
+        return read(path, (stat.st_ino, stat.st_mtime_ns, stat.st_size))
     except OSError as error:
         raise TemplateError(path, "", f"cannot be read: {error.strerror}", "it must be a text file") from None
 
 
+@lru_cache(maxsize=64)
+def _text(path: Path, version: Version) -> str:
+    return read_text(path).strip()
+
+
 @lru_cache(maxsize=512)
-def _compile(path: Path, stage: str, version: tuple[int, ...]) -> tuple[Template, tuple[str, ...]]:
+def _compile(path: Path, stage: str, version: Version) -> tuple[Template, tuple[str, ...]]:
     text = read_text(path)
     try:
         parsed = _environment.parse(text)

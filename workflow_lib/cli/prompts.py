@@ -18,7 +18,10 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser = command(commands, "prompts", run, "Render every prompt that can be rendered now.", DETAILS)
     add_cohort(parser)
     parser.add_argument(
-        "--out", metavar="DIR", type=Path, help="write DIR/<stage>/<gen_id>.txt instead of to the screen"
+        "--out",
+        metavar="DIR",
+        type=Path,
+        help="write DIR/<stage>/<gen_id>.txt (and .system.txt) instead of to the screen",
     )
 
 
@@ -33,10 +36,14 @@ def run(args: argparse.Namespace) -> int:
             waiting += 1
             continue
         rendered += 1
+        system = prompts.system(settings, entry)
         if args.out:
             write_text(args.out / entry.stage / f"{entry.gen_id}.txt", text)
+            if system is not None:
+                write_text(args.out / entry.stage / f"{entry.gen_id}.system.txt", system)
         else:
-            print(f"----- {entry.stage} {entry.gen_id}: {entry.template_id} for {entry.llm_model_id}\n{text}\n")
+            print(f"----- {entry.stage} {entry.gen_id}: {entry.template_id} for {entry.llm_model_id}")
+            print(text if system is None else f"--- system message\n{system}\n--- prompt\n{text}", end="\n\n")
     copies = sum(generations.is_copy(settings, entry) for entry in within.membership)
     where = f" in {args.out}" if args.out else ""
     print(

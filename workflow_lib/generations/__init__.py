@@ -8,7 +8,7 @@ Never: sends a request by itself, or aggregates over generations.
 from .make import adopt, buy, lacks_files, metadata_of, normalised, parse, restore
 from .mode import is_copy, pool_of
 from .parsing import needs_parse
-from .prompts import render, request_for, seed_of
+from .prompts import render, request_for, seed_of, system_message
 
 __all__ = [
     "adopt",
@@ -24,4 +24,5 @@ __all__ = [
     "request_for",
     "restore",
     "seed_of",
+    "system_message",
 ]

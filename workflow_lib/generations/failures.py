@@ -102,7 +102,7 @@ def record(
     }
     if step == CALL:
         request = failed.get("request")
-        content["prompt"] = request["messages"][0]["content"] if request else None
+        content["prompt"] = request["messages"][-1]["content"] if request else None
     # a full or read-only disk is reported by the error itself
     with contextlib.suppress(OSError):
         write_json(generation.failure, content)

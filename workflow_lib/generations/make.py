@@ -5,18 +5,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from .. import catalogs as catalogs_module
 from ..calls import Caller, Log
 from ..calls.endpoints import OFFLINE
 from ..calls.journal import Journal, UnreadableAnswer
 from ..cohorts.membership import Entry
 from ..errors import StoreError
 from ..files import dump_json, encode, read_recorded, read_text, sha256_text, write_bytes, write_json, write_text
-from ..paths import ATTEMPTS, METADATA, PARSED, PARSED_METADATA, PROMPT, RAW, RAW_METADATA, Generation
+from ..paths import ATTEMPTS, METADATA, PARSED, PARSED_METADATA, PROMPT, RAW, RAW_METADATA, SYSTEM, Generation
 from ..settings import Settings
 from ..stages import PARENT_STAGE, STAGE
 from . import failures, parsing
 from .mode import input_mode, is_copy, template_of
-from .prompts import render, request_for
+from .prompts import render, request_for, system_sent
 
 _BESIDE_RAW = {PROMPT, METADATA, RAW_METADATA}
 
@@ -162,7 +163,8 @@ def lacks_files(settings: Settings, entry: Entry) -> bool:
     except OSError:
         return False
     wanted = _BESIDE_RAW | {PARSED_METADATA} if PARSED in names else _BESIDE_RAW
-    if RAW not in names or names >= wanted:
+    has_all = names >= wanted
+    if RAW not in names or (has_all and (SYSTEM in names or not _has_system_prompt(settings, entry))):
         return False
     if ATTEMPTS not in names:
         return PROMPT in names and is_copy(settings, entry)
@@ -171,7 +173,15 @@ def lacks_files(settings: Settings, entry: Entry) -> bool:
     except UnreadableAnswer:
         # nothing can be written from it; `daydream check` names it
         return False
-    return attempt is not None and not (attempt.get("adopted") and METADATA in names)
+    if attempt is None or (attempt.get("adopted") and METADATA in names):
+        return False
+    return not has_all or system_sent(attempt.get("request")) is not None
+
+
+def _has_system_prompt(settings: Settings, entry: Entry) -> bool:
+    """Return whether its model is sent a system message today."""
+    model = catalogs_module.load(settings.data).models.get(entry.llm_model_id)
+    return model is not None and bool(model.system_prompt) and not is_copy(settings, entry)
 
 
 def _restore_missing(settings: Settings, generation: Generation, entry: Entry) -> None:
@@ -200,7 +210,12 @@ def _write_beside(
     request = attempt.get("request")
     if request is None:
         return
-    prompt = request["messages"][0]["content"]
+    prompt, system = request["messages"][-1]["content"], system_sent(request)
+    if system is None:
+        # of an answer before this one
+        generation.system.unlink(missing_ok=True)
+    elif not (only_missing and generation.system.exists()):
+        _write_if_changed(generation.system, encode(system), durable=durable)
     if not (only_missing and generation.prompt.exists()):
         _write_if_changed(generation.prompt, encode(prompt), durable=durable)
     if not (only_missing and generation.raw_metadata.exists()):

@@ -158,6 +158,7 @@ def _of_model(settings: Settings, table: str, model: Model) -> Iterator[Mistake]
         )
     elif not (model.endpoint == OFFLINE or known[model.endpoint].base_url or settings.environment.get(ALL_VARIABLE)):
         yield Mistake(f"setting endpoints.{model.endpoint}", "", "no base_url", "set it in config.yaml")
+    yield from checks.of_request(settings.data, model)
     if model.pool not in settings.pools:
         yield Mistake(
             table,

@@ -1,6 +1,7 @@
 """What a generation is asked: its prompt, and the request that carries it."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,17 +72,42 @@ def render(settings: Settings, entry: Entry) -> Prompt:
 
 
 def request_for(settings: Settings, entry: Entry, model: Model, prompt: str) -> dict[str, Any]:
-    """Return the body of the request for a generation."""
+    """Return the body of the request for a generation; the prompt is its last message.
+
+    Raises:
+        TemplateError: the model's system prompt is missing or empty.
+    """
     stage = settings.stage(entry.stage)
+    system = system_message(settings.data, model)
     request: dict[str, Any] = {
         "model": model.model,
-        "messages": [{"role": "user", "content": prompt}],
+        "messages": [
+            *([{"role": "system", "content": system}] if system else []),
+            {"role": "user", "content": prompt},
+        ],
         "temperature": stage.temperature if model.temperature is None else model.temperature,
         "max_tokens": model.max_tokens or stage.max_tokens,
     }
     if model.endpoint == OFFLINE:
         request["seed"] = seed_of(entry.gen_id)
-    return request | stage.extra
+    # the row of a model says more than the settings of a stage
+    effort = {"reasoning_effort": model.reasoning_effort} if model.reasoning_effort else {}
+    return request | stage.extra | effort
+
+
+def system_message(data: DataRoot, model: Model) -> str | None:
+    """Return the message that a model is sent before each prompt, None if there is none.
+
+    Raises:
+        TemplateError: its file is missing or empty.
+    """
+    return templates.system_text(data.system_prompt(model.system_prompt)) if model.system_prompt else None
+
+
+def system_sent(request: Mapping[str, Any] | None) -> str | None:
+    """Return the system message of a request as it was sent, None if there was none, or nothing is known of it."""
+    before = request["messages"][:-1] if request else ()
+    return before[0]["content"] if before else None
 
 
 def seed_of(gen_id: str) -> int:

@@ -85,12 +85,19 @@ class Staleness:
         if asked and asked != model.model:
             found.add(MODEL)
         sent = state.facts.request if state.facts else None
-        if sent is not None:
-            today = request_for(self._settings, state.entry, model, "")
+        today = self._request_today(state.entry, model)
+        if sent is not None and today is not None:
             limits = state.truncated and sent.get("max_tokens") != today.get("max_tokens")
             if limits or parameters(sent) != parameters(today):
                 found.add(PARAMETERS)
         return found
+
+    def _request_today(self, entry: Entry, model: Model) -> Mapping[str, Any] | None:
+        try:
+            return request_for(self._settings, entry, model, "")
+        except (OSError, DayDreamError):
+            # its system prompt cannot be read
+            return None
 
     def _model(self, model_id: str) -> Model | None:
         if self._models is None:

@@ -26,7 +26,7 @@ from ..stages import PARENT_STAGE
 from . import failures, make, parsing
 from .failures import Failure
 from .mode import is_copy, template_of
-from .prompts import render
+from .prompts import render, request_for
 from .staleness import CURRENT, STALE, UNKNOWN, Staleness, combined, request_facts
 
 _KNOWN = frozenset((RAW, PARSED, FAILURE, ATTEMPTS, RAW_METADATA))
@@ -347,11 +347,12 @@ class State:
         return above is None or self._settings.data.generation(above, self.entry.parent_gen_id).parsed.exists()
 
     def _can_be_asked(self) -> bool:
-        """Return whether nothing is in the way of today's call: parent, template, model, endpoint."""
+        """Return whether nothing is in the way of today's call: parent, template, model, system prompt, endpoint."""
         try:
             render(self._settings, self.entry)
             if not self.is_copy:
                 model = catalogs_module.load(self._settings.data).models[self.entry.llm_model_id]
+                request_for(self._settings, self.entry, model, "")
                 endpoints.find(self._settings, model.endpoint)
         except (DayDreamError, OSError, KeyError):
             return False

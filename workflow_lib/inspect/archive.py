@@ -123,6 +123,7 @@ def to_regenerate(settings: Settings, chosen: Iterable[Entry]) -> list[Move]:
             files.raw,
             files.parsed,
             files.prompt,
+            files.system,
             files.raw_metadata,
             files.parsed_metadata,
             files.failure,

@@ -196,7 +196,8 @@ class Planner:
         model_id = entry.llm_model_id
         model = self.models.get(model_id)
         chars, size, rendered = self._length(entry)
-        prompt_tokens = self.estimates.prompt_tokens(model_id, chars)
+        system = (generations.system_message(self.settings.data, model) if model else None) or ""
+        prompt_tokens = self.estimates.prompt_tokens(model_id, chars + len(system))
         answer_tokens = self.estimates.answer_tokens(entry.stage, model_id)
         limit = self._max_tokens(entry, model)
         answer_tokens = min(answer_tokens, limit)
@@ -204,7 +205,7 @@ class Planner:
         return Call(
             prompt_tokens,
             answer_tokens,
-            costs.ceiling_usd(model, size, limit) if model else None,
+            costs.ceiling_usd(model, size + len(encode(system)), limit) if model else None,
             price.usd(prompt_tokens, answer_tokens) if price else None,
             self.estimates.seconds(entry.stage, model_id),
             rendered,

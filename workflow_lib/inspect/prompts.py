@@ -33,6 +33,16 @@ def prompt(settings: Settings, entry: Entry, combos: Mapping[str, Combo]) -> str
     return generations.render(settings, entry).text
 
 
+def system(settings: Settings, entry: Entry) -> str | None:
+    """Return the system message that a generation's prompt is sent after, None if there is none.
+
+    Raises:
+        TemplateError: its file is missing or empty.
+    """
+    model = catalogs_module.load(settings.data).models.get(entry.llm_model_id)
+    return generations.system_message(settings.data, model) if model else None
+
+
 def stand_in(settings: Settings, entry: Entry, parent_chars: int) -> str:
     """Return the prompt of an essay or evaluation as it would be with a parent's text of a length."""
     text = "x" * parent_chars

@@ -209,7 +209,7 @@ class EssayPages:
         yield Prompt(label, parts, elided, links)
 
     def _links(self, files: Generation, page: Path) -> list[FileLink]:
-        found = (files.raw, files.parsed, files.prompt, files.metadata, files.raw_metadata)
+        found = (files.raw, files.parsed, files.prompt, files.system, files.metadata, files.raw_metadata)
         return [FileLink(path.name, html.link(path, page)) for path in found if path.exists()]
 
 

@@ -277,8 +277,8 @@ class Settings(_Section):
     templates_root: str | None = Field(
         default=None,
         min_length=1,
-        description="Folder that holds draft/, essay/ and evaluation/ templates, if not 1_raw/templates. Environment "
-        "GEN_TEMPLATES_ROOT.",
+        description="Folder that holds draft/, essay/ and evaluation/ templates and system/ prompts, if not "
+        "1_raw/templates. Environment GEN_TEMPLATES_ROOT.",
     )
     k: Positive | None = Field(
         default=None, description="Exact number of concepts per combo of an `auto` cohort (overrides k_max)."
