@@ -194,7 +194,12 @@ def test_promising_lists_what_lacks_the_target(scored, capsys, tmp_path):
     assert [one["gen_id"] for one in found["essays"]] == ranked
     assert {one["gen_id"]: one["target_score"] for one in found["essays"]}[first] == 4.0
     assert found["lacking"] == [gen_id for gen_id in ranked if gen_id != first]
-    assert out.read_text().splitlines() == ["# mode: reuse-essays", "# fill-up", *found["lacking"]]
+    assert out.read_text().splitlines() == [
+        "# mode: reuse-essays",
+        "# fill-up",
+        "# templates: creativity",
+        *found["lacking"],
+    ]
     assert cli.main(["promising", "--baseline", "novelty", "--target", "creativity"]) == 0
     assert "3 essays without a score by creativity" in capsys.readouterr().out
 

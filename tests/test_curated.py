@@ -73,8 +73,8 @@ def test_regenerate_makes_drafts_essays_and_evaluations_anew(root, line):
     made = curate(root, line, essay_of(root))
     assert members(made, "draft") == [("plain", "wa", 2)]
     assert members(made, "essay") == [("structured", "wa", 1)]
-    # over the active evaluation templates and judges
-    assert members(made, "evaluation") == [(t, j, 1) for t in ("novelty", "style") for j in ("ja", "jb")]
+    # as the essay was judged before, and not over all that is active
+    assert members(made, "evaluation") == [("novelty", "ja", 1), ("novelty", "jb", 1)]
     assert not {*ids(made)} & {*ids(cohorts.load_membership(load(root), "one"))}
 
 
@@ -127,27 +127,159 @@ def test_selected_drafts_get_essays_over_the_active_templates(root, line):
 
 
 def test_template_filter_and_replicates_count_for_what_is_new(root):
-    replicates(root, draft=2, evaluation=3)
-    made = curate(root, essay_of(root), template_filter={"evaluation": ["sty*"]})
-    assert members(made, "draft") == [("plain", "wa", 2), ("plain", "wa", 3)]
+    replicates(root, essay=2, evaluation=3)
+    made = curate(root, "# mode: reuse-drafts", essay_of(root), template_filter={"evaluation": ["sty*"]})
+    assert members(made, "essay") == [("structured", "wa", 2), ("structured", "wa", 3)]
     assert members(made, "evaluation") == [("style", j, r) for _ in range(2) for j in ("ja", "jb") for r in (1, 2, 3)]
 
 
 @pytest.mark.parametrize("name", ["fill-up", "skip-existing-evaluations", "Fill-Up", "fill-up "])
-def test_fill_up_holds_only_what_is_missing(root, name):
+def test_fill_up_holds_what_exists_and_what_is_missing(root, name):
     replicates(root, evaluation=2)
     first = next(entry for entry in bought(root, "evaluation") if entry.parent_gen_id == essay_of(root))
     shutil.rmtree(load(root).data.generation("evaluation", first.gen_id).folder)
     narrow = {"evaluation": ["novelty"]}
     made = curate(root, "# mode: reuse-essays", f"# {name}", essay_of(root), template_filter=narrow)
-    assert members(made, "evaluation") == [("novelty", "ja", 1), ("novelty", "ja", 2), ("novelty", "jb", 2)]
+    assert members(made, "evaluation") == [("novelty", j, r) for j in ("ja", "jb") for r in (1, 2)]
     assert first.gen_id in ids(made)
+    assert len(to_buy(root, made)) == 3
 
 
-def test_fill_up_of_what_is_complete_holds_no_evaluation(root):
+def to_buy(root: Path, made: Membership) -> list[Entry]:
+    data = load(root).data
+    return [entry for entry in made if not data.generation(entry.stage, entry.gen_id).raw.exists()]
+
+
+def test_fill_up_of_what_is_complete_buys_nothing_and_holds_its_scores(root):
+    replicates(root, evaluation=2)
+    two = curate(root, "# mode: reuse-essays", "# judges: ja", "# templates: novelty", essay_of(root), cohort="two")
+    run_all(load(root), "two")
+    replicates(root)
     narrow = {"evaluation": ["novelty"]}
     made = curate(root, "# mode: reuse-essays", "# fill-up", essay_of(root), template_filter=narrow)
-    assert [entry.stage for entry in made] == ["draft", "essay"]
+    # all that exist, also those above the configured count
+    assert members(made, "evaluation") == [("novelty", "ja", r) for r in (1, 2, 3)] + [("novelty", "jb", 1)]
+    assert set(ids(two, "evaluation")) < set(ids(made))
+    assert to_buy(root, made) == []
+
+
+def test_what_fill_up_holds_stays_when_another_cohort_buys_more(root):
+    lines = ("# mode: reuse-essays", "# fill-up", "# templates: novelty", essay_of(root))
+    made = curate(root, *lines)
+    curate(root, "# mode: reuse-essays", "# templates: novelty", essay_of(root), cohort="more")
+    run_all(load(root), "more")
+    assert curate(root, *lines)[:] == made[:]
+
+
+def test_fill_up_keeps_an_evaluation_under_the_id_that_it_was_bought_with(root):
+    scoped = {"ids": {"scope": "cohort"}}
+    lines = ("# mode: reuse-essays", "# templates: style", "# judges: ja", essay_of(root))
+    bought_so = curate(root, *lines, cohort="scoped", **scoped)
+    run_all(load(root), "scoped")
+    made = curate(root, "# fill-up", *lines)
+    assert ids(made, "evaluation") == ids(bought_so, "evaluation")
+    assert to_buy(root, made) == []
+
+
+# how essays are judged
+
+
+@pytest.mark.parametrize(
+    ("mode", "lines", "expected"),
+    [
+        ("reuse-essays", ["# judges: jb"], [("novelty", "jb", 2), ("style", "jb", 1)]),
+        ("reuse-essays", ["# Templates: style", "#judges:ja"], [("style", "ja", 1)]),
+        ("reuse-essays", ["# templates: style novelty", "# judges: ja"], [("style", "ja", 1), ("novelty", "ja", 2)]),
+        (
+            "reuse-essays",
+            ["# judges: ja", "# templates: style", "# replicates: 2"],
+            [("style", "ja", 1), ("style", "ja", 2)],
+        ),
+        ("reuse-drafts", ["# judges: ja, ja"], [("novelty", "ja", 1), ("style", "ja", 1)]),
+        ("regenerate", ["# judges: wb"], [("novelty", "wb", 1)]),
+        ("regenerate", ["# templates: style"], [("style", "ja", 1), ("style", "jb", 1)]),
+        ("regenerate", ["# templates: style", "# judges: jb"], [("style", "jb", 1)]),
+        ("regenerate", ["# replicates: 2"], [("novelty", j, r) for j in ("ja", "jb") for r in (1, 2)]),
+    ],
+)
+def test_judges_and_templates_of_a_selection_come_before_the_catalogs(root, mode, lines, expected):
+    assert members(curate(root, f"# mode: {mode}", *lines, essay_of(root)), "evaluation") == expected
+
+
+def test_judges_and_templates_go_with_a_list_of_drafts(root):
+    made = curate(root, "# judges: jb", "# templates: style", bought(root, "draft")[0].gen_id)
+    assert members(made, "evaluation") == [("style", "jb", 1)] * 3
+
+
+def test_an_edited_directive_adds_its_own_rows_only(root):
+    lines = ("# mode: reuse-essays", "# templates: style", essay_of(root))
+    made = curate(root, "# judges: ja", *lines)
+    more = curate(root, "# judges: ja, jb", "# replicates: 2", *lines)
+    assert set(made) < set(more)
+    assert members(more, "evaluation") == [("style", j, r) for j in ("ja", "jb") for r in (1, 2)]
+
+
+def test_regenerate_judges_each_essay_as_its_own_cohorts_did(root):
+    replicates(root, evaluation=2)
+    essay, copy = essay_of(root), bought(root, "essay", "copied")[0].gen_id
+    curate(root, "# mode: reuse-essays", "# templates: style", "# judges: jb", copy, cohort="more")
+    replicates(root)
+    made = curate(root, essay, copy)
+    first, second = made.stage("essay")
+    judged = {one.gen_id: [] for one in (first, second)}
+    for one in made.stage("evaluation"):
+        judged[one.parent_gen_id].append((one.template_id, one.llm_model_id, one.replicate))
+    assert judged[first.gen_id] == [("novelty", "ja", 1), ("novelty", "jb", 1)]
+    assert judged[second.gen_id] == [*judged[first.gen_id], ("style", "jb", 1), ("style", "jb", 2)]
+    # what was given once stays when the cohorts that it came from change or go
+    shutil.rmtree(load(root).data.cohort("more").folder)
+    load(root).data.cohort("one").membership.unlink()
+    assert curate(root, essay, copy)[:] == made[:]
+
+
+def test_regenerate_in_a_store_without_cohorts_follows_its_evaluations(root):
+    essay = essay_of(root)
+    shutil.rmtree(load(root).data.cohort("one").folder)
+    assert members(curate(root, essay), "evaluation") == [("novelty", "ja", 1), ("novelty", "jb", 1)]
+
+
+def test_a_judge_that_the_catalog_has_lost_is_reported_with_what_to_do(root):
+    table = load(root).data.catalog("llm_models")
+    table.write_text(table.read_text().replace("jb,sim-judge-b,offline,false,true\n", ""))
+    error = refusal(root, essay_of(root), kind=StoreError)
+    assert "evaluated by the judge 'jb', which is unknown" in error.message and "# judges: NAME" in (error.hint or "")
+    assert members(curate(root, "# judges: ja", essay_of(root)), "evaluation") == [("novelty", "ja", 1)]
+
+
+@pytest.mark.parametrize(
+    ("mode", "then", "now"),
+    [
+        (
+            "regenerate",
+            [(t, j, 1) for t in ("novelty", "style") for j in ("ja", "jb")],
+            [("novelty", "ja", 1), ("novelty", "jb", 1)],
+        ),
+        (
+            "reuse-essays\n# fill-up",
+            [(t, j, r) for t, r in (("novelty", 2), ("style", 1), ("style", 2)) for j in ("ja", "jb")],
+            None,
+        ),
+    ],
+)
+def test_a_cohort_from_before_keeps_its_rules_until_it_is_updated(root, mode, then, now):
+    replicates(root, evaluation=1 if now else 2)
+    settings = settings_for(root, f"# mode: {mode}", essay_of(root))
+    path = settings.data.cohort("again").allocation
+    write_json(path, {"mode": mode.split("\n")[0], "lines": {}})
+    made = tiny_root.expand(settings, "again").membership
+    assert sorted(members(made, "evaluation")) == sorted(then)
+    assert "rules" not in read_json(path)
+    assert tiny_root.expand(settings, "again").membership[:] == made[:]
+    expansion = cohorts.expand_source(settings, cohorts.resolve(settings, "again"), adopt=True)
+    cohorts.write(settings, expansion)
+    updated = members(expansion.membership, "evaluation")
+    assert updated == (now or [(t, j, r) for t in ("novelty", "style") for j in ("ja", "jb") for r in (1, 2)])
+    assert tiny_root.expand(settings, "again").membership[:] == expansion.membership[:]
 
 
 def test_comments_blank_lines_and_repeated_lines_do_not_count(root):
@@ -306,6 +438,15 @@ def test_essays_and_drafts_in_one_list_are_refused(root):
         ("# fill up", "line 1: '# fill up' is no directive", "did you mean 'fill-up'?"),
         ("# skip-existing-evaluation", "is no directive", "did you mean 'skip-existing-evaluations'?"),
         ("# fill-up", "line 1: fill-up does not go with mode regenerate", "# mode: reuse-essays"),
+        ("# judge: ja", "line 1: '# judge: ja' is no directive", "# judges: NAME, NAME"),
+        ("# judges = ja", "line 1: '# judges = ja' is no directive", "# judges: NAME, NAME"),
+        ("# judges ja jb", "line 1: '# judges ja jb' is no directive", "# judges: NAME, NAME"),
+        ("# templates:", "'# templates:': templates needs at least one name", "remove the line"),
+        ("# judges: jx", "line 1: unknown model 'jx'", "known: ja, jb, wa, wb"),
+        ("# templates: novelti", "line 1: unknown evaluation template 'novelti'", "did you mean 'novelty'?"),
+        ("# replicates: 0", "replicates needs a whole number of 1 or more", "remove the line"),
+        ("# replicate 2", "line 1: '# replicate 2' is no directive", "# replicates: NUMBER"),
+        ("# judges: ja\n# judges: jb", "line 2: 'judges' a second time", "into one line"),
     ],
 )
 def test_a_misspelt_directive_is_an_error_and_not_a_remark(root, line, message, hint):
@@ -468,8 +609,9 @@ def test_fill_up_buys_exactly_what_is_missing_once(project: Project):
         project.snakemake(*config, env=url)
         assert len(server.requests) == 12 + 2 + 8
         rows = project.members("evaluation", "full")
-        assert {row["gen_id"] for row in rows if row["replicate"] == "1"} == set(gone)
-        assert len(rows) == 10 and len([row for row in project.scores("full") if row["score"]]) == 10
+        # the tables show all, bought now or before
+        assert {row["gen_id"] for row in rows} > set(gone)
+        assert len(rows) == 16 and len([row for row in project.scores("full") if row["score"]]) == 16
         assert untouched(project) == before
 
         written = project.snapshot(project.data / "cohorts" / "full")

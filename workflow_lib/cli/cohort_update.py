@@ -10,7 +10,8 @@ from .output import console, warn
 
 DETAILS = (
     "A cohort keeps the replicate counts of its first expansion; this command expands it with the present counts of "
-    "replication_config.csv and keeps those. No call is made; answers of rows that are dropped stay in the store."
+    "replication_config.csv and keeps those. A cohort that an older version made of a list follows the present rules "
+    "for lists from then on. No call is made; answers of rows that are dropped stay in the store."
 )
 
 

@@ -41,8 +41,9 @@ def run(args: argparse.Namespace) -> int:
     listed = candidates.promising(settings, found, rule, args.baseline, args.target, args.judges)[: args.top_n]
     lacking = [one.ranked.gen_id for one in listed if one.target_score is None]
     if args.out:
-        # fill-up: scores by other templates that are there already must not be bought again
-        candidates.write_selection(args.out, lacking, ("mode: reuse-essays", "fill-up"), overwrite=args.overwrite)
+        # fill-up: what other judges may have given meanwhile must not be bought again
+        directives = ("mode: reuse-essays", "fill-up", f"templates: {args.target}")
+        candidates.write_selection(args.out, lacking, directives, overwrite=args.overwrite)
     if args.json:
         essays = [
             {
@@ -75,8 +76,8 @@ def run(args: argparse.Namespace) -> int:
     console().print(f"{counted(len(lacking), JUDGED)} without a score by {args.target}{where}.")
     if args.out and lacking:
         console().print(
-            f"Next: snakemake --config cohort=NAME selection={args.out} "
-            f"'template_filter={{evaluation: [{args.target}]}}'   (judges: the models with for_evaluation)",
+            f"Next: snakemake --config cohort=NAME selection={args.out}   (judges: the models with for_evaluation, or "
+            "those of a line '# judges: A, B' in it)",
             markup=False,
             soft_wrap=True,
         )

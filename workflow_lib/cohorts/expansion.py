@@ -19,8 +19,10 @@ from ..stages import FIRST, STAGES
 from ..tables import render
 from . import active, counts, curated, manifest, sizes, tasks
 from . import membership as membership_module
+from .allocation import read_allocation
 from .membership import Entry, Membership
 from .rows import Expanded, IdRules, Maker, RowError, expand
+from .selection import read_selection
 from .sources import CURATED, Source
 
 
@@ -213,13 +215,13 @@ def _expand_curated(
 ) -> tuple[Expanded, Mapping[str, Any]]:
     data = settings.data
     settings = settings.model_copy(update=dict(source.settings))
-    selection = curated.read_selection(Path(source.settings["selection"]), data)
+    selection = read_selection(Path(source.settings["selection"]), data, catalogs)
     axes = curated.Axes(
         {stage: active.active_templates(settings, catalogs, stage) for stage in STAGES},
         active.judges(catalogs),
     )
     maker = Maker(source.cohort_id, catalogs, combos_module.load(data).__contains__, rules, data)
-    allocation = curated.read_allocation(data.cohort(source.cohort_id).allocation, selection.mode)
+    allocation = read_allocation(data.cohort(source.cohort_id).allocation, selection.mode)
     try:
         curated.Curator(data, source.cohort_id, catalogs, axes, maker, adopt=adopt).expand(selection, allocation)
     except RowError as error:

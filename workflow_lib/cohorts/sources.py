@@ -10,8 +10,9 @@ from .. import spec as spec_module
 from ..errors import ConfigError, SpecError, nearest
 from ..paths import Cohort
 from ..settings import Settings
-from . import active, curated
+from . import active
 from .manifest import read_manifest, refuse_other_tools_file
+from .selection import existing_file
 
 AUTO = "auto"
 
@@ -72,7 +73,7 @@ def _source_of(settings: Settings, name: str) -> Source:
         return spec_source(settings, name, cohort.spec)
     chosen = _selection_of(settings, cohort)
     if chosen:
-        selection = curated.existing_file(Path(chosen["selection"]))
+        selection = existing_file(Path(chosen["selection"]))
         tables = catalogs_module.existing_files(data)
         return Source(name, CURATED, (selection, *tables), _frozen(settings, None), chosen)
     if name == AUTO or settings.auto:
