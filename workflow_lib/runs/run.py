@@ -2,6 +2,7 @@
 
 import contextlib
 import sys
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 
@@ -137,6 +138,13 @@ class Run:
         found = (catalogs_module.concept_file(self.data, combo.level, one) for one in combo.concept_ids)
         return [path for path in found if path]
 
+    def _system_prompts(self, model_ids: Iterable[str]) -> list[Path]:
+        """Return the files of the system messages that some models are sent."""
+        models = catalogs_module.load(self.data).models
+        named = {models[model_id].system_prompt for model_id in model_ids if model_id in models} - {""}
+        found = (self.data.system_prompt(name) for name in sorted(named))
+        return [path for path in found if path.exists()]
+
     def parent_parsed(self, entry: Entry) -> list[Path]:
         """Return the parent's parsed.txt that a raw job has to wait for.
 
@@ -217,6 +225,7 @@ class Run:
         drafts = {entry.combo_id: entry for entry in whole.stage(FIRST)}.values()
         texts = [path for entry in first for path in self.template_file(entry)]
         texts += [path for entry in drafts for path in self.concept_files(entry)]
+        texts += self._system_prompts(entry.llm_model_id for entry in whole)
         return list(dict.fromkeys([*catalogs_module.files(self.data), *texts]))
 
     def is_accepted(self, states: States, within: Membership, entry: Entry) -> bool:
