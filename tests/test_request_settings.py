@@ -13,6 +13,7 @@ from workflow_lib.errors import CatalogError, TemplateError
 from workflow_lib.files import write_text
 from workflow_lib.generations.state import States
 from workflow_lib.inspect import planning, scope
+from workflow_lib.runs.run import Run
 
 ANSWER = "One line.\nAnother.\nSCORE: 7"
 HEAD = "id,model,endpoint,temperature,max_tokens,reasoning_effort,system_prompt,input_usd_per_mtok,output_usd_per_mtok"
@@ -133,6 +134,12 @@ def test_the_system_message_beside_an_answer_follows_the_answer(world):
         generations.buy(Caller(world.load(server.url)), world.other, lambda line: None, "again")
     assert [message["role"] for message in server.requests[0][2]["messages"]] == ["user"]
     assert not files.system.exists()
+
+
+def test_a_system_prompt_is_among_the_texts_that_tables_follow(world):
+    assert world.careful in Run(world.load(cohort="one")).texts_behind("one")
+    world.careful.unlink()
+    assert world.careful not in Run(world.load(cohort="one")).texts_behind("one")
 
 
 def test_a_copy_has_no_system_message(world):

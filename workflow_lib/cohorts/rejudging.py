@@ -45,8 +45,9 @@ def rejudge(
     _refuse_unknown("model", judges, catalogs.models)
     chosen = templates or _templates_of(settings, essays, cohort.cohort_id)
     _refuse_unknown("evaluation template", chosen, catalogs.templates[JUDGING])
-    counts = [str(replicates)] if replicates else []
-    write_text(path, text_of(essays, REUSE_ESSAYS, templates=chosen, judges=judges, replicates=counts))
+    directives = [f"mode: {REUSE_ESSAYS}", f"templates: {', '.join(chosen)}", f"judges: {', '.join(judges)}"]
+    directives += [f"replicates: {replicates}"] if replicates else []
+    write_text(path, text_of(essays, directives))
     own = settings.model_copy(update={"cohort": cohort_id, "selection": str(path)})
     try:
         expanded = expansion.expand_source(own, sources.resolve(own, cohort_id))

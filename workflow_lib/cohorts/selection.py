@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,10 +58,10 @@ class Selection:
     replicates: int | None = None
 
 
-def text_of(gen_ids: Sequence[str], mode: str, **values: Sequence[str]) -> str:
-    """Return the text of a selection file: its mode, then some of VALUES, then one gen_id per line."""
-    named = [f"# {name}: {', '.join(value)}" for name, value in values.items() if value]
-    return "\n".join([f"# mode: {mode}", *named, *gen_ids, ""])
+def text_of(gen_ids: Iterable[str], directives: Iterable[str] = ()) -> str:
+    """Return the text of a selection file: directives first, then one gen_id per line."""
+    lines = [*(f"# {directive}" for directive in directives), *gen_ids]
+    return "".join(f"{line}\n" for line in lines)
 
 
 def existing_file(path: Path) -> Path:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import tables
+from ..cohorts import selection
 from ..errors import DayDreamError, MembershipError
 from ..files import read_text, write_text
 from ..paths import DataRoot, is_safe_id
@@ -89,8 +90,7 @@ def write_selection(path: Path, gen_ids: Iterable[str], directives: Sequence[str
     """
     if path.exists() and not overwrite:
         raise DayDreamError(f"{path}: exists, and may have been edited by hand", "--overwrite replaces it")
-    lines = [*(f"# {directive}" for directive in directives), *gen_ids]
-    write_text(path, "".join(f"{line}\n" for line in lines))
+    write_text(path, selection.text_of(gen_ids, directives))
 
 
 def read_candidates(path: Path) -> list[str]:
