@@ -61,7 +61,9 @@ def of_leaderboard(design: Design, seed: Seed) -> Figures:
     rank = stats.rankdata(-quality, method="min")
     top = (board["top_group"] == "true").to_numpy()
     if quality.std() < SAME:
-        return {"any essay outside the top group where all are equally good": float(not top.all())}
+        return {
+            "any essay outside the top group where all are equally good": float((board["top_group"] == "false").any())
+        }
     raw, estimate = board["raw_mean"].to_numpy(), board["estimate"].to_numpy()
     return {
         "interval of an adjusted score": _mean(_hold(board["ci_low"], quality, board["ci_high"])),

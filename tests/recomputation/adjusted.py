@@ -141,7 +141,7 @@ def _shrink(
 
 
 def differ(per_judge: dict[tuple[str, str], float], within: float, freedom: int) -> bool:
-    """Return whether the F test at 5 % finds that essays differ beyond their judges' disagreement.
+    """Return whether the F test at 1 % finds that essays differ beyond their judges' disagreement.
 
     Args:
         per_judge: (essay, judge) -> what it gave, less its columns.
@@ -150,7 +150,7 @@ def differ(per_judge: dict[tuple[str, str], float], within: float, freedom: int)
     more = len({essay for essay, _ in per_judge}) - 1
     of_judges = grouped(per_judge.items(), lambda item: item[0][1]).values()
     whole = math.fsum((len(own) - 1) * variance(value for _, value in own) for own in of_judges if len(own) > 1)
-    return (whole - freedom * within) / more / within > special.fdtri(more, freedom, 0.95)
+    return (whole - freedom * within) / more / within > special.fdtri(more, freedom, 0.99)
 
 
 def rank_intervals(found: dict[str, dict[str, float]], seed: int, draws: int = 4000) -> dict[str, tuple[float, float]]:

@@ -27,9 +27,9 @@ Casella and McCulloch 1992, Variance Components, chapter 7); what v and mean add
 
 Pairs: a_i - a_j +- t sqrt(w (1 / n_i + 1 / n_j)), t with the degrees of freedom of w. The top group is those
 whose interval with the first holds 0, each for itself; it is all essays unless these differ at all, by the F test of
-(sum (m_ij - mean of judge j)^2 - f w) / (E - 1) over w at 5 % (a protected comparison: Fisher 1935, The Design of
+(sum (m_ij - mean of judge j)^2 - f w) / (E - 1) over w at 1 % (a protected comparison: Fisher 1935, The Design of
 Experiments; in a complete table the numerator is n var(a)). Without that test some of many equal essays would nearly
-always be left out.
+always be left out; at 5 % it would find differences in 12 % of cohorts of three equal essays with missing scores.
 
 Rank intervals: 2.5 % and 97.5 % points of the ranks in 10,000 seeded draws from normal distributions with variances
 v (1 - s_i) around the estimates (fewer where 10,000 of so many essays exceed `MAX_DRAWN`).
@@ -53,6 +53,8 @@ from .frame import CELL, ESSAY, JUDGE, NOTHING, POINTS, RUBRIC, means, numbered
 from .intervals import LEVEL, MIN_UNITS, SEED
 
 TOLERANCE = 1e-12
+DIFFERENT = 0.01
+"""Level of the test whether the essays differ at all."""
 DRAWS = 10_000
 MAX_DRAWN = 300_000_000
 
@@ -115,7 +117,7 @@ class _Component:
         """Return for each essay whether it is not distinguishable from the first; all are if none differ (F test)."""
         n = len(self.adjusted)
         ratio = max(0.0, self.within_judges / self.opinion - self.freedom) / (n - 1)
-        if f_p_value(ratio, n - 1, self.freedom) >= LEVEL:
+        if f_p_value(ratio, n - 1, self.freedom) >= DIFFERENT:
             return np.ones(n, dtype=bool)
         error = np.sqrt(self.opinion * (1 / self.judges + 1 / self.judges[first]))
         behind = self.adjusted[first] - self.adjusted
