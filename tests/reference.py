@@ -133,21 +133,22 @@ def commands() -> str:
 
 def failed_calls() -> str:
     """Return what comes of every way a call can fail."""
-    with tempfile.TemporaryDirectory() as folder:
+    # a pool gives back its slots, and writes that down, a moment after the last call
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         seen = list(provoked.calls(Path(folder)))
     return _failures(seen, ("what happens", "reason", "requests sent", "of them perhaps billed"), _call_row)
 
 
 def failed_parses() -> str:
     """Return what comes of every way an answer can fail to be parsed."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         seen = list(provoked.parses(Path(folder)))
     return _failures(seen, None, None)
 
 
 def before_the_first_call() -> str:
     """Return every input that can be known to be wrong before a call, and what is said of it."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         rows = [(what, _in_cell(text)) for what, text in wrong_inputs.messages(Path(folder, "wrong"))]
         rows.append(("more generations than `max_generations`", _in_cell(wrong_inputs.explosion(Path(folder, "many")))))
         rows.append(("no key (only a run looks for it)", _in_cell(provoked.missing_key(Path(folder, "key")))))
