@@ -175,10 +175,17 @@ def test_an_interrupt_stops_new_calls_and_keeps_those_in_flight_and_a_second_end
         running = start(project, server, "--cores", "4", "--config", "batch=50", "--", "drafts")
         # of two drafts in a chunk the pool lets one be asked for at a time
         wait_for(lambda: len(server.requests) == 1)
-        for one in sent:
-            running.send_signal(one)
-            time.sleep(0.5)
-        output = running.communicate(timeout=60)[0]
+        running.send_signal(sent[0])
+        output = ""
+        if at_once:
+            # a second signal before the first is seen would be one with it
+            for line in running.stdout:
+                output += line
+                if "Interrupted" in line:
+                    break
+            running.send_signal(sent[1])
+        output += running.stdout.read()
+        running.wait()
         assert len(server.requests) == 1
     assert "Traceback" not in output
     assert ("Interrupted: no new call is made" in output) == (signal.SIGINT in sent)
