@@ -16,6 +16,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from tests import chaos
+from tests.project import heed_interrupts
 
 COLUMNS = ("attack", "tries", "billed", "kept", "listed", "lost", "twice", "s")
 
@@ -25,6 +26,7 @@ def main() -> int:
     parser.add_argument("parts", metavar="PART", nargs="*", help="only attacks with this in their name")
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
+    heed_interrupts()
     chosen = [name for name in chaos.possible() if not given.parts or any(part in name for part in given.parts)]
     print(_line(COLUMNS))
     wrong = 0

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.project import Project
+from tests.project import Project, heed_interrupts
+
+heed_interrupts()
 
 
 @pytest.fixture

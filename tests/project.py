@@ -3,6 +3,7 @@
 import csv
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -118,6 +119,11 @@ def _run(command: list[str], folder: Path, code: int | None, env: dict[str, str]
     if code is not None:
         assert done.returncode == code, f"ended with {done.returncode}:\n{done.stdout[-6000:]}"
     return done.stdout
+
+
+def heed_interrupts() -> None:
+    """Let SIGINT reach what is started from here: a shell makes its background jobs, and all below them, ignore it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def clean_environment() -> dict[str, str]:
