@@ -56,6 +56,7 @@ def test_an_interrupt_leaves_batches_at_their_service_and_everything_shows_them(
         watched = project.daydream("watch", "--once")
         assert "provider batches: 1 in flight, 0 of 2 requests done" in watched
         plan = project.daydream("plan", env=env).replace("\n", " ")
+        assert "on their way: provider batches: 1 in flight, 0 of 2 requests done" in plan
         assert "in provider batches: 6 calls" in plan and "less expected than single calls" in plan
 
         shown = json.loads(project.daydream("status", "--json", code=1))

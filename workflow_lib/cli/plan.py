@@ -6,9 +6,11 @@ from pathlib import Path
 from ..catalogs import prices
 from ..cohorts.membership import Entry
 from ..generations import preflight, provider_batches
+from ..inspect import batches as inspect_batches
 from ..inspect import mistakes, models, planning, scope
 from ..inspect.planning import Comparison, Line, Plan
 from ..stages import STAGES
+from . import batches
 from .options import add_cohort, add_json, command, settings_of
 from .output import console, counted, duration, print_json, print_table, usd, warn
 
@@ -55,8 +57,10 @@ def run(args: argparse.Namespace) -> int:
     warn([*within.warnings, *singly, *preflight.warnings(findings), *models.price_warnings(settings, rows)])
     preflight.refuse(findings)
     plan = planning.Planner(settings, within).plan()
+    in_flight = inspect_batches.of(settings.data, within.cohort_ids)
     if args.json:
         content = {"cohort": within.name, **planning.as_json(plan)}
+        content["provider_batches"] = [inspect_batches.as_json(one) for one in in_flight]
         if comparison:
             content |= planning.comparison_json(comparison)
         print_json(content)
@@ -64,6 +68,8 @@ def run(args: argparse.Namespace) -> int:
     if comparison:
         _show_comparison(comparison)
     _show(within.name, plan, in_batches=settings.provider_batch)
+    if in_flight:
+        console().print(f"Some of these calls are on their way: {batches.line(in_flight)}.")
     return 0
 
 
