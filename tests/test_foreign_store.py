@@ -104,7 +104,8 @@ def test_membership_of_another_tool_is_never_replaced_by_a_declaration_of_the_sa
             assert declared in output and "move membership.csv away" in output
             assert "Traceback" not in output
         shutil.rmtree(project.folder / spec, ignore_errors=True)
-    for arguments in (["new-cohort", "older"], ["cohort-from-list", "older", "--candidates", f"{listed}"]):
+    rejudge = ["rejudge", "older", "--essays", f"{listed}", "--judges", "sim-judge-c"]
+    for arguments in (["new-cohort", "older"], ["cohort-from-list", "older", "--candidates", f"{listed}"], rejudge):
         assert "exists already" in project.daydream(*arguments, code=2)
     assert (membership.stat().st_mtime_ns, membership.read_bytes()) == before
     # what the message says to do
