@@ -11,6 +11,7 @@ from tests.small_cohort import declare, expand, make_project, run_all
 from workflow_lib import cli, cohorts
 from workflow_lib.files import read_json, write_json
 from workflow_lib.inspect import health
+from workflow_lib.inspect.findings import fix
 
 
 @pytest.fixture
@@ -118,7 +119,7 @@ def test_deleted_text_is_found_and_restored_from_its_attempt(settings, stage):
     assert [(one.kind, one.path, one.fixable) for one in findings] == [
         ("missing_file", in_root(settings, files.raw), True)
     ]
-    assert health.fix(findings) == ([], [])
+    assert fix(findings) == ([], [])
     assert snapshot(settings) == before
 
 
@@ -279,5 +280,5 @@ def test_a_score_that_does_not_follow_from_its_answer_is_found_and_mended(settin
     assert [(one.kind, one.path, one.fixable) for one in findings] == [
         ("parsed_differs", in_root(settings, judged.parsed), True)
     ]
-    assert health.fix(findings) == ([], [])
+    assert fix(findings) == ([], [])
     assert judged.parsed.read_text() == score

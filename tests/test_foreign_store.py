@@ -14,6 +14,7 @@ from tests.project import Project, job_counts, read_csv
 from tests.small_cohort import load
 from workflow_lib import cohorts, generations, tables
 from workflow_lib.inspect import health
+from workflow_lib.inspect.findings import fix
 from workflow_lib.offline.server import OfflineServer
 from workflow_lib.runs import Run
 
@@ -295,7 +296,7 @@ def test_every_damage_is_found_once_with_its_file_and_a_remedy(project: Project)
     assert sorted((one.kind, one.path) for one in found) == sorted(expected) and len(expected) == 15
     assert all(one.message and one.remedy for one in found)
     before = project.snapshot()
-    remaining, troubles = health.fix(found)
+    remaining, troubles = fix(found)
     assert not troubles
     assert {(one.kind, one.path) for one in found} - {(one.kind, one.path) for one in remaining} == {
         expected[index] for index in (0, 1, 4, 5)

@@ -225,6 +225,9 @@ class Pool:
         """Give back the slots that no thread needs; what prevents that never reaches a call."""
         with self._changed:
             self._settles_soon = False
+        if not self.folder.exists():
+            # the data root was removed or moved since
+            return
         try:
             with locked(self._lock):
                 with self._changed:

@@ -3,6 +3,7 @@
 import argparse
 
 from ..inspect import health, mistakes, models, side_by_side
+from ..inspect.findings import as_json, fix
 from ..settings import Settings
 from .options import add_cohort, add_json, command, settings_of
 from .output import console, counted, print_json, print_table, warn
@@ -39,13 +40,13 @@ def run(args: argparse.Namespace) -> int:
     findings = [*wrong, *health.check(settings)]
     fixed = 0
     if args.fix:
-        remaining, troubles = health.fix(findings)
+        remaining, troubles = fix(findings)
         fixed = len(findings) - len(remaining)
         # a repair may reveal, or settle, something else
         findings = [*wrong, *health.check(settings)] if fixed else remaining
         warn(troubles)
     if args.json:
-        print_json({**health.as_json(findings), "warnings": warnings, "fixed": fixed})
+        print_json({**as_json(findings), "warnings": warnings, "fixed": fixed})
         return 1 if findings else 0
     warn(warnings)
     out = console()
@@ -58,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
     print_table("Findings", ("kind", "path", "what is wrong", "what to do"), shown)
     if len(findings) > MAX_SHOWN:
         out.print(f"... and {len(findings) - MAX_SHOWN:,} more; --json lists all")
-    for kind, count in health.as_json(findings)["counts"].items():
+    for kind, count in as_json(findings)["counts"].items():
         out.print(f"{kind}: {count:,}")
     fixable = sum(one.fixable for one in findings)
     if fixable:

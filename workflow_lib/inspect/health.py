@@ -1,9 +1,8 @@
 """What is wrong with a store, and what can be repaired from its other files."""
 
 import contextlib
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,51 +18,29 @@ from ..generations.state import States
 from ..paths import DataRoot, Generation, is_safe_id
 from ..settings import Settings
 from ..stages import FIRST, JUDGING, PARENT_STAGE, PARENTS, STAGE, STAGES
-
-MISSING_FILE = "missing_file"
-EMPTY_FILE = "empty_file"
-BROKEN_METADATA = "broken_metadata"
-BROKEN_TEXT = "broken_text"
-BROKEN_ATTEMPT = "broken_attempt"
-EDITED_RAW = "edited_raw"
-PARSED_DIFFERS = "parsed_differs"
-BROKEN_PARENT = "broken_parent"
-ID_MISMATCH = "id_mismatch"
-UNKNOWN_TEMPLATE = "unknown_template"
-UNKNOWN_MODEL = "unknown_model"
-UNKNOWN_COMBO = "unknown_combo"
-UNKNOWN_CONCEPT = "unknown_concept"
-DUPLICATE_RAW = "duplicate_raw"
-ORPHAN = "orphan"
-BROKEN_MEMBERSHIP = "broken_membership"
-EMPTY_COHORT = "empty_cohort"
+from .findings import (
+    BROKEN_ATTEMPT,
+    BROKEN_MEMBERSHIP,
+    BROKEN_METADATA,
+    BROKEN_PARENT,
+    BROKEN_TEXT,
+    DUPLICATE_RAW,
+    EDITED_RAW,
+    EMPTY_COHORT,
+    EMPTY_FILE,
+    ID_MISMATCH,
+    MISSING_FILE,
+    ORPHAN,
+    PARSED_DIFFERS,
+    UNKNOWN_COMBO,
+    UNKNOWN_CONCEPT,
+    UNKNOWN_MODEL,
+    UNKNOWN_TEMPLATE,
+    Finding,
+)
 
 # bytes; shorter ones say little more than a score
 SHORTEST_UNIQUE_VERDICT = 200
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that is wrong.
-
-    Attributes:
-        kind: one of the constants above.
-        path: relative to the data root.
-        message: what is wrong.
-        remedy: what to do.
-        repair: repairs it from other files; None if they do not allow it.
-    """
-
-    kind: str
-    path: str
-    message: str
-    remedy: str
-    repair: Callable[[], None] | None = field(default=None, compare=False)
-
-    @property
-    def fixable(self) -> bool:
-        """Whether `daydream check --fix` can repair it."""
-        return self.repair is not None
 
 
 def check(settings: Settings) -> list[Finding]:
@@ -73,42 +50,6 @@ def check(settings: Settings) -> list[Finding]:
         CatalogError: a catalog or the registry of combos cannot be read.
     """
     return list(_Check(settings).run())
-
-
-def fix(findings: Sequence[Finding]) -> tuple[list[Finding], list[str]]:
-    """Repair what can be repaired.
-
-    Returns:
-        The findings that remain, and why a repair failed, one line each.
-    """
-    remaining, troubles = [], []
-    for finding in findings:
-        if finding.repair is None:
-            remaining.append(finding)
-            continue
-        try:
-            finding.repair()
-        except DayDreamError as error:
-            remaining.append(finding)
-            troubles.append(f"{finding.path}: {error}")
-    return remaining, troubles
-
-
-def as_json(findings: Sequence[Finding]) -> dict[str, Any]:
-    """Return findings in the shape that docs/tables.md documents."""
-    return {
-        "findings": [
-            {
-                "kind": finding.kind,
-                "path": finding.path,
-                "message": finding.message,
-                "remedy": finding.remedy,
-                "fixable": finding.fixable,
-            }
-            for finding in findings
-        ],
-        "counts": dict(sorted(Counter(finding.kind for finding in findings).items())),
-    }
 
 
 class _Check:

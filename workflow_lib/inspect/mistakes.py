@@ -7,7 +7,7 @@ from ..generations import preflight
 from ..generations.preflight import Finding
 from ..settings import Settings
 from . import scope
-from .health import Finding as StoreFinding
+from .findings import Finding as StoreFinding
 from .scope import Scope
 
 MISTAKE = "mistake"

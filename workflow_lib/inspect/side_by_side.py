@@ -9,6 +9,7 @@ from ..generations.state import States
 from ..settings import Settings
 from ..stages import JUDGING, STAGES
 from . import health, planning, scope, status
+from .findings import EDITED_RAW
 from .progress import Progress
 
 SOURCES = ("state", "status", "plan", "watch", "page", "tables", "check")
@@ -133,5 +134,5 @@ def _of_tables(settings: Settings, within: scope.Scope) -> dict[str, Number]:
 
 def _of_check(settings: Settings, membership: Membership) -> dict[str, Number]:
     members = {f"gens/{entry.stage}/{entry.gen_id}" for entry in membership}
-    found = [one.path for one in health.check(settings) if one.kind == health.EDITED_RAW]
+    found = [one.path for one in health.check(settings) if one.kind == EDITED_RAW]
     return {"edited": sum(path.rpartition("/")[0] in members for path in found)}

@@ -7,7 +7,8 @@ Never: looks into the store. Only `combos:` looks into the catalogs.
 
 from ..errors import SpecError
 from .combos import rows, with_combos
-from .language import Spec, axes, load, rows_with_counts, unused_levels, with_axis
+from .language import axes, load, rows_with_counts, unused_levels, with_axis
+from .reading import Spec
 from .rules import Axis
 
 __all__ = [

@@ -9,7 +9,8 @@ from ..catalogs import combos as combos_module
 from ..catalogs.combos import Combo
 from ..errors import DayDreamError, SpecError, nearest
 from ..paths import DataRoot
-from .language import COMBO_AXIS, Spec, rows_with_counts, with_axis
+from .language import rows_with_counts, with_axis
+from .reading import COMBO_AXIS, Spec
 
 
 def rows(spec: Spec, seed: int | None = None) -> list[dict[str, str]]:
