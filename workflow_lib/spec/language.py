@@ -11,11 +11,7 @@ from pathlib import Path
 from random import Random
 
 from ..errors import SpecError
-from .files import (
-    as_level,
-    known_names,
-    show,
-)
+from .files import as_level, known_names, show
 from .reading import COMBO_AXIS, Reader, Spec, find_config
 from .rules import Axis, Design, Relation, Rule, Subset, Tie, level_hint, plain_axis, text_of, wide_axis
 
