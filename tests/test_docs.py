@@ -35,6 +35,10 @@ INLINE = re.compile(r"`((?:\.venv/bin/)?(?:snakemake|daydream)(?: [^`\n]+)?)`")
 NOT_HERE = ("crontab", "systemctl", "rsync", "ollama", "curl", "serve-offline")
 
 
+# commands that make a cohort, which gets their name
+MADE = ("cohort-from-list", "rejudge")
+
+
 def names(pages: list[Path]) -> list[str]:
     return [str(path.relative_to(SOURCE)) for path in pages]
 
@@ -334,7 +338,8 @@ def test_everyday_commands_of_the_readme_run(working_copy):
     for command in commands:
         for name, real in {"<gen_id>": essay, "cohort=a,b": "cohort=demo,example-ties"}.items():
             command = command.replace(name, real)
-        command = command.replace("NAME", "list" if "cohort-from-list" in command else "demo")
+        command = command.replace("NAME", next((name for name in MADE if name in command), "demo"))
+        command = command.replace("MODEL", "sim-judge-c")
         if command in ("daydream regenerate", "daydream remove"):
             command += f" --gen-id {essay}"
         run(working_copy, f".venv/bin/{command}")

@@ -213,7 +213,7 @@ def test_table_and_chart_are_written_and_on_the_page(extended, tmp_path):
     assert "Nothing to draw" in (empty / "html" / "plots" / "draft_scores.svg").read_text()
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_no_other_file_has_to_change(extended):
     named = {step["file"] for what in EXAMPLES for step in STEP.finditer(section(what))}
     changed = {

@@ -173,24 +173,6 @@ def test_a_cost_by_price_counts_the_cached_part_of_the_prompt():
     assert costs.bill(model, usage, 0.5) == costs.Bill(0.5, "endpoint")
 
 
-def test_a_process_whose_endpoint_says_what_calls_cost_does_not_load_the_package(tmp_path):
-    program = """
-import sys
-from pathlib import Path
-from tests.scripted_server import ScriptedServer
-from tests.test_caller import GOOD, MODELS, World
-models = MODELS.replace("1,10,1000", ",,1000")
-with ScriptedServer(GOOD) as server:
-    world = World(Path("free"), server, models, budget_usd=None)
-    world.buy(world.first)
-    assert "genai_prices" not in sys.modules
-    world = World(Path("limited"), server, models.replace("vendor/writer", "openai/gpt-6-luna"))
-    world.buy(world.first)
-    assert "genai_prices" in sys.modules
-"""
-    run_alone(program, tmp_path)
-
-
 def run_alone(program: str, folder: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", program, str(SOURCE / "data")],

@@ -29,7 +29,7 @@ SCRIPTS = [
     ["event stream", GOOD],
     ["gzip bomb"],
     ["key for a chunk length"],
-    ["key in an error body"],
+    ["key in an unusable body"],
     ["redirect to http://[::1"],
     ["400 digits in usage"],
     ["content nested 450 deep"],

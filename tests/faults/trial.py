@@ -122,7 +122,7 @@ def run(folder: Path, attack: str, scripts: dict[str, list[str]], budget_usd: fl
                 list(threads.map(lambda entry: _buy(caller, entry, output), entries))
         outcomes = {entry.template_id: _outcome(settings, entry, server) for entry in entries}
         models = load_catalogs(settings.data).models
-        counted = sum(usd for _, _, usd in committed(settings.data, "one", models, Watch()))
+        counted = sum(usd for _, _, usd in committed(settings, "one", Watch(), lambda path: None))
         request = generations.request_for(settings, entries[0], models["wa"], "x" * 300)
         return Trial(
             attack,
