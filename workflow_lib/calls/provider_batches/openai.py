@@ -1,10 +1,11 @@
 """OpenAI's batch service: requests and results as files of JSON lines; metadata carries our mark."""
 
 import json
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
+
+from urllib3 import encode_multipart_formdata
 
 from ..providers import Endpoint
 from ..transfer import Limits
@@ -22,14 +23,9 @@ def prepare(endpoint: Endpoint, bodies: Sequence[Body], limits: Limits) -> dict[
         json.dumps({"custom_id": custom_id, "method": "POST", "url": CHAT, "body": dict(body)}) + "\n"
         for custom_id, body in bodies
     ]
-    boundary = uuid.uuid4().hex
-    before = (
-        f'--{boundary}\r\nContent-Disposition: form-data; name="purpose"\r\n\r\nbatch\r\n'
-        f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="batch.jsonl"\r\n'
-        "Content-Type: application/jsonl\r\n\r\n"
-    )
-    content = before.encode() + "".join(lines).encode() + f"\r\n--{boundary}--\r\n".encode()
-    received = services.post(endpoint, "/files", content, f"multipart/form-data; boundary={boundary}", limits)
+    file = ("batch.jsonl", "".join(lines), "application/jsonl")
+    content, content_type = encode_multipart_formdata({"purpose": "batch", "file": file})
+    received = services.post(endpoint, "/files", content, content_type, limits)
     return {"input_file_id": services.name_of(services.object_in(endpoint, received).get("id"))}
 
 
