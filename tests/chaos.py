@@ -353,23 +353,21 @@ class Soak:
     differing: list[str]
 
 
-def soak(folder: Path, minutes: float, seed: int, names: Sequence[str] | None = None, least: int = 1) -> Soak:
+def soak(folder: Path, minutes: float, seed: int) -> Soak:
     """Attack one store at random for some minutes, let it finish, and compare it with an undisturbed one.
 
     Args:
         folder: an empty folder.
-        minutes: how long the attacks go on.
+        minutes: how long the attacks go on; those that wait long only from 10 minutes on.
         seed: of all dice; times are real, so that two soaks of one seed still differ.
-        names: the attacks; default: all that are possible, those that wait long only in a soak of 10 minutes or more.
-        least: how many attacks to make, however long they take.
     """
-    names = names or [name for name in possible() if minutes >= 10 or name not in PATIENT]
+    names = [name for name in possible() if minutes >= 10 or name not in PATIENT]
     counts: Counter = Counter()
     with OfflineServer(latency=LATENCY_S, faults=FAULTS, retry_after=0, seed=seed) as server:
         ground = Ground(folder / "soaked", server, seed, disk=bool(ON_A_DISK & set(names)))
         try:
             end = time.monotonic() + 60 * minutes
-            while time.monotonic() < end or counts.total() < least:
+            while time.monotonic() < end:
                 if len(ground.answers()) > 0.5 * PER_REPLICATE * ground.replicates:
                     ground.grow()
                 name = ground.dice.choice(names)

@@ -58,7 +58,7 @@ def test_adjusted_scores_are_right_where_a_strict_judge_is_missing():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("essays", "missing"), [(3, 0.0), (12, 0.5)])
+@pytest.mark.parametrize(("essays", "missing"), [(3, 0.0), pytest.param(12, 0.5, marks=pytest.mark.full)])
 def test_intervals_of_few_essays_allow_for_what_few_essays_do_not_know(essays, missing):
     found = figures("adjusted_scores", replace(studies.ALONE, combos=essays, missing=missing), 60)
     # with variances, mean and columns taken as known: 0.80 and 0.87
@@ -72,7 +72,7 @@ def test_equal_essays_are_all_in_the_top_group():
     assert found["any essay outside the top group where all are equally good"] <= 0.15
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_unrelated_judges_do_not_agree_and_related_ones_do_as_much_as_is_said():
     unrelated = Design(combos=24, effects=studies.ONE_LEVEL, unrelated=True, judge_rubric=1.5)
     found = figures("judges", unrelated, 5)

@@ -10,13 +10,6 @@ from tests import chaos
 SOAK_MINUTES = float(os.environ.get("SOAK_MINUTES", "20"))
 
 
-@pytest.mark.slow
-def test_killed_workflow_pays_once_and_makes_the_same_tables(tmp_path: Path):
-    done = chaos.soak(tmp_path, minutes=0, seed=7, names=["kill the group"], least=2)
-    assert done.attacks["kill the group"] == 2
-    check(done)
-
-
 @pytest.mark.full
 @pytest.mark.parametrize("name", chaos.ATTACKS)
 def test_no_attack_loses_an_answer(tmp_path: Path, name):

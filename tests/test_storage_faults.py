@@ -14,8 +14,6 @@ from tests import small_disks
 from tests.project import SOURCE, Project, clean_environment
 from tests.scripted_server import ScriptedServer, completion
 
-pytestmark = pytest.mark.slow
-
 # paid models: their pool is limited by default, so that slots are given back on the same disk
 PAID = """
 combos: {concepts: [default-mode-network, combinatorial-creativity, data-flywheel, economic-moat], k: 2}
@@ -87,14 +85,9 @@ def check_short_and_finished(project: Project, shortage: Shortage, server: Scrip
     assert [path for path in project.data.rglob(".*") if path.name.startswith((".room", ".tmp"))] == []
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
-    ("kind", "what"),
-    [
-        ("tmpfs", "inodes"),
-        pytest.param("tmpfs", "blocks", marks=pytest.mark.full),
-        pytest.param("ext4", "inodes", marks=pytest.mark.full),
-        pytest.param("ext4", "blocks", marks=pytest.mark.full),
-    ],
+    ("kind", "what"), [("tmpfs", "inodes"), ("tmpfs", "blocks"), ("ext4", "inodes"), ("ext4", "blocks")]
 )
 def test_a_disk_that_is_full_when_answers_come_loses_none(tmp_path: Path, kind, what):
     project = Project(tmp_path, spec=PAID)
@@ -112,6 +105,7 @@ def test_a_disk_that_is_full_when_answers_come_loses_none(tmp_path: Path, kind, 
             check_short_and_finished(project, shortage, server)
 
 
+@pytest.mark.slow
 def test_descriptors_that_are_used_up_when_answers_come_lose_none(tmp_path: Path):
     project = Project(tmp_path, spec=PAID)
     project.snakemake("cohort")

@@ -89,4 +89,5 @@ def test_the_command_prints_the_table_and_bodies_without_end_take_little_memory(
     printed = subprocess.run(command, cwd=SOURCE, capture_output=True, text=True, check=True).stdout
     assert re.search(r"^gzip bomb +too_large +6 +6 +3 +3 +0 ", printed, re.MULTILINE), printed
     used = re.search(r"2 attacks, 0 billed answers lost; most memory used: (\d+) MB", printed)
-    assert used and int(used[1]) < 300, printed
+    # four at a time of at most 64 MB each; without a limit they took 7 and 11 GB
+    assert used and int(used[1]) < 600, printed
