@@ -68,4 +68,4 @@ def test_an_interrupt_leaves_batches_at_their_service_and_everything_shows_them(
         runs.finish()
         runs.check(2)
         assert len(server.batches.submitted()) == 3
-        assert "less than single calls" in project.daydream("status").replace("\n", " ")
+        assert "less than single calls by their prices" in project.daydream("status").replace("\n", " ")

@@ -236,6 +236,16 @@ def test_a_budget_holds_for_what_is_in_flight_and_is_settled_to_what_was_billed(
         assert len(server.batches.submitted()) == 2
 
 
+def test_a_batch_that_is_billed_above_its_price_is_said_once_per_model(tmp_path, capsys):
+    with OfflineServer(usd_per_mtok=(10 * PRICES[0], 10 * PRICES[1])) as server:
+        settings = make(tmp_path, server, "openrouter")
+        assert set(buy(settings).values()) == {"made"}
+    said = capsys.readouterr().err
+    for model in ("sim-writer-a", "sim-judge-a", "sim-judge-b"):
+        assert said.count(f"the prices of model '{model}' are too low: endpoint ") == 1
+    assert "for a request of a batch that costs 0.0" in said
+
+
 def test_an_open_batch_counts_at_its_ceiling_in_every_process(tmp_path):
     with OfflineServer(usd_per_mtok=PRICES) as server:
         settings = make(tmp_path, server)

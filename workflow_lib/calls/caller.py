@@ -7,6 +7,7 @@ from typing import Any
 
 from .. import catalogs
 from ..catalogs import Model, prices
+from ..catalogs.prices import Price
 from ..cohorts.membership import Entry
 from ..errors import ConfigError
 from ..settings import Settings
@@ -119,7 +120,9 @@ class Caller:
             )
             attempt = call.make()
             if attempt is not None:
-                self._compare_prices(model, attempt)
+                if attempt["cost_source"] == costs.BY_ENDPOINT:
+                    most = request_ceiling_usd(model, request)
+                    self.compare_prices(model, prices.price(model), attempt["usage"], attempt["cost_usd"], most)
                 return attempt
 
     def content_of(self, entry: Entry, request: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, Any]:
@@ -149,21 +152,34 @@ class Caller:
             refusal.is_said = gate.note(refusal)
             raise refusal from None
 
-    def _compare_prices(self, model: Model, attempt: Mapping[str, Any]) -> None:
-        """Say once per run and model that the endpoint bills more than the call costs by the model's prices."""
-        price = prices.price(model) if attempt["cost_source"] == costs.BY_ENDPOINT else None
-        if price is None:
-            return
-        priced = costs.bill_at(price, attempt["usage"], None).usd
+    def compare_prices(
+        self,
+        model: Model,
+        price: Price | None,
+        usage: Mapping[str, int] | None,
+        billed_usd: float,
+        most_usd: float | None,
+        what: str = "a call",
+    ) -> None:
+        """Say once per run and model that its endpoint bills more than what was asked costs by its price.
+
+        Args:
+            model: who was asked.
+            price: that of such calls, None if it is not known.
+            usage: tokens as the endpoint counted them, None if it did not say.
+            billed_usd: the endpoint's own figure.
+            most_usd: what counts if the tokens are not known: the most that it can cost by the price.
+            what: names it in the message.
+        """
+        priced = costs.bill_at(price, usage, None).usd if price else None
         if priced is None:
-            priced = request_ceiling_usd(model, attempt["request"])
-        billed = attempt["cost_usd"]
-        if costs.is_underpriced(priced, billed):
+            priced = most_usd
+        if price is not None and priced is not None and costs.is_underpriced(priced, billed_usd):
             table = self.settings.data.catalog(catalogs.MODELS)
             self.shared.note(
                 f"prices {model.model_id}",
                 f"the prices of model '{model.model_id}' are too low: endpoint '{model.endpoint}' billed "
-                f"{billed:.6f} USD for a call that costs {priced:.6f} by {price.source}\n"
+                f"{billed_usd:.6f} USD for {what} that costs {priced:.6f} by {price.source}\n"
                 f"Hint: write the true prices into line {model.line} of {table}, columns input_usd_per_mtok and "
                 "output_usd_per_mtok; budgets count what is billed, but reserve by the prices what a call may cost",
             )

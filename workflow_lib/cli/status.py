@@ -58,8 +58,8 @@ def _show(name: str, status: Status) -> None:
         print_table("Provider batches in flight", batches.COLUMNS, batches.rows(status.batches), numbers=2)
     if status.saved.answers:
         out.print(
-            f"{counted(status.saved.answers, 'answer')} came in provider batches, for {usd(status.saved.usd)} USD "
-            "less than single calls."
+            f"{counted(status.saved.answers, 'answer')} came in provider batches, for {usd(abs(status.saved.usd))} USD "
+            f"{'less' if status.saved.usd >= 0 else 'more'} than single calls by their prices."
         )
     if status.maybe_billed:
         out.print(

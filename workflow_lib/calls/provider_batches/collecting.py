@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ... import redaction
-from .. import retries
+from ...catalogs.prices import batch_price
+from .. import costs, retries
 from ..committed import try_key
 from ..providers import Endpoint
 from ..providers.openai_compatible import reply_of
@@ -62,6 +63,9 @@ def collect(caller: "Caller", kept: Kept, service: Service, endpoint: Endpoint, 
     for request, share in zip(answered, shares, strict=True):
         reply = found.answered[request.gen_id]
         cost = prices.bill(model, reply, share)
+        if cost.usd is not None and cost.source == costs.BY_ENDPOINT:
+            most, what = request.ceiling_usd, "a request of a batch"
+            caller.compare_prices(model, batch_price(model), reply.usage, cost.usd, most, what)
         own = claims.journal_of(caller.settings.data, request)
         if not claims.is_settled(own, request.number):
             about = {"cost_usd": cost.usd, "cost_source": cost.source, "single_usd": prices.single_usd(model, reply)}
