@@ -129,13 +129,12 @@ def test_judge_filter_changes_means_and_counts(browser, page):
     assert first()[:2] == ["7.50", "2"]
 
 
-def test_cells_have_interval_over_their_essays(browser, page):
+def test_means_of_groups_have_no_interval_of_the_script_s_own(browser, page):
     show(browser, page, "#group=draft_template")
     assert rows(browser) == ["d-other", "d-plain"]
     cells = [cell.text for cell in css(browser, "#board tbody tr:first-child td")]
-    assert cells[2] == "6.25"
-    # all of one combo: nothing is known of others
-    assert "no interval" in cells[3]
+    assert cells[2:4] == ["6.25", "16"]
+    assert "±" not in css(browser, "#board")[0].text
 
 
 def test_search_finds_words_by_their_beginning(browser, page):

@@ -72,23 +72,22 @@ def standalone(drawing: Svg) -> str:
     return drawing._document(f"<style>{STANDALONE_STYLE}</style>") + "\n"
 
 
-def of(tables: Reports, documents: Sequence[Document], top: float) -> dict[str, Svg | None]:
+def of(tables: Reports, documents: Sequence[Document]) -> dict[str, Svg | None]:
     """Return the charts by name; None where there is nothing to draw.
 
     Args:
         tables: of the cohort.
         documents: with their scores.
-        top: end of the scale of their points.
     """
     return {
-        "score_distributions": distributions(documents, top),
+        "score_distributions": distributions(documents),
         "comparisons": forest(tables.analysis("comparisons")),
-        "replicate_spread": replicate_spread(documents, top),
+        "replicate_spread": replicate_spread(documents),
         "cost_and_score": cost_and_score(documents),
     }
 
 
-def distributions(documents: Iterable[Document], top: float) -> Svg | None:
+def distributions(documents: Iterable[Document]) -> Svg | None:
     """Return a histogram of the scores per judge, with the mean as a line."""
     by_judge: dict[str, list[float]] = defaultdict(list)
     for document in documents:
@@ -97,7 +96,7 @@ def distributions(documents: Iterable[Document], top: float) -> Svg | None:
                 by_judge[score.judge].append(score.points)
     if not by_judge:
         return None
-    bins = Bins.of([value for values in by_judge.values() for value in values], top)
+    bins = Bins.of(value for values in by_judge.values() for value in values)
     columns = min(3, len(by_judge))
     # numbers under the ends of an axis reach beyond it by half their width
     panel, height, gap, edge = 300, 150, 28, 10
@@ -136,7 +135,7 @@ def distributions(documents: Iterable[Document], top: float) -> Svg | None:
 
 @dataclass(frozen=True)
 class Bins:
-    """Bins of a histogram over a scale from 0.
+    """Bins of a histogram of points of 9.
 
     Attributes:
         step: width of a bin; bin k holds scores from k * step to below the next one.
@@ -149,15 +148,11 @@ class Bins:
     whole: bool
 
     @classmethod
-    def of(cls, values: Iterable[float], top: float) -> "Bins":
-        """Return bins for these scores: one per score where all are whole, else ten per scale or half points."""
-        values = list(values)
-        highest = max(top, *values) if values else top
-        if highest > MOST_BARS:
-            return cls(highest / 10, 10, False)
+    def of(cls, values: Iterable[float]) -> "Bins":
+        """Return bins for these scores: one per point where all are whole, else half points."""
         if all(value == int(value) for value in values):
-            return cls(1.0, math.ceil(highest) + 1, True)
-        return cls(0.5, math.ceil(highest / 0.5), False)
+            return cls(1.0, int(POINTS) + 1, True)
+        return cls(0.5, int(2 * POINTS), False)
 
     def place(self, value: float) -> int:
         return max(0, min(self.count - 1, math.floor(value / self.step)))
@@ -174,9 +169,8 @@ class Bins:
 
     def labels(self) -> Iterable[tuple[float, float]]:
         """Yield the numbers under the axis and where they stand, in bins from the left."""
-        each = 1 if self.whole else max(1, round(1 / self.step) if self.step < 1 else 2)
-        for place in range(0, self.count + (not self.whole), each):
-            yield place * self.step, self.offset(place * self.step)
+        for value in range(int(POINTS) + 1):
+            yield float(value), self.offset(float(value))
 
 
 FACTOR_NAMES = {
@@ -185,8 +179,6 @@ FACTOR_NAMES = {
     "draft_model": "Draft models",
     "generation_model": "Essay models",
 }
-MOST_BARS = 20
-"""Longest scale that has a bar per point."""
 
 
 def forest(comparisons: Rows) -> Svg | None:
@@ -248,14 +240,14 @@ def _versus(row: Mapping[str, str]) -> str:
     return f"{row['level_a']} − {row['level_b']}{whole}"
 
 
-def replicate_spread(documents: Iterable[Document], top: float) -> Svg | None:
+def replicate_spread(documents: Iterable[Document]) -> Svg | None:
     """Return, per judge, how far its replicates on the same essay and template lie apart: max - min, points of 9."""
     spreads: dict[str, list[float]] = defaultdict(list)
     for document in documents:
         groups: dict[tuple[str, str], list[float]] = defaultdict(list)
         for score in document.scores:
             if score.points is not None:
-                groups[score.judge, score.template].append(score.points * POINTS / top)
+                groups[score.judge, score.template].append(score.points)
         for (judge, _), values in groups.items():
             if len(values) > 1:
                 spreads[judge].append(max(values) - min(values))

@@ -12,15 +12,10 @@ from ..cohorts.membership import Membership
 from ..files import read_recorded, write_text
 from ..settings import Settings
 from ..stages import JUDGED, STAGES
-from ..statistics.distributions import t_critical
-from ..statistics.intervals import LEVEL
 from . import charts, html, overview, reports, search, texts
-from .documents import FOLDERS, Document, Store, collect, is_mixed, scales_of, top_of
+from .documents import FOLDERS, Document, Store, collect, scales_of
 from .essay import EssayPages
 from .overview import distinct
-
-MAX_DEGREES = 200
-"""Degrees of freedom up to which the page has the t quantile; above, the last one serves."""
 
 
 def write(settings: Settings, cohort_id: str, membership: Membership) -> Path:
@@ -34,11 +29,10 @@ def write(settings: Settings, cohort_id: str, membership: Membership) -> Path:
     documents = collect(store, membership, tables, scales)
     state = overview.state_of(settings, membership, catalogs)
     concepts = concept_names(settings, catalogs, {document.entry.combo_id for document in documents})
-    unit = " %" if is_mixed(scales) else ""
-    plots = charts.of(tables, documents, top_of(scales))
+    plots = charts.of(tables, documents)
 
     failed = {row["gen_id"]: f"{row['reason']}: {row['message']}" for row in tables.failures}
-    essays = EssayPages(settings, cohort_id, store, documents, concepts, state.offline_models, unit, failed)
+    essays = EssayPages(settings, cohort_id, store, documents, concepts, state.offline_models, failed)
     written = set(essays.write(folder))
     drawn = {f"{name}.svg": charts.standalone(plot) for name, plot in plots.items() if plot is not None}
     for path in cohort.figures:
@@ -52,11 +46,10 @@ def write(settings: Settings, cohort_id: str, membership: Membership) -> Path:
     manifest = read_recorded(cohort.manifest)
     page = html.render(
         "index.html.j2",
-        scripts=("statistics.js", "search.js", "app.js"),
+        scripts=("search.js", "app.js"),
         **common,
         notes=manifest.get("notes") or "",
         experiment_id=manifest.get("experiment_id") or "",
-        unit=unit,
         state=state,
         spending=overview.spending_of(tables.summary("costs")),
         completeness=tables.completeness,
@@ -127,7 +120,6 @@ def page_data(
         "offline": list(offline_models),
         "scale_max": [scales[name] for name in levels["evaluation_template"]],
         "columns": columns,
-        "t": [round(t_critical(degrees, LEVEL), 4) for degrees in range(1, MAX_DEGREES + 1)],
         "documents": {
             "gen_id": [document.gen_id for document in documents],
             "folder": [FOLDERS[document.entry.stage] for document in documents],

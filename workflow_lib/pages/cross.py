@@ -13,7 +13,7 @@ from ..settings import Settings, split_names
 from ..stages import JUDGING
 from . import html, reports
 from .charts import Svg
-from .documents import is_mixed, scales_of
+from .documents import POINTS, scales_of
 from .numbers import Mean, mean_of
 from .overview import distinct, is_offline
 from .reports import Rows
@@ -73,8 +73,7 @@ def write(settings: Settings, counted: Collection[str]) -> Path:
     # a score that does not count is shown in the table, and in no mean
     scores = [row if row["gen_id"] in counted else row | {"score": ""} for row in reports.rows(aggregated)]
     scales = scales_of(catalogs, scores)
-    if is_mixed(scales):
-        scores = [_as_percent(row, scales[row["evaluation_template"]]) for row in scores]
+    scores = [_in_points(row, scales[row["evaluation_template"]]) for row in scores]
     by_id = {row["gen_id"]: row for row in scores}
     cohorts: list[CohortLine] = []
     members: list[Rows] = []
@@ -110,7 +109,6 @@ def write(settings: Settings, counted: Collection[str]) -> Path:
             "cross.html.j2",
             scripts=(),
             cohorts=cohorts,
-            unit="percent of each template's scale" if is_mixed(scales) else "",
             unreadable=unreadable,
             only=settings.cross_cohort or "",
             trends={heading: found for heading, found in trends.items() if found},
@@ -183,8 +181,8 @@ def _course(level: str, means: Sequence[Mean], low: float, high: float) -> Svg |
     return drawing
 
 
-def _as_percent(row: dict[str, str], scale: float) -> dict[str, str]:
-    return row | {"score": repr(100 * float(row["score"]) / scale)} if row["score"] else row
+def _in_points(row: dict[str, str], scale: float) -> dict[str, str]:
+    return row | {"score": repr(POINTS * float(row["score"]) / scale)} if row["score"] else row
 
 
 def _values(rows: Rows) -> list[float]:

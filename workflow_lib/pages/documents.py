@@ -22,7 +22,7 @@ from .reports import Reports
 FOLDERS = {stage: STAGE[stage].folder for stage in (JUDGED, FIRST)}
 DEFAULT_SCALE = 9.0
 POINTS = 9.0
-"""Scale of the tables of claims."""
+"""The one scale of tables and pages, whatever the scales of the evaluation templates."""
 MIN_UNITS = 3
 """Independent units from which on a page shows an interval."""
 
@@ -32,7 +32,7 @@ class Score(NamedTuple):
 
     Attributes:
         score: None where the judge's answer gave none.
-        points: the score as it counts in means, see `collect`; None if it does not count.
+        points: the score in points of 9, as all means are; None if it does not count.
         error: why there is none.
         stale, stale_lineage: ``true``, ``false`` or ``unknown``, of the judgement itself and of its lineage.
         cost_usd: of the answer; None where unknown.
@@ -51,7 +51,7 @@ class Score(NamedTuple):
 
 
 class Adjusted(NamedTuple):
-    """An essay's row of adjusted_scores.csv, on the scale of the page.
+    """An essay's row of adjusted_scores.csv, in points of 9.
 
     Attributes:
         estimate: adjusted for its judges, and drawn towards the mean of all.
@@ -182,16 +182,6 @@ def scales_of(catalogs: Catalogs, rows: Iterable[Mapping[str, str]]) -> dict[str
     }
 
 
-def is_mixed(scales: Mapping[str, float]) -> bool:
-    """Return whether scores of these templates can only be averaged as percent of their scales."""
-    return len(set(scales.values())) > 1
-
-
-def top_of(scales: Mapping[str, float]) -> float:
-    """Return the end of the page's scale: that of the templates, or 100 (percent) where they differ."""
-    return 100.0 if is_mixed(scales) else max(scales.values(), default=DEFAULT_SCALE)
-
-
 def collect(store: Store, membership: Membership, tables: Reports, scales: Mapping[str, float]) -> list[Document]:
     """Return a cohort's documents, the best first.
 
@@ -199,22 +189,18 @@ def collect(store: Store, membership: Membership, tables: Reports, scales: Mappi
         store: where the texts are.
         membership: all of the cohort.
         tables: of the cohort.
-        scales: see `scales_of`. Where they differ, points are percent of the scale, else scores.
+        scales: see `scales_of`.
 
     Returns:
         By adjusted score, falling, then gen_id; those without a score last.
     """
     scores: dict[str, list[Score]] = defaultdict(list)
-    mixed = is_mixed(scales)
     for row in tables.scores:
-        factor = 100 / scales[row["evaluation_template"]] if mixed else 1
+        factor = POINTS / scales[row["evaluation_template"]]
         scores[row["parent_gen_id"]].append(_score(row, factor if row["gen_id"] in tables.counted else None))
     board = tables.analysis("adjusted_scores")
     sizes = Counter(row["component"] for row in board)
-    adjusted = {
-        row["parent_gen_id"]: _adjusted(row, top_of(scales) / POINTS, sizes[row["component"]] >= MIN_UNITS)
-        for row in board
-    }
+    adjusted = {row["parent_gen_id"]: _adjusted(row, sizes[row["component"]] >= MIN_UNITS) for row in board}
     drafts_used = {entry.parent_gen_id for entry in membership.stage(JUDGED)}
     found = [
         _essay(store, membership, entry, scores[entry.gen_id], adjusted.get(entry.gen_id))
@@ -232,15 +218,15 @@ def rank(document: Document) -> tuple[float, str]:
     return (float("inf") if document.adjusted is None else -document.adjusted.estimate, document.gen_id)
 
 
-def _adjusted(row: Mapping[str, str], factor: float, with_intervals: bool) -> Adjusted:
+def _adjusted(row: Mapping[str, str], with_intervals: bool) -> Adjusted:
     def number(name: str) -> float | None:
-        return float(row[name]) * factor if with_intervals and row[name] else None
+        return float(row[name]) if with_intervals and row[name] else None
 
     def place(name: str) -> int | None:
         return int(row[name]) if with_intervals and row[name] else None
 
     return Adjusted(
-        float(row["estimate"]) * factor,
+        float(row["estimate"]),
         number("ci_low"),
         number("ci_high"),
         int(row["rank"]),

@@ -70,7 +70,6 @@ class EssayPages:
         documents: Sequence[Document],
         concepts: Mapping[str, Sequence[str]],
         offline_models: Sequence[str],
-        unit: str,
         failures: Mapping[str, str],
     ):
         self._data = settings.data
@@ -79,7 +78,6 @@ class EssayPages:
         self._documents = documents
         self._concepts = concepts
         self._offline = frozenset(offline_models)
-        self._unit = unit
         # gen_id -> why it failed; a failure that something later has overtaken is not among them
         self._failures = failures
         self._catalogs = store.catalogs
@@ -108,7 +106,6 @@ class EssayPages:
             is_offline=document.entry.llm_model_id in self._offline or document.draft.llm_model_id in self._offline,
             offline=self._offline,
             document=document,
-            unit=self._unit,
             place=place + 1,
             total=len(self._documents),
             previous=self._neighbour(place - 1, page),

@@ -21,12 +21,10 @@
   const offline = new Set(data.offline);
   const levelName = (factor, index) =>
     index < 0 ? "–" : factor === "combo" ? data.concepts[index].join(" + ") : levels[factor][index];
-  // templates with different scales can only be averaged as shares of their scales
-  const mixed = new Set(data.scale_max).size > 1;
-  const top = mixed ? 100 : data.scale_max[0] ?? 9;
-  const factorOf = columns.map(([, template]) => (mixed ? 100 / data.scale_max[template] : 1));
-  const decimals = mixed ? 1 : 2;
-  const show = (value) => (value === null ? "–" : fixed(value, decimals));
+  // all means are in points of 9, whatever the scale of a template
+  const top = 9;
+  const factorOf = columns.map(([, template]) => top / data.scale_max[template]);
+  const show = (value) => (value === null ? "–" : fixed(value, 2));
 
   const DEFAULTS = { q: "", group: "essay", sort: "", up: "", rows: "", full: "" };
   for (const factor of Object.keys(FACTORS)) DEFAULTS[factor] = "";
@@ -74,7 +72,11 @@
       : element("span", { class: "model" }, name);
   const chosenIndex = (factor) => (state[factor] ? levels[factor].indexOf(state[factor]) : -1);
 
-  const { meanOf, meanOfClusters } = statisticsWith(data.t);
+  // a mean of what is filtered has no interval here: intervals come from the tables
+  const meanOf = (values) => {
+    const n = values.length;
+    return { n, mean: n ? values.reduce((sum, value) => sum + value, 0) / n : null };
+  };
   const searched = searchIn(docs.gen_id, () => byId("index").textContent);
 
   let hits = null;
@@ -125,10 +127,6 @@
     if (value !== null) svg.append(drawn("circle", { cx: at(value), cy: 9, r: 4, class: "c-dot" }));
     return element("span", { class: "interval", title }, svg, element("small", {}, label));
   };
-  const interval = (stats) =>
-    stats.half === null
-      ? whisker(stats.mean, null, null, "no interval", OVER_COMBOS)
-      : whisker(stats.mean, stats.mean - stats.half, stats.mean + stats.half, `± ${show(stats.half)}`, OVER_COMBOS);
   const adjusted = (number) => {
     const found = docs.adjusted[number];
     if (!found) return "–";
@@ -154,7 +152,6 @@
     n < expected
       ? element("span", { title: `${expected - n} of ${expected} evaluations have no score` }, String(n), element("small", { class: "warn" }, ` of ${expected}`))
       : String(n);
-  const OVER_COMBOS = "95 % t interval over combos (cluster-robust: all scores of one combo hang together); none below 3 combos";
   const ADJUSTED = "Over all judges and templates, without their severity, drawn towards the mean; 95 % intervals of score and rank";
 
   const essayRow = (item, place, allowed) => {
@@ -214,21 +211,11 @@
     });
     row.push(
       element("td", { class: "num mean" }, show(item.stats.mean)),
-      element("td", { class: "wide" }, interval(item.stats)),
       element("td", { class: "num" }, coverage(item.stats.n, item.expected)),
       element("td", { class: "wide" }, strip(item.perColumn, allowed)),
       element("td", { class: "num" }, String(item.items.length)),
     );
     return element("tr", {}, ...row);
-  };
-  // essays of one combo are no independent units
-  const overCombos = (items, scoresOf) => {
-    const combos = new Map();
-    for (const item of items) {
-      const combo = docs.combo[item.number];
-      combos.set(combo, (combos.get(combo) ?? []).concat(scoresOf(item)));
-    }
-    return meanOfClusters([...combos.values()]);
   };
   const grouped = (found, keys) => {
     const groups = new Map();
@@ -241,7 +228,7 @@
       group.expected += item.expected;
       for (const [column, values] of item.perColumn) group.perColumn.set(column, (group.perColumn.get(column) ?? []).concat(values));
     }
-    for (const group of groups.values()) group.stats = overCombos(group.items, (item) => item.scores);
+    for (const group of groups.values()) group.stats = meanOf(group.items.flatMap((item) => item.scores));
     return [...groups.values()];
   };
 
@@ -250,7 +237,7 @@
     ["", "#", null, "rank"],
     ["title", "Essay", (item) => docs.title[item.number].toLowerCase(), "title"],
     ...(scored ? [
-      ["mean", mixed ? "Mean, % of scale" : "Mean", (item) => item.stats.mean, "num", true],
+      ["mean", "Mean of 9", (item) => item.stats.mean, "num", true],
       ["adjusted", `Adjusted, 0 – ${top}`, (item) => docs.adjusted[item.number]?.[0] ?? null, "wide", true, ADJUSTED],
       ["n", "n", (item) => item.stats.n, "num", true],
       ["", "By judge", null, "wide", false, "A square per judge and evaluation template; the darker, the higher"],
@@ -263,8 +250,7 @@
   const groupColumns = (keys) => [
     ["", "#", null, "num rank"],
     ...keys.map((key, at) => [key, FACTORS[key], (item) => item.levels[at], "title"]),
-    ["mean", mixed ? "Mean, % of scale" : "Mean", (item) => item.stats.mean, "num", true],
-    ["half", `95 % interval, 0 – ${top}`, (item) => item.stats.half, "wide", false, OVER_COMBOS],
+    ["mean", "Mean of 9", (item) => item.stats.mean, "num", true],
     ["n", "n", (item) => item.stats.n, "num", true],
     ["", "By judge", null, "wide"],
     ["essays", "Essays", (item) => item.items.length, "num", true],
@@ -336,7 +322,7 @@
       return 0;
     });
     const used = columns.map((_, column) => column).filter((column) => allowed[column]);
-    const cells = groups.map((group) => used.map((column) => overCombos(group.items, (item) => item.perColumn.get(column) ?? [])));
+    const cells = groups.map((group) => used.map((column) => meanOf(group.perColumn.get(column) ?? [])));
     const means = cells.flat().map((stats) => stats.mean).filter((mean) => mean !== null);
     const lowest = state.full || !means.length ? 0 : Math.floor(Math.min(...means) * 2) / 2;
     const highest = state.full || !means.length ? top : Math.max(Math.ceil(Math.max(...means) * 2) / 2, lowest + 0.5);
@@ -372,8 +358,7 @@
         }
         const value = (stats.mean - lowest) / (highest - lowest);
         const [judge, template] = columns[column];
-        const tip = `${levels.judge[judge]}, ${levels.evaluation_template[template]}: mean ${show(stats.mean)}` +
-          (stats.half === null ? "" : ` ± ${show(stats.half)}`) + `, n ${stats.n} from ${stats.clusters} combos`;
+        const tip = `${levels.judge[judge]}, ${levels.evaluation_template[template]}: mean ${show(stats.mean)} of 9 over ${stats.n} scores`;
         const choose = () => {
           keys.forEach((key, i) => { state[key] = levels[key][group.levels[i]] ?? ""; });
           Object.assign(state, { judge: levels.judge[judge], evaluation_template: levels.evaluation_template[template], group: "essay" });
