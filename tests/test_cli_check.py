@@ -8,10 +8,11 @@ import pytest
 
 from tests.project import TWO_BY_TWO
 from tests.small_cohort import declare, expand, make_project, run_all
-from workflow_lib import cli, cohorts
+from workflow_lib import cli, cohorts, generations
 from workflow_lib.files import read_json, write_json
 from workflow_lib.inspect import health
 from workflow_lib.inspect.findings import fix
+from workflow_lib.parsers import ParseFailure
 
 
 @pytest.fixture
@@ -150,6 +151,20 @@ def test_empty_answer_is_found(settings):
     draft = files_of(settings, "draft")
     draft.raw.write_text("")
     assert found(settings) == [("empty_file", in_root(settings, draft.raw), False)]
+
+
+def test_emptied_answer_that_the_journal_keeps_is_not_to_be_bought_again(settings):
+    entry = cohorts.load_membership(settings, "mini").stage("draft")[0]
+    draft = settings.data.generation("draft", entry.gen_id)
+    answer = draft.raw.read_bytes()
+    draft.raw.write_text("")
+    (finding,) = health.check(settings)
+    with pytest.raises(ParseFailure, match="remove it and run again"):
+        generations.parse(settings, entry)
+    assert "remove it and run again" in finding.remedy and "regenerate" not in finding.remedy
+    draft.raw.unlink()
+    generations.restore(settings, entry)
+    assert draft.raw.read_bytes() == answer
 
 
 def test_broken_chain_is_found_at_the_child(settings):

@@ -137,6 +137,9 @@ def text_of(settings: Settings, entry: Entry, template: Template, raw: str, reco
     Raises:
         ParseFailure: the answer is a refusal, truncated, too short, empty, or not in the parser's form.
     """
+    if not raw and recorded.get("raw_length"):
+        came = f"raw.txt is empty, but the answer had {recorded['raw_length']} characters"
+        raise ParseFailure("empty_response", f"{came}: remove it and run again, and it is restored without a call")
     answer = answers.without_reasoning(raw)
     declined = answers.refusal(answer or "", recorded, settings.llm.refusal_phrases)
     if declined and not _has_score(entry.stage, template, answer or ""):

@@ -197,7 +197,9 @@ class _Check:
             remedy = from_journal if answered else f"restore it from a copy; or {again}"
             yield self._finding(MISSING_FILE, files.raw, "no such file, though parsed.txt is there", remedy)
         if has_raw and not files.raw.stat().st_size:
-            yield self._finding(EMPTY_FILE, files.raw, "is empty", again)
+            emptied = answered and read_recorded(files.raw_metadata).get("raw_length")
+            remedy = "remove it and run again: it is restored from attempts/, without a call" if emptied else again
+            yield self._finding(EMPTY_FILE, files.raw, "is empty", remedy)
         for path in (files.prompt, files.raw_metadata) if has_raw and answered else ():
             if not path.exists():
                 yield self._finding(
