@@ -104,8 +104,9 @@ def test_hostile_texts_add_no_element_or_attribute(hostile_store):
             }
 
 
-def test_links_lead_to_the_web_or_to_files_that_exist(hostile_store):
-    for path in sorted(html_folder(hostile_store).rglob("*.html")):
+def test_links_lead_to_the_web_or_to_files_of_the_folder(hostile_store):
+    folder = html_folder(hostile_store).resolve()
+    for path in sorted(folder.rglob("*.html")):
         for link in Page(path).of("a"):
             href = link.get("href")
             if href is None:
@@ -115,7 +116,34 @@ def test_links_lead_to_the_web_or_to_files_that_exist(hostile_store):
             if address.scheme:
                 assert {"noopener", "noreferrer", "nofollow"} <= set((link["rel"] or "").split())
             elif address.path:
-                assert (path.parent / unquote(address.path)).exists(), href
+                target = (path.parent / unquote(address.path)).resolve()
+                assert target.exists() and target.is_relative_to(folder), href
+
+
+def test_folder_of_the_pages_carries_every_table_and_names_the_files_of_the_store(ordinary_store):
+    page = html_folder(ordinary_store) / "index.html"
+    cohort = ordinary_store.data.cohort(COHORT)
+    for table in (*cohort.reports.glob("*/*.csv"), cohort.failures):
+        carried = page.parent / "tables" / table.relative_to(cohort.reports)
+        assert carried.read_bytes() == table.read_bytes()
+        assert str(carried.relative_to(page.parent)) in {link.get("href") for link in Page(page).of("a")}
+    for path in sorted(page.parent.rglob("*.html")):
+        assert "can be sent alone" in Page(path).text
+        for link in Page(path).of("a"):
+            if "data-stored" in link:
+                assert (path.parent / unquote(link["data-stored"])).exists() and not link.get("href")
+    essay = sorted((page.parent / "essays").glob("*.html"))[0]
+    names = {Path(link["data-stored"]).name for link in Page(essay).of("a") if "data-stored" in link}
+    assert {"raw.txt", "parsed.txt"} <= names
+
+
+def test_tables_of_earlier_runs_are_no_longer_carried(tmp_path):
+    store = ordinary(tmp_path)
+    page = write_pages(store)
+    left = page.parent / "tables" / "summary" / "old.csv"
+    left.write_text("gone\n")
+    write_pages(store)
+    assert not left.exists() and (left.parent / "costs.csv").exists()
 
 
 def test_nothing_of_a_hostile_text_is_lost(hostile_store):
@@ -522,7 +550,7 @@ def test_plots_are_files_without_scripts_or_addresses(ordinary_store):
 def test_cross_page_has_each_cohort_and_its_means(ordinary_store):
     page = Page(ordinary_store.data.cross_page)
     assert "32 evaluations in all, 32 with a score that counts, mean 5.25" in page.text
-    assert [link["href"] for link in page.of("a") if link["href"].endswith("index.html")] == [
+    assert [link["data-stored"] for link in page.of("a") if link.get("data-stored", "").endswith("index.html")] == [
         os.path.relpath(ordinary_store.data.cohort(COHORT).page, page.path.parent)
     ]
     titles = [cell.get("title") for cell in page.of("td")]

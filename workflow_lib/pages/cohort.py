@@ -12,7 +12,7 @@ from ..cohorts.membership import Membership
 from ..files import read_recorded, write_text
 from ..settings import Settings
 from ..stages import JUDGED, STAGES
-from . import charts, html, overview, reports, search, texts
+from . import carried, charts, html, overview, reports, search, texts
 from .documents import FOLDERS, Document, Store, collect, scales_of
 from .essay import EssayPages
 from .overview import distinct
@@ -40,6 +40,10 @@ def write(settings: Settings, cohort_id: str, membership: Membership) -> Path:
         write_text(path, drawn.get(path.name, charts.NOTHING))
         written.add(path)
     _remove_others(folder, written)
+    carried.copy(cohort.page, carried.of_cohort(cohort, tables.files))
+
+    def table(path: Path) -> str:
+        return html.link(carried.place(cohort.page, path), cohort.page)
 
     common: dict[str, Any] = {"cohort_id": cohort_id, "is_offline": bool(state.offline_models)}
     write_text(folder / "compare.html", _compare(documents, common))
@@ -63,10 +67,10 @@ def write(settings: Settings, cohort_id: str, membership: Membership) -> Path:
         ingredients=_ingredients(membership, catalogs),
         plots=plots,
         agreement=charts.agreement_matrices(tables.analysis("judge_agreement")),
-        tables=[(html.link(path, cohort.page), path.stem, path.parent.name) for path in tables.files],
-        table_links={path.stem: html.link(path, cohort.page) for path in tables.files},
-        membership_link=html.link(cohort.membership, cohort.page),
-        manifest_link=html.link(cohort.manifest, cohort.page) if cohort.manifest.exists() else "",
+        tables=[(table(path), path.stem, path.parent.name) for path in tables.files],
+        table_links={path.stem: table(path) for path in tables.files},
+        membership_link=table(cohort.membership),
+        manifest_link=table(cohort.manifest) if cohort.manifest.exists() else "",
         data=html.json_data(page_data(cohort_id, documents, concepts, scales, state.offline_models)),
         index=html.json_data(search.build([document.text or "" for document in documents])),
     )

@@ -11,7 +11,7 @@ from ..errors import DayDreamError
 from ..files import read_recorded, write_text
 from ..settings import Settings, split_names
 from ..stages import JUDGING
-from . import html, reports
+from . import carried, html, reports
 from .charts import Svg
 from .documents import POINTS, scales_of
 from .numbers import Mean, mean_of
@@ -103,6 +103,7 @@ def write(settings: Settings, counted: Collection[str]) -> Path:
         members.append(rows)
     offline = {model for row in scores for model in _models(row) if is_offline(catalogs, model)}
     trends = {heading: _trends(factor, members, scores, offline) for factor, heading in FACTORS.items()}
+    copies = carried.copy(page, data.cross_tables)
     write_text(
         page,
         html.render(
@@ -115,8 +116,8 @@ def write(settings: Settings, counted: Collection[str]) -> Path:
             total=mean_of(_values(scores)),
             evaluations=len(scores),
             is_offline=bool(offline),
-            tables=[(html.link(path, page), path.name) for path in data.cross_tables],
-            scores_link=html.link(aggregated, page),
+            tables=[(html.link(path, page), path.name) for path in copies],
+            scores_link=html.link(carried.place(page, aggregated), page),
         ),
     )
     return page

@@ -14,7 +14,7 @@ from ..files import read_recorded, sha256_text, write_text
 from ..paths import Generation
 from ..settings import Settings
 from ..stages import JUDGED, JUDGING
-from . import html, texts
+from . import carried, html, texts
 from .documents import FOLDERS, Document, Score, Store
 from .numbers import Mean, mean_of
 
@@ -23,7 +23,7 @@ SHORTEST_ELISION = 200
 
 
 class FileLink(NamedTuple):
-    """A file of the store as the page links it."""
+    """A file of the store or a page as a page links it."""
 
     name: str
     href: str
@@ -123,10 +123,13 @@ class EssayPages:
             prompts=list(self._prompts(document, judgements, page)),
             files=self._links(files, page),
             draft_files=self._links(self._draft_files(document), page) if is_essay else [],
-            adjusted_link=html.link(self._cohort.analysis("adjusted_scores"), page),
-            scores_link=html.link(self._cohort.aggregated_scores, page),
-            costs_link=html.link(self._cohort.summary("costs"), page),
+            adjusted_link=self._table(self._cohort.analysis("adjusted_scores"), page),
+            scores_link=self._table(self._cohort.aggregated_scores, page),
+            costs_link=self._table(self._cohort.summary("costs"), page),
         )
+
+    def _table(self, path: Path, page: Path) -> str:
+        return html.link(carried.place(self._cohort.page, path), page)
 
     def _draft_files(self, document: Document) -> Generation:
         return self._data.generation(document.draft.stage, document.draft.gen_id)

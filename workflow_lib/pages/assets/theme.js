@@ -12,6 +12,11 @@ const fixed = (value, decimals) => {
   try { chosen = localStorage.getItem("daydream-theme"); } catch { /* storage is off: the system's look it is */ }
   if (chosen === "light" || chosen === "dark") root.dataset.theme = chosen;
   root.classList.add("js");
+  // the files of the store are beside the pages only as long as nobody has taken the pages elsewhere
+  const isBesideStore = /\/(cohorts\/[^/]+\/reports|7_cross_experiment)\/html\/([^/]+\/)?[^/]*$/.test(location.pathname);
+  document.addEventListener("DOMContentLoaded", () => {
+    for (const link of isBesideStore ? document.querySelectorAll("a[data-stored]") : []) link.href = link.dataset.stored;
+  });
   if (window.top !== window) root.classList.add("framed");
   document.addEventListener("click", (event) => {
     if (!(event.target instanceof Element) || !event.target.closest("[data-theme-toggle]")) return;
