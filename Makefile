@@ -8,6 +8,8 @@ DOUBLE_RUNS ?= 50
 # tests wait for servers and processes for a part of their time
 WORKERS ?= $(shell echo $$(( ($$(getconf _NPROCESSORS_ONLN) * 3 + 1) / 2 )))
 BIN := .venv/bin
+# tests start many processes: modules are compiled once, whatever the shell says
+export PYTHONDONTWRITEBYTECODE :=
 READY := .venv/.ready
 
 .PHONY: run test test-quick test-full check lock

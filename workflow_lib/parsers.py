@@ -14,6 +14,8 @@ from .errors import DayDreamError
 from .stages import JUDGING, STAGES, WRITTEN
 
 ESSAY_TAG = "essay"
+DEFAULT_SCALE = 9.0
+"""The best score of an evaluation template whose row names no scale_max."""
 IN_LAST_LINE_RANGE = (0.0, 9.0)
 COMPLEX_RANGE = (0.0, 10.0)
 SCORE_0_100_RANGE = (0.0, 100.0)

@@ -97,7 +97,7 @@ def read_answer(path: Path) -> dict[str, Any]:
         UnreadableAnswer: its file is damaged, or holds something else.
     """
     try:
-        content = read_json(path)
+        content: dict[str, Any] = read_json(path)
         problem = problem_of(content)
     except DayDreamError as error:
         content, problem = {}, error.message.removeprefix(f"{path}: ")

@@ -11,7 +11,7 @@ from ..catalogs.prices import Price
 from ..cohorts.membership import Entry
 from ..errors import ConfigError
 from ..settings import Settings
-from . import costs, endpoints, holders, journal, retries, stopping
+from . import attempts, costs, endpoints, holders, journal, retries, stopping
 from .breaker import Gate
 from .budget import Budget, Reservation
 from .call import Call, Log
@@ -138,7 +138,7 @@ class Caller:
             **about,
             "request": dict(request),
             "request_sha256": journal.request_sha256(request),
-            "claimed_at": journal.now(),
+            "claimed_at": attempts.now(),
         }
 
     def _endpoint(self, model: Model) -> Endpoint:

@@ -56,7 +56,7 @@ class Claim:
     @property
     def started_at(self) -> str:
         """When the first request was sent."""
-        return self._content["tries"][0]["started_at"]
+        return str(self._content["tries"][0]["started_at"])
 
     def answer(self, result: Mapping[str, Any], *, durable: bool) -> dict[str, Any]:
         """Keep the answer; returns the attempt as written.

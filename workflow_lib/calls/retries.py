@@ -144,7 +144,7 @@ def backoff_seconds(first: float, count: int, retry_after: float | None) -> floa
         count: how many failures of this kind there were, 1 or more.
         retry_after: what the endpoint asked for, None if nothing; it is the least, but no more than ten minutes.
     """
-    pause = min(LONGEST_BACKOFF_SECONDS, first * 2 ** (count - 1)) * random.uniform(0.5, 1.0)
+    pause = min(LONGEST_BACKOFF_SECONDS, first * 2.0 ** (count - 1)) * random.uniform(0.5, 1.0)
     return max(pause, min(retry_after or 0.0, LONGEST_PAUSE_SECONDS))
 
 

@@ -185,11 +185,11 @@ class _Https(_Reporting, HTTPSConnection):
 
 
 class _HttpPool(HTTPConnectionPool):
-    ConnectionCls = _Http  # type: ignore[assignment]
+    ConnectionCls = _Http
 
 
 class _HttpsPool(HTTPSConnectionPool):
-    ConnectionCls = _Https  # type: ignore[assignment]
+    ConnectionCls = _Https
 
 
 _POOLS = {"http": _HttpPool, "https": _HttpsPool}
@@ -203,7 +203,7 @@ class _Adapter(HTTPAdapter):
         self.poolmanager.pool_classes_by_scheme = _POOLS
 
     def proxy_manager_for(self, proxy: str, **named: Any) -> ProxyManager:
-        manager = super().proxy_manager_for(proxy, **named)
+        manager: ProxyManager = super().proxy_manager_for(proxy, **named)
         manager.pool_classes_by_scheme = _POOLS
         return manager
 
@@ -223,9 +223,10 @@ class _Session(requests.Session):
 
 def _session() -> requests.Session:
     # one per thread: connections stay open between calls, and a session is not made for sharing
-    if not hasattr(_local, "session"):
-        _local.session = _Session()
-    return _local.session
+    session: _Session | None = getattr(_local, "session", None)
+    if session is None:
+        session = _local.session = _Session()
+    return session
 
 
 class _Bearer(AuthBase):

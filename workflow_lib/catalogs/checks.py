@@ -13,7 +13,6 @@ from .tables import CONCEPTS, MODELS, SCORE_LINE, Catalogs, Concept, Model, Temp
 
 # stands for a text that a model reads: no template has it by itself, and no filter for people's texts takes it away
 _MARK = "zqvxmark"
-_UNSET_SCALE = 9.0
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 """What endpoints take for `reasoning_effort`; they may know further words."""
 _CONCEPTS = "{% for concept in concepts %}{{ concept.name }}: {{ concept.content }}{% endfor %}"
@@ -170,7 +169,7 @@ def _of_parser(table: str, template: Template) -> Iterator[Mistake]:
             f"scale_max is {template.scale_max:g}, but parser {template.parser} gives at most {reading.highest:g}",
             f"write {reading.highest:g}" + (f", or choose parser {', '.join(fitting)}" if fitting else ""),
         )
-    elif reading and template.scale_max == _UNSET_SCALE < reading.highest:
+    elif reading and template.scale_max == parsers.DEFAULT_SCALE < reading.highest:
         yield Mistake(
             table,
             place,

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from ..errors import CatalogError, nearest
 from ..files import read_text
+from ..parsers import DEFAULT_SCALE
 from ..paths import DataRoot, is_safe_id
 from ..stages import STAGE, STAGES
 from ..tables import Row, counting_number, read_rows
@@ -249,7 +250,7 @@ def _template(stage: str) -> Callable[[Path, Row], Template]:
             parser,
             generator,
             _flag(path, row, "active"),
-            9.0 if scale_max is None else scale_max,
+            DEFAULT_SCALE if scale_max is None else scale_max,
             _waived(path, row, stage),
             row.line,
         )

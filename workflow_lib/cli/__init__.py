@@ -100,7 +100,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as stop:
         return int(stop.code or 0)
     try:
-        return args.run(args)
+        return int(args.run(args))
     except DayDreamError as error:
         if args.debug:
             raise

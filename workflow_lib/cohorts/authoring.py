@@ -4,7 +4,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
@@ -18,6 +18,7 @@ from .expansion import Expansion, expand_source
 from .sources import AUTO, spec_source
 
 Ask = Callable[[str], str]
+T = TypeVar("T")
 """Shows a question and returns the answer."""
 
 NONE = "none"
@@ -213,7 +214,7 @@ def _ask_level(question: Ask, offered: str) -> str:
     return _ask_until(question, f"Description level ({', '.join(LEVELS)}) [{offered}]: ", read)
 
 
-def _ask_until(question: Ask, text: str, read: Callable[[str], Any]) -> Any:
+def _ask_until(question: Ask, text: str, read: Callable[[str], T]) -> T:
     while True:
         try:
             return read(question(text))

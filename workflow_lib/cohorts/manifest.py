@@ -59,7 +59,7 @@ def differs_from_manifest(settings: Settings, source: "Source") -> bool:
 def has_other_counts_table(settings: Settings, manifest: Mapping[str, Any]) -> bool:
     """Return whether replication_config.csv was edited since a cohort was expanded."""
     path = settings.data.catalog(catalogs_module.REPLICATION)
-    return manifest.get("catalogs", {}).get(path.stem) != sha256_file(path)
+    return bool(manifest.get("catalogs", {}).get(path.stem) != sha256_file(path))
 
 
 def changed_freeze(manifest: Mapping[str, Any] | None, source: "Source") -> list[str]:
@@ -86,7 +86,7 @@ def of_expansion(
 ) -> dict[str, Any]:
     """Return the manifest of an expansion; `counted` are the replicate counts that the cohort keeps, by stage."""
 
-    def distinct(column: Callable[[Entry], object], stage: str) -> list:
+    def distinct(column: Callable[[Entry], str], stage: str) -> list[str]:
         return sorted({column(entry) for entry in membership.stage(stage)})
 
     previous = read_manifest(settings.data.cohort(source.cohort_id)) or {}
@@ -192,7 +192,7 @@ def _was_cut_off(cohort: Cohort, manifest: Mapping[str, Any]) -> bool:
     older = manifest.get("previous_membership_sha256")
     if older in (None, manifest.get("membership_sha256")) or not cohort.membership.exists():
         return False
-    return sha256_file(cohort.membership) == older
+    return bool(sha256_file(cohort.membership) == older)
 
 
 def copy_spec(spec_folder: Path, files: Iterable[Path], target: Path) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, overload
 
 from ..errors import DayDreamError, MembershipError
 from ..files import read_json
@@ -48,7 +48,13 @@ class Membership(Sequence[Entry]):
     def __len__(self) -> int:
         return len(self.entries)
 
-    def __getitem__(self, index):
+    @overload
+    def __getitem__(self, index: int) -> Entry: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Entry]: ...
+
+    def __getitem__(self, index: int | slice) -> Entry | list[Entry]:
         return self.entries[index]
 
     def __iter__(self) -> Iterator[Entry]:

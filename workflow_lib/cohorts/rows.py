@@ -153,7 +153,7 @@ class Maker:
         self.collapsed = 0
         self.counted: dict[str, int] = {}
         self.entries: dict[str, dict[str, Entry]] = {stage: {} for stage in STAGES}
-        self._ids: dict[tuple, str] = {}
+        self._ids: dict[tuple[object, ...], str] = {}
         self._known: set[tuple[str, str]] = set()
 
     def expanded(self) -> Expanded:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .. import parsers
+from ..calls.attempts import UnreadableAnswer, now
 from ..calls.breaker import NotAsked
 from ..calls.budget import BudgetExhausted
-from ..calls.journal import Journal, UnreadableAnswer, now
+from ..calls.journal import Journal
 from ..calls.replies import CallError
 from ..calls.stopping import Stopped
 from ..cohorts.membership import Entry

@@ -7,8 +7,9 @@ from typing import Any
 
 from .. import catalogs as catalogs_module
 from ..calls import Caller, Log
+from ..calls.attempts import UnreadableAnswer
 from ..calls.endpoints import OFFLINE
-from ..calls.journal import Journal, UnreadableAnswer
+from ..calls.journal import Journal
 from ..cohorts.membership import Entry
 from ..errors import StoreError
 from ..files import dump_json, encode, read_recorded, read_text, sha256_text, write_bytes, write_json, write_text

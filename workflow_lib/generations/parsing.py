@@ -101,7 +101,7 @@ def follows_from_raw(generation: Generation) -> bool:
     sha = read_recorded(generation.parsed_metadata).get("raw_sha256")
     try:
         if sha:
-            return sha == sha256_file(generation.raw)
+            return bool(sha == sha256_file(generation.raw))
         return generation.raw.stat().st_mtime_ns <= generation.parsed.stat().st_mtime_ns
     except OSError:
         return True

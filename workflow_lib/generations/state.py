@@ -13,8 +13,9 @@ from typing import Any, TypeVar
 
 from .. import catalogs as catalogs_module
 from ..calls import endpoints
+from ..calls.attempts import ANSWER, FAILED, FRESH, REQUEST, UnreadableAnswer
 from ..calls.holders import Watch
-from ..calls.journal import ANSWER, FAILED, FRESH, REQUEST, Journal, MaybeBilled, UnreadableAnswer
+from ..calls.journal import Journal, MaybeBilled
 from ..calls.retries import NO_KEY
 from ..calls.served import served_other_model
 from ..cohorts.membership import Entry
@@ -318,7 +319,7 @@ class State:
         if not then:
             return True
         try:
-            return then == parsing.basis(self._settings, template_of(self._settings.data, self.entry), self.files)
+            return bool(then == parsing.basis(self._settings, template_of(self._settings.data, self.entry), self.files))
         except (OSError, DayDreamError):
             return True
 

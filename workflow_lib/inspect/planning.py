@@ -224,7 +224,7 @@ class Planner:
         if model is None:
             return self.settings.stage(entry.stage).max_tokens
         # from the request itself, where an endpoint's extra fields may have changed it
-        return generations.request_for(self.settings, entry, model, "")["max_tokens"]
+        return int(generations.request_for(self.settings, entry, model, "")["max_tokens"])
 
     def _length(self, entry: Entry) -> tuple[int, int, bool]:
         """Return a prompt's characters, its bytes, and whether it could be rendered."""

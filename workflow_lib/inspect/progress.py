@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from .. import calls, generations
-from ..calls.journal import ANSWER
+from ..calls.attempts import ANSWER
 from ..calls.provider_batches.records import Record
 from ..cohorts.membership import Entry, Membership
 from ..files import read_recorded

@@ -61,7 +61,7 @@ def prompt_text(messages: Any) -> str:
     return "\n\n".join(texts)
 
 
-def complete(model: str, messages: list[dict], seed: int, max_tokens: int | None = None) -> Completion:
+def complete(model: str, messages: list[dict[str, Any]], seed: int, max_tokens: int | None = None) -> Completion:
     """Answer a chat request as one of the offline models.
 
     Args:

@@ -12,7 +12,7 @@ _ASKS_FOR_SCORE = re.compile(r"\bSCORE\b")
 
 
 def completion(
-    behaviour: Behaviour, entry: Mapping[str, Any], messages: list[dict], prompt: str, fault: str = "ok"
+    behaviour: Behaviour, entry: Mapping[str, Any], messages: list[dict[str, Any]], prompt: str, fault: str = "ok"
 ) -> dict[str, Any]:
     """Return the body of an answer.
 

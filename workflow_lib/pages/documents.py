@@ -7,7 +7,8 @@ from functools import cached_property
 from typing import NamedTuple
 
 from .. import parsers
-from ..calls.journal import ANSWER, Journal
+from ..calls.attempts import ANSWER
+from ..calls.journal import Journal
 from ..catalogs import Catalogs
 from ..cohorts.membership import Entry, Membership
 from ..errors import DayDreamError

@@ -15,10 +15,10 @@ from ..catalogs.combos import Combo
 from ..cohorts.membership import Entry
 from ..errors import DayDreamError
 from ..files import read_recorded, read_text
+from ..parsers import DEFAULT_SCALE
 from ..paths import DataRoot, Generation
 from ..stages import JUDGED, JUDGING, PARENTS, STAGE
 from .scores import Judgement
-from .summary import DEFAULT_SCALE
 
 
 class Document:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import calls
-from ..calls.journal import FAILED, Journal
+from ..calls.attempts import FAILED
+from ..calls.journal import Journal
 from ..cohorts.membership import Membership
 from ..files import read_recorded
 from ..paths import DataRoot

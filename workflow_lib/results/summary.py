@@ -6,15 +6,15 @@ nothing to compute, scores and counts as they are. Only evaluations with a score
 their keys, the leading columns.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 
+from ..parsers import DEFAULT_SCALE
 from .rounding import fixed
 
 CELL = ("combo_id", "draft_template", "draft_model", "generation_template", "generation_model")
 JUDGE = ("evaluation_llm_model", "evaluation_template")
-DEFAULT_SCALE = 9.0
 
 SUM = "allowlisted_template_score_sum"
 
@@ -139,7 +139,7 @@ def final_results(scores: pd.DataFrame, scales: Mapping[str, float]) -> pd.DataF
         generation_template holds the draft's template, too, for older scripts. Percentages are of `count`.
     """
     valid = _valid(scores)
-    best = valid["evaluation_template"].map(_scale_of(scales)).astype("float64")
+    best = _best(valid, scales)
     marked = valid.assign(
         perfect=valid["score"] >= best,
         # multiplied out: 8/9 has no exact value
@@ -159,7 +159,7 @@ def final_results(scores: pd.DataFrame, scales: Mapping[str, float]) -> pd.DataF
 def perfect_score_paths(scores: pd.DataFrame, scales: Mapping[str, float]) -> pd.DataFrame:
     """Return one row per evaluation with the best score there is, and where to read it (`PERFECT_COLUMNS`)."""
     valid = _valid(scores)
-    best = valid["evaluation_template"].map(_scale_of(scales)).astype("float64")
+    best = _best(valid, scales)
     return _sorted(valid[valid["score"] >= best], PERFECT_COLUMNS)
 
 
@@ -185,7 +185,7 @@ def evaluation_scores(scores: pd.DataFrame, scales: Mapping[str, float]) -> pd.D
     with different scales can be compared.
     """
     valid = _valid(scores)
-    best = valid["evaluation_template"].map(_scale_of(scales)).astype("float64")
+    best = _best(valid, scales)
     shares = [fixed(share) for share in valid["score"] / best]
     return _sorted(valid.assign(scale_max=best, score_normalised=shares), LONG_COLUMNS)
 
@@ -252,14 +252,15 @@ def _valid(scores: pd.DataFrame) -> pd.DataFrame:
     return scores[scores["score"].notna()]
 
 
-def _scale_of(scales: Mapping[str, float]):
-    return lambda template: scales.get(template, DEFAULT_SCALE)
+def _best(valid: pd.DataFrame, scales: Mapping[str, float]) -> pd.Series:
+    return valid["evaluation_template"].map(lambda template: scales.get(template, DEFAULT_SCALE)).astype("float64")
 
 
-def _grouped(table: pd.DataFrame, keys: list[str]) -> Iterable[tuple[tuple[str, ...], pd.DataFrame]]:
+def _grouped(table: pd.DataFrame, keys: list[str]) -> Iterator[tuple[tuple[str, ...], pd.DataFrame]]:
     if keys:
-        return table.groupby(keys, sort=True)
-    return [((), table)] if len(table) else []
+        yield from table.groupby(keys, sort=True)
+    elif len(table):
+        yield (), table
 
 
 def _statistics(group: pd.DataFrame) -> dict[str, object]:

@@ -25,7 +25,7 @@ def order_id(run: Run, stage: str) -> str | None:
         return None
     path = _order_file(run)
     create_exclusively(path, dump_json({"order_id": uuid.uuid4().hex}))
-    return read_json(path)["order_id"]
+    return str(read_json(path)["order_id"])
 
 
 def forget(run: Run) -> None:

@@ -81,7 +81,7 @@ def _read_config(path: Path) -> dict[str, Any]:
         return {}
     if not isinstance(content, dict):
         raise ConfigError(f"{path}: must be a mapping of settings", SEE_SCHEMA)
-    return _plain(content)
+    return {str(key): _plain(value) for key, value in content.items()}
 
 
 def _text_of(path: Path) -> str:

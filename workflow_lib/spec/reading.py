@@ -264,12 +264,12 @@ class Reader:
     def _full_mapping(
         self, value: Any, place: str, form: str, required: tuple[str, ...], optional: tuple[str, ...] = ()
     ) -> dict[str, Any]:
-        value = self._mapping(value, place, form)
-        self._check_keys(value, required + optional, place)
+        mapping = self._mapping(value, place, form)
+        self._check_keys(mapping, required + optional, place)
         for key in required:
-            if key not in value:
+            if key not in mapping:
                 raise self._error(place, f"'{key}' is missing", f"write it as {form}")
-        return value
+        return mapping
 
     def _entries(self, value: Any, place: str) -> Entries:
         if isinstance(value, str) and value.strip().startswith(REFERENCE):
@@ -351,10 +351,10 @@ class Reader:
     def _ids(self, value: Any) -> dict[str, Any] | None:
         if value is None:
             return None
-        value = self._mapping(value, "ids", "ids: {scope: content}")
-        for key, setting in value.items():
+        ids = self._mapping(value, "ids", "ids: {scope: content}")
+        for key, setting in ids.items():
             as_level(setting, self.path, f"ids.{key}")
-        return value
+        return ids
 
     def _notes(self, value: Any) -> Any:
         if isinstance(value, list):

@@ -15,7 +15,7 @@ import pandas as pd
 
 from . import ratings as ratings_module
 from .distributions import t_critical
-from .frame import CELL, DRAFT, ESSAY, JUDGE, NOTHING, POINTS, RUBRIC, averaged, levels, numbered
+from .frame import CELL, DRAFT, ESSAY, JUDGE, NOTHING, POINTS, RUBRIC, averaged, levels, means, numbered
 from .intervals import LEVEL, MIN_RESAMPLED
 from .ratings import POOLED, Measured, Ratings, alpha, between_judges, between_replicates, centred
 
@@ -104,7 +104,7 @@ def replicate_noise(own: pd.DataFrame) -> Measured:
     sizes = np.bincount(units, minlength=count)
     if not (sizes >= 2).any():
         return Measured(0, math.nan)
-    centre = ratings_module.means(own["score"].to_numpy(), units, count)
+    centre = means(own["score"].to_numpy(), units, count)
     essay, essays = numbered(own, (ESSAY,))
     twice = sizes[units] >= 2
     squares = np.bincount(essay, weights=(own["score"].to_numpy() - centre[units]) ** 2, minlength=essays)
@@ -184,8 +184,8 @@ def _between(measure: str, judge: str, table: pd.DataFrame, keys: list[str], noi
     twice = sizes >= 2
     if not twice.any():
         return
-    away = table["score"].to_numpy() - ratings_module.means(table["score"].to_numpy(), groups, count)[groups]
+    away = table["score"].to_numpy() - means(table["score"].to_numpy(), groups, count)[groups]
     freedom = np.where(twice, sizes - 1, 0)
-    of_judge = ratings_module.means(table["noise"].to_numpy(), groups, count)
+    of_judge = means(table["noise"].to_numpy(), groups, count)
     within = (away**2).sum() / freedom.sum() - noise**2 * (freedom * of_judge).sum() / freedom.sum()
     yield measure, judge, "", Measured(int(twice.sum()), math.sqrt(max(0.0, within)) if within == within else math.nan)

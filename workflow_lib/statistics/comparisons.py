@@ -25,7 +25,7 @@ to evals", arXiv 2411.00640, sections 2.2 and 4.2.
 """
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -302,7 +302,7 @@ def family(table: pd.DataFrame) -> np.ndarray:
     return np.array(sorted(best.values()), dtype="int64")
 
 
-def _pair(row: dict) -> tuple[object, ...]:
+def _pair(row: Mapping[str, object]) -> tuple[object, ...]:
     return row["factor"], row["level_a"], row["level_b"]
 
 

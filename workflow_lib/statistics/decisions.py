@@ -121,7 +121,7 @@ def decision_study(found: Components, design: Design) -> pd.DataFrame:
     of one essay, `usd_cohort` of all essays of the cohort, at the mean price of the cohort's evaluations;
     empty where no cost is known. No rows without scores.
     """
-    rows: list[tuple] = []
+    rows: list[tuple[object, ...]] = []
     if not design.essays:
         return pd.DataFrame(rows, columns=list(STUDY_COLUMNS))
     for judges, rubrics, replicates in itertools.product(range(1, MOST + 1), repeat=3):
@@ -230,10 +230,10 @@ def _noncentrality(combos: int, level: float) -> float:
     return float(optimize.brentq(lambda found: t_power(found, freedom, level) - POWER, 0.0, highest))
 
 
-def _more_evaluations(found: Components, design: Design) -> list[tuple]:
+def _more_evaluations(found: Components, design: Design) -> list[tuple[object, ...]]:
     counts = (design.judges, design.rubrics, design.replicates)
     now = reliability(found, design, *counts)[0] if design.judges else np.nan
-    rows = []
+    rows: list[tuple[object, ...]] = []
     for change, more in (
         ("one more judge", (1, 0, 0)),
         ("two more judges", (2, 0, 0)),
@@ -257,7 +257,7 @@ def _more_evaluations(found: Components, design: Design) -> list[tuple]:
     return rows
 
 
-def _without_judge(design: Design, judges: pd.DataFrame) -> list[tuple]:
+def _without_judge(design: Design, judges: pd.DataFrame) -> list[tuple[object, ...]]:
     overall = judges[judges[RUBRIC] == "all"] if design.rubrics > 1 else judges
     return [
         (
@@ -273,8 +273,8 @@ def _without_judge(design: Design, judges: pd.DataFrame) -> list[tuple]:
     ]
 
 
-def _more_combos(design: Design, detectable: pd.DataFrame) -> list[tuple]:
-    rows = []
+def _more_combos(design: Design, detectable: pd.DataFrame) -> list[tuple[object, ...]]:
+    rows: list[tuple[object, ...]] = []
     for factor, own in detectable.groupby("factor", sort=False):
         for target in TARGETS:
             enough = own.loc[own["detectable_difference"] <= target, "combos"]
@@ -286,8 +286,8 @@ def _more_combos(design: Design, detectable: pd.DataFrame) -> list[tuple]:
     return rows
 
 
-def _top_group(board: pd.DataFrame) -> list[tuple]:
-    rows = []
+def _top_group(board: pd.DataFrame) -> list[tuple[object, ...]]:
+    rows: list[tuple[object, ...]] = []
     for component, own in board.groupby("component"):
         known = own["top_group"] != ""
         size = float((own["top_group"] == "true").sum()) if known.any() else np.nan

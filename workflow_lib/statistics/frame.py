@@ -5,6 +5,8 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from ..parsers import DEFAULT_SCALE
+
 COMBO, DRAFT, ESSAY = "combo_id", "draft_gen_id", "parent_gen_id"
 JUDGE, RUBRIC = "evaluation_llm_model", "evaluation_template"
 REPLICATES = ("draft_replicate", "essay_replicate", "evaluation_replicate")
@@ -14,7 +16,6 @@ CELL = ("combo_id", "draft_template", "draft_model", "generation_template", "gen
 POINTS = 9.0
 """Tables show shares of a scale in points of 9."""
 
-DEFAULT_SCALE = 9.0
 NOTHING = 1e-9
 """A standard deviation below this, on the scale 0-1, is rounding: the values are all the same."""
 

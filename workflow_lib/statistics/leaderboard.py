@@ -121,12 +121,12 @@ class _Component:
             return np.ones(n, dtype=bool)
         error = np.sqrt(self.opinion * (1 / self.judges + 1 / self.judges[first]))
         behind = self.adjusted[first] - self.adjusted
-        return np.abs(behind) <= t_critical(self.freedom, LEVEL) * error
+        return np.asarray(np.abs(behind) <= t_critical(self.freedom, LEVEL) * error)
 
     def _variance(self) -> np.ndarray:
         n, away = len(self.adjusted), self.adjusted - self.mean
         of_mean = self.adjusted.var(ddof=1) / n + away**2 * (2 / max(1, n - 3) + 2 / self.freedom)
-        return self.error**2 + self.shrinkage**2 * self.columns + (1 - self.shrinkage) ** 2 * of_mean
+        return np.asarray(self.error**2 + self.shrinkage**2 * self.columns + (1 - self.shrinkage) ** 2 * of_mean)
 
 
 def adjusted_scores(frame: pd.DataFrame) -> pd.DataFrame:

@@ -233,7 +233,7 @@ def bias(ratings: Ratings, first: int, second: int) -> Measured:
 
     def statistic(weights: np.ndarray) -> np.ndarray:
         total, count = (weights @ sums).T
-        return (total / count)[:, None]
+        return np.asarray(total / count)[:, None]
 
     return _measured(shared, statistic)
 
@@ -284,7 +284,7 @@ def _pooled_variance(count: np.ndarray, first: np.ndarray, second: np.ndarray) -
     """Return the variance within columns from sums of 1, x and x^2, pooled over columns; a row per sample."""
     squares = (second - first**2 / np.maximum(1, count)).sum(axis=1)
     freedom = np.maximum(0, count - 1).sum(axis=1)
-    return squares / np.where(freedom == 0, np.nan, freedom)
+    return np.asarray(squares / np.where(freedom == 0, np.nan, freedom))
 
 
 def _from_mean(ratings: Ratings) -> tuple[np.ndarray, np.ndarray]:

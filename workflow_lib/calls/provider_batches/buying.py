@@ -43,7 +43,8 @@ class Ask:
     @property
     def request(self) -> Mapping[str, Any]:
         """The body of the request."""
-        return self.content["request"]
+        request: Mapping[str, Any] = self.content["request"]
+        return request
 
 
 def buy(caller: "Caller", asks: Iterable[Ask], say: Say) -> dict[str, DayDreamError]:
