@@ -41,7 +41,7 @@ check: $(READY)
 # versions stay as they are, unless `make lock UPGRADE=--upgrade` asks for the newest
 lock:
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --extra dev \
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --extra dev --extra slurm \
 		$(UPGRADE) pyproject.toml -o requirements.lock
 
 $(READY): requirements.lock pyproject.toml

@@ -49,6 +49,11 @@ if settings.provider_batch:
         evaluation_batch,
 
 
+onstart:
+    if on_cluster():
+        runs.forget_keys(settings)
+
+
 onsuccess:
     runs.after_success(run_of, batch_of)
 

@@ -30,6 +30,8 @@ def chunks_before(stage):
         with one_message():
             if chunk.to_buy:
                 run_of.refuse_mistakes()
+            if on_cluster():
+                runs.require_keys_on_file(caller, chunk.to_buy)
             if not workflow.dryrun:
                 batch_of.announce(chunk.scope)
                 for entry in chunk.to_buy:

@@ -24,6 +24,11 @@ READY = set(GIVEN) if workflow.is_main_process else set(COHORTS)
 EXPANDABLE = f"(?!({'|'.join(map(re.escape, sorted(GIVEN)))})/){ID}"
 
 
+def on_cluster():
+    """Return whether this process hands jobs to a cluster."""
+    return workflow.is_main_process and workflow.non_local_exec
+
+
 def due(is_due):
     """Return an input that makes its job run: a file newer than all outputs if `is_due`, else nothing.
 
@@ -61,6 +66,9 @@ def entry_to_make(stage, wildcards):
             # in a job of its own process a missing key is a failed call
             if workflow.is_main_process:
                 run_of.refuse_mistakes()
+                if on_cluster():
+                    runs.require_chunks(settings)
+                    runs.require_keys_on_file(caller, [entry])
                 if not workflow.dryrun:
                     run_of.require_key(caller, entry)
     return entry

@@ -7,6 +7,7 @@ Never: knows Snakemake's objects, or decides what state a generation is in.
 
 from ..calls.shared import RUN_VARIABLE
 from .chunks import ALL, Chunk, Chunks, make_chunk, planned_chunk, write_outcome
+from .clusters import forget_keys, require_chunks, require_keys_on_file
 from .ends import after_failure, after_success, notes
 from .expanding import changes, expand
 from .orders import buy, order_id
@@ -26,6 +27,7 @@ __all__ = [
     "buy",
     "changes",
     "expand",
+    "forget_keys",
     "has_cross_news",
     "has_news",
     "make_chunk",
@@ -33,6 +35,8 @@ __all__ = [
     "notes",
     "order_id",
     "planned_chunk",
+    "require_chunks",
+    "require_keys_on_file",
     "write_cross",
     "write_outcome",
     "write_page",

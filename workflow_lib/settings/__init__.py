@@ -6,11 +6,12 @@ Never: a default anywhere else, or a key that `keys` does not describe.
 """
 
 from .keys import EndpointSettings, IdSettings, LlmSettings, PoolSettings, ResultsSettings, Settings, StageSettings
-from .loading import CONFIG_FILE, ENVIRONMENT, PROJECT, load
+from .loading import CONFIG_FILE, DOTENV_FILE, ENVIRONMENT, PROJECT, load, read_dotenv
 from .names import split_names
 
 __all__ = [
     "CONFIG_FILE",
+    "DOTENV_FILE",
     "ENVIRONMENT",
     "PROJECT",
     "EndpointSettings",
@@ -21,5 +22,6 @@ __all__ = [
     "Settings",
     "StageSettings",
     "load",
+    "read_dotenv",
     "split_names",
 ]

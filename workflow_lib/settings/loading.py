@@ -17,6 +17,7 @@ from .keys import AS_TEXT, REFUSED, UNKNOWN_KEY, Settings, merge, truth
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 CONFIG_FILE = Path("config") / "config.yaml"
+DOTENV_FILE = Path(".env")
 COMMAND_LINE = "--config"
 SEE_SCHEMA = "config/config.schema.yaml lists every setting"
 
@@ -45,7 +46,7 @@ def load(
         ConfigError: unknown key, wrong type or value, unreadable file.
     """
     workdir = workdir or Path()
-    env = _dotenv(workdir / ".env") | dict(os.environ if environment is None else environment)
+    env = read_dotenv(workdir / DOTENV_FILE) | dict(os.environ if environment is None else environment)
     source = workdir / CONFIG_FILE
     if not source.exists():
         source = PROJECT / CONFIG_FILE
@@ -63,7 +64,8 @@ def load(
     return settings
 
 
-def _dotenv(path: Path) -> dict[str, str]:
+def read_dotenv(path: Path) -> dict[str, str]:
+    """Return the variables that a file in the manner of .env sets; none where there is no file."""
     if not path.exists():
         return {}
     import dotenv
