@@ -9,7 +9,6 @@ from tests.faults.server import GOOD, USD_PER_ANSWER, Attack, Line, completion, 
 
 TEXT = "Zwölf Ideen – naïve\nzweite Zeile\ndritte Zeile"
 HUGE = 10**400
-CLOSE = "Connection: close"
 COMPLETE, PARTIAL, NOTHING = "complete", "partial", "nothing"
 ANSWER = "answer"
 
@@ -60,9 +59,12 @@ def _flood(line: Line) -> None:
         line.send(b" " * 1_000_000)
 
 
-def _body_drip(line: Line) -> None:
-    line.send(response(b"", length=1_000_000))
-    line.drip(forever(b" "), 0.05)
+def _body_drip(stays_open: bool) -> Callable[[Line], None]:
+    def play(line: Line) -> None:
+        line.send(response(b"", length=1_000_000, stays_open=stays_open))
+        line.drip(forever(b" "), 0.05)
+
+    return play
 
 
 def _header_drip(line: Line) -> None:
@@ -97,7 +99,7 @@ def _usage(cost: str = "0.01", tokens: str = "9") -> Callable[[Line], None]:
 
 
 def _all() -> Iterator[Attack]:
-    good = response(_encoded(completion(TEXT)))
+    good = response(_encoded(completion(TEXT)), stays_open=True)
     yield Attack(GOOD, _bytes(good), COMPLETE, True, ANSWER, 1)
 
     # connections
@@ -127,7 +129,8 @@ def _all() -> Iterator[Attack]:
         "gzip bomb", lambda line: line.send(response(_bomb(), "Content-Encoding: gzip")), PARTIAL, True, "too_large", 2
     )
     yield Attack("3 GB body", _flood, PARTIAL, True, "too_large", 2)
-    yield Attack("body drip", _body_drip, PARTIAL, True, "timeout", 3)
+    yield Attack("body drip", _body_drip(stays_open=True), PARTIAL, True, "timeout", 3)
+    yield Attack("body drip before a close", _body_drip(stays_open=False), PARTIAL, True, "timeout", 3)
     yield Attack("header drip", _header_drip, PARTIAL, True, "timeout", 3)
     yield Attack("endless 100 Continue", _continues(0.05), PARTIAL, True, "timeout", 3)
     yield Attack("flood of 100 Continue", _continues(0), PARTIAL, True, "connection_lost", 3)

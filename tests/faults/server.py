@@ -169,10 +169,18 @@ def _key(head: str) -> str:
 
 
 def response(
-    body: bytes, *headers: str, status: str = "200 OK", kind: str = "application/json", length: int | None = None
+    body: bytes,
+    *headers: str,
+    status: str = "200 OK",
+    kind: str = "application/json",
+    length: int | None = None,
+    stays_open: bool = False,
 ) -> bytes:
     """Return a whole HTTP response."""
     head = [f"HTTP/1.1 {status}", f"Content-Type: {kind}", *headers]
+    if not stays_open:
+        # a client that reused this connection before it sees its end could not know whether its request was billed
+        head.append("Connection: close")
     if not any(header.lower().startswith("transfer-encoding") for header in headers):
         head.append(f"Content-Length: {len(body) if length is None else length}")
     return "\r\n".join([*head, "", ""]).encode("latin-1") + body

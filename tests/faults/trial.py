@@ -42,7 +42,7 @@ output: {{field_order: [combo_id, draft_template, draft_llm]}}
 # short enough for a test, long enough for a busy machine to send a good answer
 LLM = {"max_tries": 3, "backoff_s": 0, "read_timeout_s": 20, "answer_timeout_s": 2, "max_answer_mb": 1}
 PATIENT = {**LLM, "answer_timeout_s": 30}
-DRIPS = ("body drip", "header drip", "endless 100 Continue")
+DRIPS = ("body drip", "body drip before a close", "header drip", "endless 100 Continue")
 
 
 @dataclass

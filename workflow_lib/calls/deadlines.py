@@ -16,18 +16,21 @@ class Deadline:
 
     Attributes:
         passed: the time was up before the try had ended.
-        connection: has the socket as ``sock``, None until it is made.
+        connection: has the socket as ``sock`` while it connects, None until it is made.
+        sock: the socket that the request went through. The connection lets go of it as soon as the endpoint
+            has said that it will close it; the answer is still to be read from it then.
     """
 
     def __init__(self, seconds: float) -> None:
         self.due = time.monotonic() + seconds
         self.passed = False
         self.connection: Any = None
+        self.sock: socket.socket | None = None
 
     def cut(self) -> None:
         """End the connection, if there is one by now: whoever reads from it sees its end."""
         self.passed = True
-        sock = getattr(self.connection, "sock", None)
+        sock = self.sock or getattr(self.connection, "sock", None)
         if sock is not None:
             # shutdown, not close: the thread that waits in a read owns the socket. The plain method: that of a
             # TLS socket would throw away what the reading thread still uses
@@ -71,7 +74,7 @@ _watchdog = _Watchdog()
 
 @contextmanager
 def deadline(seconds: float) -> Iterator[Deadline]:
-    """Cut the connection of a try that takes longer than `seconds`; set ``connection`` before it is used."""
+    """Cut the connection of a try that takes longer than `seconds`; set its attributes as soon as there is one."""
     ends = Deadline(seconds)
     _watchdog.watch(ends)
     try:

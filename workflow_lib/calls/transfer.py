@@ -174,6 +174,7 @@ class _Reporting:
         if self.sock is not None:
             _local.attempt.reached = True
         super().request(*arguments, **named)  # type: ignore[misc]
+        _local.attempt.ends.sock = self.sock
 
 
 class _Http(_Reporting, HTTPConnection):
