@@ -275,7 +275,7 @@ def test_cohort_from_list_refuses_what_it_cannot_do(scored, capsys, tmp_path):
     listed = tmp_path / "list.txt"
     listed.write_text("e_unknown\n")
     assert cli.main(["cohort-from-list", "new", "--candidates", str(listed)]) == 1
-    assert "gens/essay/e_unknown/metadata.json: no such file" in capsys.readouterr().err
+    assert "there is no essay 'e_unknown' in the store" in capsys.readouterr().err
     assert not scored.data.cohort("new").folder.exists()
     listed.write_text("../../etc\n")
     assert cli.main(["cohort-from-list", "new", "--candidates", str(listed)]) == 1

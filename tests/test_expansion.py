@@ -242,7 +242,7 @@ def test_an_unknown_column_is_reported(data):
 
 
 def test_one_column_under_two_names_is_reported(data):
-    assert "draft_llm a second time" in refusal(data, [{**FULL, "draft_model": "wb"}]).message
+    assert "'draft_model' and 'draft_llm' are the same column" in refusal(data, [{**FULL, "draft_model": "wb"}]).message
 
 
 def test_inactive_ids_are_fine_in_a_spec(data):

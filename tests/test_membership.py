@@ -187,7 +187,7 @@ def test_a_minimal_membership_is_completed_from_the_store(tmp_path):
 def test_a_minimal_membership_of_something_that_the_store_lacks_names_the_file(tmp_path):
     store = Store(tmp_path)
     given_file(store.data, "stage,gen_id\ndraft,d_gone\n")
-    with pytest.raises(MembershipError, match=r"no such file") as caught:
+    with pytest.raises(MembershipError, match="there is no draft 'd_gone' in the store") as caught:
         membership.read(store.data, "one")
     assert caught.value.file == str(store.data.generation("draft", "d_gone").metadata)
 

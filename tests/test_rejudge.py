@@ -72,7 +72,7 @@ def test_an_unknown_name_leaves_nothing_behind(small, judges, templates, said):
     settings, essays = small
     with pytest.raises(ConfigError, match=said):
         rejudging.rejudge(settings, "second", essays, judges, templates)
-    with pytest.raises(DayDreamError, match="there is no essay or draft 'e_none'"):
+    with pytest.raises(DayDreamError, match="there is no essay 'e_none' in the store"):
         rejudging.rejudge(settings, "second", [*essays, "e_none"], ["sim-judge-c"], ["novelty"])
     assert not settings.data.curation.exists() or not list(settings.data.curation.iterdir())
     assert not settings.data.cohort("second").folder.exists()

@@ -114,7 +114,7 @@ def test_several_cohorts_are_split(tmp_path):
 def test_the_error_for_a_cohort_read_as_a_number_says_how_to_quote_it(tmp_path, value, shown):
     error = refusal(tmp_path, {"cohort": value})
     assert shown in error.message
-    assert "--config 'cohort=!!str 007'" in error.hint
+    assert "--config 'cohort=!!str NAME'" in error.hint
 
 
 def test_the_error_for_a_numeric_cohort_in_the_file_says_to_quote_it(tmp_path):
@@ -148,7 +148,10 @@ def test_a_cohort_that_is_no_safe_name_is_refused(tmp_path, name):
             ["pools.free.max_concurrent: 0 should be greater than or equal to 1"],
         ),
         ({"pools": {"a b": {}}}, ["pools.a b: 'a b' should match pattern"]),
-        ({"endpoints": {"x": {"base_url": "localhost:1"}}}, ["endpoints.x.base_url", "^https?://"]),
+        (
+            {"endpoints": {"x": {"base_url": "localhost:1"}}},
+            ["endpoints.x.base_url", "begins with http:// or https://"],
+        ),
         ({"endpoints": {"x": {"api_key": "s"}}}, ["unknown setting 'endpoints.x.api_key'", "api_key_env"]),
         ({"shard": "0/3"}, ["shard: '0/3' should match pattern"]),
         ({"shard": "4/3"}, ["shard: there is no slice 4 of 3", "1/3 to 3/3"]),

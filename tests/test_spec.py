@@ -361,7 +361,7 @@ def test_tuple_file_names_its_axes_in_any_order(tmp_path):
         ("x_yaml", "[[x, y]]", "[0]", "nothing names their columns"),
         ("x_yaml", "[{a: 1}, {b: 1}]", "[1]", "differ from the first"),
         ("x_yaml", "[{a: 1}, {a: ''}]", "[1].a", "empty cell"),
-        ("x_yaml", "- x\n- [y\n", "line 3 column 1", "not valid YAML"),
+        ("x_yaml", "- x\n- [y\n", "line 2 column 3", "not valid YAML"),
         ("x_json", '["x", true]', "[1]", "boolean"),
         ("x_json", '["x",\n"y"', "line 2 column 4", "not valid JSON"),
         ("x_dat", "x", "", "cannot be read from a '.dat' file"),
@@ -507,7 +507,7 @@ def test_mistakes_in_the_output_are_reported(tmp_path, output, place, reason):
 @pytest.mark.parametrize(
     ("text", "place", "reason"),
     [
-        ("axes:\n  a: [x\noutput: y\n", "line 3 column 7", "not valid YAML"),
+        ("axes:\n  a: [x\noutput: y\n", "line 2 column 6", "not valid YAML"),
         ("axes:\n\ta: [x]\n", "line 2 column 1", "not valid YAML"),
         ("axes:\n  a: @file:items/x.csv\n", "line 2 column 6", "not valid YAML"),
         ("axes:\n  a: [x]\n  b: [y]\n  a: [z]\n", "line 4", "the key 'a' is given twice (first in line 2)"),

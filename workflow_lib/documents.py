@@ -33,13 +33,9 @@ def parse_yaml(path: Path, text: str) -> Any:
         finally:
             loader.dispose()
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = _mark_place(mark) if mark else ""
         reason = ", ".join(part for part in (error.context, error.problem) if part)
-        hint = "correct the YAML there"
-        if "cannot start any token" in reason:
-            hint = 'a value that begins with @ or ` needs quotes: "@file:items/levels.csv"'
-        raise PlacedError(path, place, f"not valid YAML ({reason})", hint) from None
+        hint, mark = _way_out(error, reason, text)
+        raise PlacedError(path, _mark_place(mark) if mark else "", f"not valid YAML ({reason})", hint) from None
     except yaml.YAMLError as error:
         reason = str(error).splitlines()[0]
         raise PlacedError(path, "", f"not valid YAML ({reason})", "save it as plain UTF-8 text") from None
@@ -72,6 +68,37 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
             raise yaml.constructor.ConstructorError(
                 None, None, f"{error}; put the value in quotes", node.start_mark
             ) from None
+
+
+def _way_out(error: yaml.MarkedYAMLError, reason: str, text: str) -> tuple[str, Any]:
+    """Return what to do about a mistake, and the mark of where to do it."""
+    mark = error.problem_mark or error.context_mark
+    found = _character_at(text, mark)
+    if found == "\t" or "tab character" in reason:
+        return "YAML takes no tabs there: indent with spaces", mark
+    if found == "@":
+        return 'a value that begins with @ needs quotes: "@file:items/levels.csv"', mark
+    for sign, words in (("*", "alias"), ("&", "anchor"), ("!", "the tag"), (found, "cannot start any token")):
+        if words in reason:
+            return f'a value that begins with {sign} needs quotes: "{sign}..."', mark
+    if "quoted scalar" in reason and "end of stream" in reason:
+        return "close the quote that is opened there", error.context_mark
+    if "flow sequence" in reason or "flow mapping" in reason:
+        return "close the bracket that is opened there, and put a comma between its parts", error.context_mark
+    if "expected ':'" in reason:
+        return "a key is followed by a colon and a space: key: value", mark
+    if "mapping values are not allowed" in reason:
+        return "a text with a colon and a space in it needs quotes; a key begins in the column of its neighbours", mark
+    if "another document" in reason:
+        return "remove the line ---: one document is read", mark
+    return "correct the YAML there; keys that belong together begin in the same column", mark
+
+
+def _character_at(text: str, mark: Any) -> str:
+    lines = text.splitlines()
+    if mark is None or mark.line >= len(lines):
+        return ""
+    return lines[mark.line][mark.column : mark.column + 1]
 
 
 def _mark_place(mark: Any) -> str:

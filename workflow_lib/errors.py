@@ -30,6 +30,7 @@ class PlacedError(DayDreamError):
         self.file = str(file)
         self.place = place
         self.reason = reason
+        self.parts = (place, reason, hint)
         super().__init__(": ".join(part for part in (self.file, place, reason) if part), hint)
 
 
@@ -58,13 +59,16 @@ class StoreError(DayDreamError):
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Return ``"did you mean 'x'?"`` for the closest known name, else the list of what is known.
+    """Return ``"did you mean 'x'?"`` for the closest known name, or those that begin so, else what is known.
 
     Args:
         name: what the user wrote.
         known: the names that would have been right; long lists are cut after 12.
     """
     names = sorted(set(known))
+    longer = [one for one in names if name and one.lower().startswith(name.lower())]
+    if 1 < len(longer) <= 4:
+        return "did you mean " + ", ".join(f"'{one}'" for one in longer[:-1]) + f" or '{longer[-1]}'?"
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     if close:
         return f"did you mean '{close[0]}'?"

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .contents import ANALYSIS_TABLES, FIGURES, SUMMARY_TABLES
+from .errors import ConfigError
 
 SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -188,6 +189,18 @@ class DataRoot:
 
     root: Path
     templates_root: Path | None = None
+
+    def require(self) -> None:
+        """Raise ConfigError if this folder holds nothing that a data root holds."""
+        if any(part.exists() for part in (self.catalogs, self.cohorts, self.gens)):
+            return
+        inner = next((name for name in ("data", "daydreaming/data") if (self.root / name / "1_raw").is_dir()), None)
+        raise ConfigError(
+            f"{self.root.absolute()} is no data root: it has no 1_raw/, cohorts/ or gens/",
+            (f"did you mean {self.root / inner}? " if inner else "")
+            + "go to the project's folder, or name the data root: --data-root DIR (daydream), "
+            "--config data_root=DIR (snakemake)",
+        )
 
     @property
     def catalogs(self) -> Path:

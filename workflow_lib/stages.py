@@ -43,8 +43,7 @@ class Stage:
         task: the parts of its readable key in the task tables.
         task_columns: column of its task table -> what is in it: a field of membership, its task_id, or
             one of these of the parent ("parent.task_id") or of a stage further up ("draft.task_id").
-        replicate_aliases: other names of its replicate column in a spec.
-        model_aliases: other names of its model column in a spec.
+        older_model_column: a further name of its model column, which older specs use.
         score_columns: its columns in the tables of scores.
         answer_tokens: what an answer is likely to take before anything is recorded.
         seconds: how long a call is likely to take before anything is recorded.
@@ -65,8 +64,7 @@ class Stage:
     generators: tuple[str, ...] = (LLM,)
     parser: str = "identity"
     gives_scores: bool = False
-    model_aliases: tuple[str, ...] = ()
-    replicate_aliases: tuple[str, ...] = ()
+    older_model_column: str = ""
 
     # asked for every row of a cohort: worked out once
     @cached_property
@@ -98,6 +96,17 @@ class Stage:
     def columns(self) -> tuple[str, str, str]:
         """Its columns in a spec: template, model, replicate."""
         return self.template_column, self.model_column, self.replicate_column
+
+    @property
+    def column_names(self) -> Mapping[str, tuple[str, ...]]:
+        """Every name that a spec may use for each of its columns, the column's own first; alike for all stages."""
+        older = (self.older_model_column,) if self.older_model_column else ()
+        parts = ("_replicate", "_rep", "_template_replicate", "_llm_replicate", "_model_replicate")
+        return {
+            self.template_column: (self.template_column,),
+            self.model_column: (self.model_column, f"{self.name}_model", *older),
+            self.replicate_column: tuple(f"{self.name}{part}" for part in parts),
+        }
 
     @property
     def folder(self) -> str:
@@ -132,8 +141,7 @@ _ALL = (
             "draft_model": "llm_model_id",
             "replicate": "replicate",
         },
-        model_aliases=("draft_model", "generation_llm"),
-        replicate_aliases=("draft_template_replicate", "draft_rep"),
+        older_model_column="generation_llm",
         score_columns=ScoreColumns("draft_template", "draft_model", "draft_response_path"),
         answer_tokens=1500.0,
         seconds=40.0,
@@ -158,7 +166,6 @@ _ALL = (
             "essay_model": "llm_model_id",
             "replicate": "replicate",
         },
-        replicate_aliases=("essay_template_replicate", "essay_rep"),
         score_columns=ScoreColumns("generation_template", "generation_model", "generation_response_path"),
         answer_tokens=2000.0,
         seconds=45.0,
@@ -183,7 +190,6 @@ _ALL = (
             "evaluation_model": "llm_model_id",
             "replicate": "replicate",
         },
-        replicate_aliases=("evaluation_template_replicate", "evaluation_llm_replicate", "evaluation_rep"),
         score_columns=ScoreColumns("evaluation_template", "evaluation_llm_model", "evaluation_response_path"),
         answer_tokens=600.0,
         seconds=20.0,
@@ -193,6 +199,12 @@ _ALL = (
 STAGE: Mapping[str, Stage] = {stage.name: stage for stage in _ALL}
 """The stages by name, parents before what is made from them."""
 STAGES = tuple(STAGE)
+COMBO_NAMES = ("combo_id", "combo")
+"""The names that the column of combos may have in a spec, its own first."""
+COLUMN_OF: Mapping[str, str] = dict.fromkeys(COMBO_NAMES, COMBO_NAMES[0]) | {
+    name: column for stage in _ALL for column, names in stage.column_names.items() for name in names
+}
+"""Every name that a column may have in a spec -> the column's own."""
 PARENT_STAGE = {stage.name: stage.parent for stage in _ALL if stage.parent}
 
 (FIRST,) = (stage.name for stage in _ALL if stage.parent is None)

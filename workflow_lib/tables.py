@@ -14,6 +14,7 @@ csv.field_size_limit(16 * 1024 * 1024)
 
 MAX_TABLE_BYTES = 512 * 1024 * 1024
 MAX_COUNT = 1_000_000
+SAVE_WITH_COMMAS = "save the table as CSV with commas: spreadsheets ask for the separator when they export"
 
 
 @dataclass(frozen=True)
@@ -98,9 +99,20 @@ def _text_of(path: Path, error: type[PlacedError]) -> str:
     return text
 
 
+def other_separator(header: Sequence[str]) -> str | None:
+    """Return what separates the cells of a table whose header has been read as one cell; None if commas do."""
+    if len(header) != 1:
+        return None
+    return next(
+        (name for sign, name in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")) if sign in header[0]), None
+    )
+
+
 def _check_header(path: Path, header: list[str], required: Sequence[str], error: type[PlacedError]) -> None:
     if not any(header):
         raise error(path, "line 1", "no header row", f"it must name {', '.join(required)}")
+    if other := other_separator(header):
+        raise error(path, "line 1", f"its cells are separated by {other}, not by commas", SAVE_WITH_COMMAS)
     for column in required:
         if column not in header:
             raise error(path, "line 1", f"no column '{column}'", f"found: {', '.join(header)}")

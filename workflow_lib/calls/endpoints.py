@@ -6,14 +6,13 @@ from typing import Any
 
 from .. import redaction
 from ..errors import ConfigError, nearest
-from ..settings import Settings
+from ..settings import URL_VARIABLES, Settings
 from . import providers
 from .providers import OFFLINE, Endpoint
 from .replies import CallError, Reply
 from .transfer import Limits
 
-ALL_VARIABLE = "DD_LLM_BASE_URL"
-OFFLINE_VARIABLE = "DD_OFFLINE_BASE_URL"
+ALL_VARIABLE, OFFLINE_VARIABLE = URL_VARIABLES
 
 _SECRET_HEADER = re.compile("auth|cookie|key|secret|token", re.IGNORECASE)
 
@@ -53,10 +52,7 @@ def find(settings: Settings, name: str) -> Endpoint:
     """
     known = settings.endpoints
     if name not in known:
-        raise ConfigError(
-            f"endpoint '{name}' of llm_models.csv is not configured",
-            f"{nearest(name, known)}; add it under `endpoints:` in config.yaml with its base_url",
-        )
+        raise not_configured(settings, name)
     learn_secrets(settings)
     own = known[name]
     key_env = own.api_key_env or ""
@@ -77,6 +73,12 @@ def find(settings: Settings, name: str) -> Endpoint:
         raise ConfigError(f"endpoint '{name}' has no base_url", f"set endpoints.{name}.base_url in config.yaml")
     headers = tuple(sorted(own.headers.items()))
     return Endpoint(name, base_url, key, key_env, headers, providers.name_for(base_url))
+
+
+def not_configured(settings: Settings, name: str) -> ConfigError:
+    """Return the error for an endpoint that no setting describes."""
+    hint = "or add it under `endpoints:` in config.yaml with its base_url"
+    return ConfigError(f"endpoint '{name}' is not configured", f"{nearest(name, settings.endpoints)}; {hint}")
 
 
 def address(settings: Settings, name: str) -> str | None:

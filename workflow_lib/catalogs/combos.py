@@ -84,7 +84,7 @@ def register(data: DataRoot, combos: Iterable[Combo]) -> None:
             if known[combo_id].meaning != wanted[combo_id].meaning:
                 raise StoreError(
                     f"{path}: {combo_id} exists already, with other contents than the spec's",
-                    "the registry is append-only: restore its rows from version control",
+                    "its rows were edited: undo that, or remove them, and `snakemake cohort` writes them anew",
                 )
         missing = [combo for combo_id, combo in wanted.items() if combo_id not in known]
         if missing:

@@ -136,6 +136,7 @@ def existing_files(data: DataRoot) -> list[Path]:
     """
     for path in files(data):
         if not path.exists():
+            data.require()
             raise CatalogError(path, "", "no such file", "create it, or check data_root")
     return files(data)
 
@@ -149,6 +150,7 @@ def load(data: DataRoot) -> Catalogs:
 
     Raises:
         CatalogError: file, line and column of the first mistake.
+        ConfigError: the folder is no data root.
     """
     # a relative data root means another folder after a change of the working directory
     place = f"{os.getcwd()}\0{data.catalogs}"
@@ -156,6 +158,7 @@ def load(data: DataRoot) -> Catalogs:
     known = _cache.get(place)
     if known and signature and known[0] == signature:
         return known[1]
+    data.require()
     catalogs = Catalogs(
         concepts=_read(data.catalog(CONCEPTS), "concept_id", ("name",), _concept),
         templates={

@@ -9,11 +9,11 @@ from typing import Any, TypeVar
 import yaml
 
 from ..catalogs import LEVELS, Catalogs
-from ..errors import ConfigError, nearest
+from ..errors import ConfigError, SpecError, nearest
 from ..files import write_text
 from ..paths import Cohort, is_safe_id
 from ..settings import Settings
-from ..stages import JUDGES, PARENTS, STAGE, STAGES
+from ..stages import FIRST, JUDGES, PARENTS, STAGE, STAGES
 from .expansion import Expansion, expand_source
 from .sources import AUTO, spec_source
 
@@ -67,11 +67,20 @@ def new_cohort(settings: Settings, cohort_id: str) -> Cohort:
 
 
 def expand_texts(settings: Settings, cohort_id: str, texts: Mapping[str, str]) -> Expansion:
-    """Return what a spec, given as file name -> text, would expand to; nothing is left on disk."""
+    """Return what a spec, given as file name -> text, would expand to; nothing is left on disk.
+
+    Raises:
+        SpecError: they make no cohort; the message names no file, since none is kept.
+    """
     with tempfile.TemporaryDirectory() as folder:
         for name, text in texts.items():
             write_text(Path(folder) / name, text)
-        return expand_source(settings, spec_source(settings, cohort_id, Path(folder)))
+        try:
+            return expand_source(settings, spec_source(settings, cohort_id, Path(folder)))
+        except SpecError as error:
+            if not error.file.startswith(folder):
+                raise
+            raise SpecError(f"the spec of {cohort_id}, which was not written", *error.parts) from None
 
 
 def write(settings: Settings, catalogs: Catalogs, name: str, choice: Choice) -> Expansion:
@@ -100,10 +109,16 @@ def spec_text(settings: Settings, catalogs: Catalogs, choice: Choice) -> str:
         axes["combo_id"] = choice.combos
     else:
         content["combos"] = _combos(settings, catalogs, choice)
+    ended = ""
     for stage in STAGES:
+        if ended and (choice.templates.get(stage, [NONE]) != [NONE] or choice.models.get(stage)):
+            raise ConfigError(f"{stage}s are named, but the cohort ends before {ended}s", f"name {ended} templates")
         if choice.templates.get(stage) == [NONE]:
-            break
-        axes |= _axes_of(catalogs, choice, stage)
+            if stage == FIRST:
+                raise ConfigError(f"a cohort has {stage}s at least", f"name {stage} templates")
+            ended = ended or stage
+        if not ended:
+            axes |= _axes_of(catalogs, choice, stage)
     content |= {"axes": axes, "output": {"field_order": ["combo_id", *(axis for axis in axes if axis != "combo_id")]}}
     if choice.notes:
         content["notes"] = choice.notes

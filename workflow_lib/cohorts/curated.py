@@ -130,7 +130,8 @@ class Curator:
         if not self.maker.known_combos(entry.combo_id):
             raise StoreError(
                 f"{path}: unknown combo '{entry.combo_id}'",
-                f"restore its rows in {self.data.combo_mappings}; they are append-only",
+                f"put its rows back into {self.data.combo_mappings}: `snakemake cohort` writes those of a spec, "
+                "a copy of the store has others",
             )
 
     def _over_axes(self, selection: Selection) -> list[Judging]:

@@ -34,7 +34,10 @@ def read_manifest(cohort: Cohort) -> Mapping[str, Any] | None:
     except FileNotFoundError:
         return None
     if not isinstance(manifest, dict):
-        raise ConfigError(f"{cohort.manifest}: not a manifest", "restore the file from version control")
+        raise ConfigError(
+            f"{cohort.manifest}: not a manifest",
+            "put it back from a copy of the store: it keeps the replicate counts of the cohort's first expansion",
+        )
     return manifest
 
 

@@ -271,7 +271,11 @@ def from_store(data: DataRoot, stage: str, gen_id: str, cohort_id: str) -> Entry
             int(metadata.get("replicate") or 1),
         )
     except FileNotFoundError:
-        raise MembershipError(path, "", f"no such file; it is needed to rebuild {stage} {gen_id}") from None
+        if not path.parent.exists():
+            hint = "check the gen_id, and the data root"
+            raise MembershipError(path, "", f"there is no {stage} '{gen_id}' in the store", hint) from None
+        hint = "`daydream check` lists what the store lacks"
+        raise MembershipError(path, "", f"no such file; it is needed to rebuild {stage} {gen_id}", hint) from None
     except DayDreamError as error:
         raise MembershipError(path, "", error.message) from None
     except (AttributeError, KeyError, TypeError, ValueError) as error:

@@ -6,11 +6,11 @@ from .. import catalogs as catalogs_module
 from ..errors import ConfigError, nearest
 from ..files import write_text
 from ..settings import Settings
-from ..stages import JUDGING
+from ..stages import JUDGED, JUDGING
 from . import expansion, sources
 from .authoring import new_cohort
 from .curated import Taken
-from .membership import Membership
+from .membership import Membership, from_store
 from .rows import IdRules
 from .selection import REUSE_ESSAYS, text_of
 
@@ -43,6 +43,8 @@ def rejudge(
         raise ConfigError(f"{path}: exists, and may have been edited by hand", "choose another name for the cohort")
     catalogs = catalogs_module.load(settings.data)
     _refuse_unknown("model", judges, catalogs.models)
+    for essay in essays:
+        from_store(settings.data, JUDGED, essay, cohort_id)
     chosen = templates or _templates_of(settings, essays, cohort.cohort_id)
     _refuse_unknown("evaluation template", chosen, catalogs.templates[JUDGING])
     directives = [f"mode: {REUSE_ESSAYS}", f"templates: {', '.join(chosen)}", f"judges: {', '.join(judges)}"]

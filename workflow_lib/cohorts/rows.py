@@ -8,20 +8,11 @@ from ..catalogs import Catalogs
 from ..errors import DayDreamError, StoreError, nearest
 from ..files import read_json
 from ..paths import METADATA, DataRoot
-from ..stages import FIRST, PARENT_STAGE, PARENTS, STAGE, STAGES, Stage
+from ..stages import COLUMN_OF, FIRST, PARENT_STAGE, PARENTS, STAGE, STAGES, Stage
 from ..tables import counting_number
 from . import tasks
 from .membership import Entry
 
-COLUMN_ALIASES = {"combo_id": ("combo_id", "combo")} | {
-    column: (column, *aliases)
-    for stage in STAGE.values()
-    for column, aliases in (
-        (stage.template_column, ()),
-        (stage.model_column, stage.model_aliases),
-        (stage.replicate_column, stage.replicate_aliases),
-    )
-}
 NO_MODEL = ("", "none")
 
 
@@ -89,7 +80,7 @@ def expand(
 
     Args:
         rows: column -> level, all with the same columns.
-        columns: the columns of the design, under any of their names (`COLUMN_ALIASES`).
+        columns: the columns of the design, under any of their names (`COLUMN_OF`).
         cohort_id: name of the cohort.
         catalogs: templates, models and the replicate counts of stages without a replicate column.
         known_combos: returns whether a combo id is registered.
@@ -108,14 +99,15 @@ def expand(
 
 
 def _canonical(columns: Sequence[str]) -> dict[str, str]:
-    alias_of = {alias: name for name, aliases in COLUMN_ALIASES.items() for alias in aliases}
     name_of: dict[str, str] = {}
     for column in columns:
-        if column not in alias_of:
-            raise RowError(f"'{column}' is no column of a cohort", nearest(column, alias_of), column)
-        if alias_of[column] in name_of.values():
-            raise RowError(f"'{column}' names the column {alias_of[column]} a second time", None, column)
-        name_of[column] = alias_of[column]
+        if column not in COLUMN_OF:
+            raise RowError(f"'{column}' is no column of a cohort", nearest(column, COLUMN_OF), column)
+        own = COLUMN_OF[column]
+        if own in name_of.values():
+            other = next(one for one in name_of if name_of[one] == own)
+            raise RowError(f"'{column}' and '{other}' are the same column", "keep one of them", column)
+        name_of[column] = own
     have = set(name_of.values())
     if _FIRST_TEMPLATE not in have:
         raise RowError(f"a cohort needs the columns combo_id, {_FIRST_TEMPLATE} and {STAGE[FIRST].model_column}")
@@ -173,7 +165,7 @@ class Maker:
         return self.entries[entry.stage].setdefault(entry.gen_id, entry)
 
     def add(self, row: Mapping[str, str]) -> None:
-        """Take up the generations of a row of a design; columns by their first names (`COLUMN_ALIASES`)."""
+        """Take up the generations of a row of a design; columns by their own names."""
         combo_id = row["combo_id"]
         self._check_level("combo_id", combo_id)
         parents: list[Entry | None] = [None]

@@ -8,15 +8,13 @@ from ..catalogs import Catalogs
 from ..paths import Cohort
 from ..settings import Settings
 from ..spec import Axis
-from ..stages import PARENTS, STAGE, Stage
+from ..stages import COLUMN_OF, PARENTS, STAGE, Stage
 from .counts import refuse_more_than
 from .membership import read_ids
-from .rows import COLUMN_ALIASES, NO_MODEL
+from .rows import NO_MODEL
 
 # a second or two
 QUICKLY_MADE = 50_000
-
-_NAME_OF = {alias: name for name, aliases in COLUMN_ALIASES.items() for alias in aliases}
 
 
 @dataclass(frozen=True)
@@ -92,7 +90,7 @@ def of_axes(axes: Sequence[Axis], catalogs: Catalogs) -> dict[str, int]:
     It is the exact number, except where rows leave an essay's model out: such a row may stand for the same essay as
     one that names the draft's model. Columns that no cohort has count for nothing.
     """
-    own = tuple(_Axis(tuple(_NAME_OF.get(name, "") for name in axis.columns), tuple(axis.cells())) for axis in axes)
+    own = tuple(_Axis(tuple(COLUMN_OF.get(name, "") for name in axis.columns), tuple(axis.cells())) for axis in axes)
     parts = [_Part(own, frozenset({"combo_id"}), 1)]
     named = {column for axis in own for column in axis.columns}
     counts: dict[str, int] = dict.fromkeys(STAGE, 0)

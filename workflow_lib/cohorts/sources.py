@@ -82,9 +82,10 @@ def _source_of(settings: Settings, name: str) -> Source:
         return Source(cohort_id, AUTO, tuple(tables), _frozen(settings, None), active.relevant_settings(settings))
     if cohort.membership.exists():
         return Source(name, "given", (), {}, {})
+    data.require()
     raise ConfigError(
         f"there is no cohort '{name}': {cohort.spec} does not exist",
-        f"{nearest(name, existing(settings))}; `daydream new-cohort {name}` writes a spec, and "
+        f"{nearest(name, existing(settings))}\n`daydream new-cohort {name}` writes a spec; "
         f"--config cohort={name} selection=FILE makes it of a list of essays or drafts",
     )
 

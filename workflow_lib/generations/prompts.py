@@ -138,7 +138,7 @@ def _concepts(data: DataRoot, combo_id: str) -> list[dict[str, str]]:
     if combo_id not in known:
         raise StoreError(
             f"{data.combo_mappings}: no combo {combo_id}",
-            "`snakemake cohort` registers a spec's combos; restore the registry from version control",
+            "put its rows back: `snakemake cohort` writes those of a spec, a copy of the store has others",
         )
     combo = known[combo_id]
     catalogs = catalogs_module.load(data)

@@ -99,6 +99,9 @@ def read_candidates(path: Path) -> list[str]:
     Raises:
         MembershipError: no such file, no essay selected, or an id that cannot be one.
     """
+    if not path.exists():
+        hint = "`daydream select --template T` writes such a list; or name another file"
+        raise MembershipError(path, "", "no such file", hint)
     if path.suffix == ".txt":
         gen_ids = _lines(path)
     else:
@@ -113,10 +116,7 @@ def read_candidates(path: Path) -> list[str]:
 
 
 def _lines(path: Path) -> list[str]:
-    try:
-        lines = read_text(path).splitlines()
-    except FileNotFoundError:
-        raise MembershipError(path, "", "no such file") from None
+    lines = read_text(path).splitlines()
     return [line.strip() for line in lines if line.strip() and not line.strip().startswith("#")]
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import catalogs as catalogs_module
+from ..calls import endpoints
 from ..catalogs import DEFAULT_ENDPOINT, MODELS, OFFLINE, Model, prices
 from ..catalogs.prices import Known, Price
 from ..errors import ConfigError, nearest
@@ -101,7 +102,7 @@ def add(settings: Settings, name: str, endpoint: str, model_id: str | None = Non
             package does not know although it knows the endpoint's models, or a table without a column for it.
     """
     if endpoint not in settings.endpoints:
-        raise ConfigError(f"endpoint '{endpoint}' is not configured", nearest(endpoint, settings.endpoints))
+        raise endpoints.not_configured(settings, endpoint)
     known = prices.find(endpoint, name)
     if known is None and prices.known_endpoint(endpoint):
         raise ConfigError(

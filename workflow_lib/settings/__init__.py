@@ -7,13 +7,14 @@ Never: a default anywhere else, or a key that `keys` does not describe.
 
 from .keys import EndpointSettings, IdSettings, LlmSettings, PoolSettings, ResultsSettings, Settings, StageSettings
 from .loading import CONFIG_FILE, DOTENV_FILE, ENVIRONMENT, PROJECT, load, read_dotenv
-from .names import split_names
+from .names import URL_VARIABLES, split_names
 
 __all__ = [
     "CONFIG_FILE",
     "DOTENV_FILE",
     "ENVIRONMENT",
     "PROJECT",
+    "URL_VARIABLES",
     "EndpointSettings",
     "IdSettings",
     "LlmSettings",

@@ -28,6 +28,8 @@ from ..paths import DataRoot, is_safe_id
 from ..stages import STAGE, STAGES
 from .names import split_names
 
+OTHER_NAMES = {"combo_size": "k"}
+"""Another name of a setting -> its own: Snakemake refuses names of one letter on the command line."""
 AS_TEXT = {"as_text": True}
 """Validation context for values of `--config`, whose numbers and truth values may come as text."""
 REFUSED = "refused"
@@ -136,6 +138,26 @@ def _existing_slice(shard: str) -> str:
     return shard
 
 
+def wrong_base_url(url: str) -> tuple[str, str] | None:
+    """Return what is wrong with a base URL, and what to do; None if nothing is.
+
+    The message does not repeat the URL: it may hold a password.
+    """
+    if not url.startswith(("http://", "https://")):
+        return "a URL begins with http:// or https://", "for example http://localhost:11434/v1"
+    path = url.partition("?")[0].rstrip("/")
+    for ending in ("/chat/completions", "/completions", "/responses", "/models", "/embeddings"):
+        if path.endswith(ending):
+            return f"the URL ends in {ending}", f"leave {ending} out: what follows the base URL is added to it"
+    return None
+
+
+def _base_url(url: str) -> str:
+    if wrong := wrong_base_url(url):
+        raise refusal(*wrong)
+    return url
+
+
 def _within_batch_mode(wanted: bool, info: ValidationInfo) -> bool:
     if wanted and not info.data.get("batch"):
         raise refusal("provider_batch works in batch mode only", "add batch=200")
@@ -184,7 +206,7 @@ class StageSettings(_Section):
 class EndpointSettings(_Section):
     """An OpenAI-compatible server."""
 
-    base_url: str | None = Field(
+    base_url: Annotated[str, AfterValidator(_base_url)] | None = Field(
         default=None, pattern="^https?://", description="URL up to, not including, /chat/completions."
     )
     api_key_env: str | None = Field(default=None, description="Environment variable that holds the key.")
@@ -281,7 +303,9 @@ class Settings(_Section):
         "1_raw/templates. Environment GEN_TEMPLATES_ROOT.",
     )
     k: Positive | None = Field(
-        default=None, description="Exact number of concepts per combo of an `auto` cohort (overrides k_max)."
+        default=None,
+        description="Exact number of concepts per combo of an `auto` cohort (overrides k_max). On the command line of "
+        "snakemake, which refuses names of one letter: `combo_size`.",
     )
     k_max: Whole = Field(
         default=2,

@@ -13,7 +13,8 @@ from pydantic import BaseModel, ValidationError
 from .. import documents
 from ..errors import ConfigError, DayDreamError, PlacedError, nearest
 from ..files import read_text
-from .keys import AS_TEXT, REFUSED, UNKNOWN_KEY, Settings, merge, truth
+from .keys import AS_TEXT, OTHER_NAMES, REFUSED, UNKNOWN_KEY, Settings, merge, truth, wrong_base_url
+from .names import URL_VARIABLES
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 CONFIG_FILE = Path("config") / "config.yaml"
@@ -52,11 +53,14 @@ def load(
         source = PROJECT / CONFIG_FILE
     values = _read_config(source)
     _checked(values, str(source))
+    for variable in URL_VARIABLES:
+        if wrong := wrong_base_url(env[variable]) if env.get(variable) else None:
+            raise ConfigError(f"environment variable {variable}: {wrong[0]}", wrong[1])
     for key, variable in ENVIRONMENT.items():
         if env.get(variable):
             values[key] = env[variable]
             _checked({key: env[variable]}, f"environment variable {variable}")
-    given = _plain(overrides or {})
+    given = _with_own_names(_plain(overrides or {}), COMMAND_LINE)
     _read_extra(given)
     _checked(given, COMMAND_LINE, AS_TEXT)
     settings = _checked(merge(values, given), COMMAND_LINE, AS_TEXT)
@@ -83,7 +87,17 @@ def _read_config(path: Path) -> dict[str, Any]:
         return {}
     if not isinstance(content, dict):
         raise ConfigError(f"{path}: must be a mapping of settings", SEE_SCHEMA)
-    return {str(key): _plain(value) for key, value in content.items()}
+    return _with_own_names({str(key): _plain(value) for key, value in content.items()}, str(path))
+
+
+def _with_own_names(values: dict[str, Any], where: str) -> dict[str, Any]:
+    """Return settings under their own names."""
+    for other, own in OTHER_NAMES.items():
+        if other in values:
+            if own in values:
+                raise ConfigError(f"{where}: {other} and {own} are the same setting", "keep one of them")
+            values[own] = values.pop(other)
+    return values
 
 
 def _text_of(path: Path) -> str:
@@ -152,8 +166,8 @@ def _readable(error: Any, values: Mapping[str, Any], where: str) -> ConfigError:
 def _number_for_name(key: str, value: Any) -> ConfigError:
     return ConfigError(
         f"--config {key}=...: the name was read as the {type(value).__name__} {value!r}, not as text",
-        f"Snakemake drops plain quotes: mark it as text, --config '{key}=!!str 007'"
-        + (", or set DD_COHORT=007" if key == "cohort" else ""),
+        f"Snakemake drops plain quotes: mark the name as text, --config '{key}=!!str NAME'"
+        + (", or set DD_COHORT=NAME" if key == "cohort" else ""),
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from .. import documents
 from ..errors import PlacedError, SpecError, nearest
+from ..tables import SAVE_WITH_COMMAS, other_separator
 
 MAX_BYTES = 20 * 1024 * 1024
 REFERENCE = "@file:"
@@ -204,6 +205,8 @@ def _read_csv(path: Path) -> Entries:
     if not records or _is_blank(records[0][1]):
         raise SpecError(path, "line 1", "there is no header", "the first line names the columns")
     header = tuple(cell.strip() for cell in records[0][1])
+    if other := other_separator(header):
+        raise SpecError(path, "line 1", f"its cells are separated by {other}, not by commas", SAVE_WITH_COMMAS)
     for index, name in enumerate(header):
         if not name:
             raise SpecError(path, f"line 1 column {index + 1}", "a column without a name", "name every column")

@@ -3,6 +3,7 @@
 docs/spec.md describes the language. `load` reads and checks, `rows_with_counts` expands; neither needs a catalog.
 """
 
+import difflib
 from collections.abc import Iterable
 from dataclasses import replace
 from itertools import chain, product
@@ -11,6 +12,7 @@ from pathlib import Path
 from random import Random
 
 from ..errors import SpecError
+from ..stages import COLUMN_OF
 from .files import as_level, known_names, show
 from .reading import COMBO_AXIS, Reader, Spec, find_config
 from .rules import Axis, Design, Relation, Rule, Subset, Tie, level_hint, plain_axis, text_of, wide_axis
@@ -206,6 +208,9 @@ def _check_fields(spec: Spec, design: Design) -> list[str]:
     columns = [column for axis in design.axes for column in axis.columns]
     for index, name in enumerate(spec.field_order):
         if name not in columns:
+            if misnamed := _misnamed(name, columns):
+                hint = f"rename it: '{name}', as output.field_order[{index}] has it"
+                raise SpecError(spec.path, f"axes.{misnamed}", f"'{misnamed}' is no column of a cohort", hint)
             raise SpecError(
                 spec.path,
                 f"output.field_order[{index}]",
@@ -213,6 +218,13 @@ def _check_fields(spec: Spec, design: Design) -> list[str]:
                 known_names(name, columns),
             )
     return [*spec.field_order, *(column for column in columns if column not in spec.field_order)]
+
+
+def _misnamed(name: str, columns: Iterable[str]) -> str | None:
+    """Return the column that was meant to be the one that `name` rightly names; None if there is no such."""
+    unknown = [column for column in columns if column not in COLUMN_OF]
+    close = difflib.get_close_matches(name, unknown, n=1) if name in COLUMN_OF else []
+    return close[0] if close else None
 
 
 def _axes_named_by(rule: Rule) -> tuple[str, ...]:

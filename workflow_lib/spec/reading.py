@@ -7,6 +7,7 @@ from typing import Any
 
 from ..catalogs import LEVELS
 from ..errors import SpecError
+from ..stages import COMBO_NAMES
 from .files import (
     CONFIG_SUFFIXES,
     REFERENCE,
@@ -22,8 +23,7 @@ from .files import (
 )
 from .rules import BALANCES, Relation, Rule, Subset, Tie
 
-COMBO_AXIS = "combo_id"
-COMBO_NAMES = ("combo_id", "combo")
+COMBO_AXIS = COMBO_NAMES[0]
 TOP_KEYS = ("axes", "rules", "output", "combos", "ids", "notes", "experiment_id")
 SECTIONS = ("subsets", "ties", "pairs", "tuples")
 
