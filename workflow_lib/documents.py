@@ -98,7 +98,7 @@ def _character_at(text: str, mark: Any) -> str:
     lines = text.splitlines()
     if mark is None or mark.line >= len(lines):
         return ""
-    return lines[mark.line][mark.column : mark.column + 1]
+    return str(lines[mark.line][mark.column : mark.column + 1])
 
 
 def _mark_place(mark: Any) -> str:
