@@ -514,7 +514,7 @@ def test_mean_is_none_without_values():
 
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [(None, "unknown"), (0, "$0.00"), (0.00123, "$0.00123"), (1234.5, "$1,234.50"), (0.05, "$0.05")],
+    [(None, "unknown"), (0, "$0.00"), (0.00123, "$0.00123"), (1234.5, "$1,234.50"), (-0.016, "−$0.016")],
 )
 def test_money_keeps_small_amounts(value, shown):
     assert numbers.usd(value) == shown
@@ -531,6 +531,13 @@ def test_agreement_matrix_turns_the_bias_round():
     matrix = charts.agreement_matrices(rows)[0]
     assert matrix.alpha == ("0.5", "4")
     assert matrix.cells == [[None, ("0.9", "-1.25", "4")], [("0.9", "1.250", "4"), None]]
+
+
+def test_evidence_of_every_finding_is_on_the_page(ordinary_store):
+    page = Page(html_folder(ordinary_store) / "index.html")
+    ids = {attributes["id"] for _, attributes in page.tags if attributes.get("id")}
+    places = {link["href"] for link in page.of("a") if (link.get("href") or "").startswith("#")}
+    assert len(places) > 5 and {place[1:] for place in places} <= ids
 
 
 def test_plots_are_files_without_scripts_or_addresses(ordinary_store):

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from markupsafe import Markup, escape
 
 from .documents import MIN_UNITS, POINTS, Document
+from .findings import anchor
 from .numbers import usd
 from .reports import Reports, Rows
 
@@ -48,9 +49,10 @@ class Svg:
             inner += Markup("<title>{}</title>").format(title)
         self.parts.append(Markup(f"<{tag} {written}>{inner}</{tag}>"))
 
-    def text(self, x: float, y: float, content: str, anchor: str = "start", class_: str = "") -> None:
+    def text(self, x: float, y: float, content: str, anchor: str = "start", class_: str = "", id_: str = "") -> None:
         """Add a text with its base line at y."""
-        self.add("text", content, x=x, y=y, text_anchor=anchor, class_=class_)
+        named = {"id_": id_} if id_ else {}
+        self.add("text", content, x=x, y=y, text_anchor=anchor, class_=class_, **named)
 
     def line(self, x1: float, y1: float, x2: float, y2: float, class_: str) -> None:
         """Add a line."""
@@ -223,7 +225,7 @@ def _forest_row(drawing: Svg, row: Mapping[str, str], y: float, right: float, at
     is_clear = has_interval and row["clear"] == "true"
     interval = f"[{_signed(low)}, {_signed(high)}]" if has_interval else "no interval"
     tip = f"{_versus(row)}: {_signed(value)} {interval}, {row['n_combos']} combos, {row['n_cells']} paired units"
-    drawing.text(0, y + 4, _versus(row))
+    drawing.text(0, y + 4, _versus(row), id_=anchor(row))
     if has_interval:
         drawing.line(at(low), y, at(high), y, "c-line" if is_clear else "c-faint")
     drawing.add("circle", cx=at(value), cy=y, r=5, class_="c-dot" if is_clear else "c-hollow", title=tip)

@@ -12,7 +12,7 @@ from ..cohorts.membership import Membership
 from ..files import read_recorded, write_text
 from ..settings import Settings
 from ..stages import JUDGED, STAGES
-from . import carried, charts, html, overview, reports, search, texts
+from . import carried, charts, findings, html, overview, reports, search, texts
 from .documents import FOLDERS, Document, Store, collect, scales_of
 from .essay import EssayPages
 from .overview import distinct
@@ -55,7 +55,7 @@ def write(settings: Settings, cohort_id: str, membership: Membership) -> Path:
         notes=manifest.get("notes") or "",
         experiment_id=manifest.get("experiment_id") or "",
         state=state,
-        spending=overview.spending_of(tables.summary("costs")),
+        findings=findings.of(tables, {document.gen_id: (document.href, document.title) for document in documents}),
         completeness=tables.completeness,
         failures=tables.failures,
         documents=documents,
@@ -66,6 +66,7 @@ def write(settings: Settings, cohort_id: str, membership: Membership) -> Path:
         concepts=concepts,
         ingredients=_ingredients(membership, catalogs),
         plots=plots,
+        next_steps=tables.analysis("next_steps"),
         agreement=charts.agreement_matrices(tables.analysis("judge_agreement")),
         tables=[(table(path), path.stem, path.parent.name) for path in tables.files],
         table_links={path.stem: table(path) for path in tables.files},

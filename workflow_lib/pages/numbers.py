@@ -32,9 +32,14 @@ def short_score(value: float | None) -> str:
 
 
 def usd(value: float | None) -> str:
-    """Return an amount with two decimals, or as many as three figures of a small one need; unknown stays so."""
+    """Return an amount with two decimals, or as many as three figures of a small one need; unknown stays so.
+
+    What is saved has a minus sign.
+    """
     if value is None:
         return UNKNOWN
+    if value < 0:
+        return f"−{usd(-value)}"
     decimals = 2 if value == 0 or value >= 1 else min(6, 2 - math.floor(math.log10(value)))
     whole, _, cents = f"{value:,.{decimals}f}".partition(".")
     return f"${whole}.{cents.rstrip('0'):0<2}"
@@ -43,3 +48,18 @@ def usd(value: float | None) -> str:
 def count(value: int, one: str, many: str | None = None) -> str:
     """Return a number with its noun: 1 essay, 2,000 essays."""
     return f"{value:,} {one if value == 1 else many or one + 's'}"
+
+
+def points(value: float | str) -> str:
+    """Return points, a correlation or a share (also as a table has it) with two decimals and a real minus sign."""
+    return f"{float(value) + 0.0:.2f}".replace("-", "−")
+
+
+def signed(value: float | str) -> str:
+    """Return a difference of points with its sign."""
+    return f"{float(value) + 0.0:+.2f}".replace("-", "−")
+
+
+def between(low: float | str, high: float | str) -> str:
+    """Return an interval: [low, high]."""
+    return f"[{points(low)}, {points(high)}]"
