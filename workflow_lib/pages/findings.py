@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from ..stages import FIRST, JUDGED, JUDGING
 from .numbers import between, count, points, usd
 from .overview import Spending, spending_of
 from .reports import Reports, Rows
@@ -278,7 +279,7 @@ def spent(costs: Rows, total: Spending) -> Finding | None:
     elif total.usd == 0:
         text = Markup("{} that cost nothing.").format(made)
     else:
-        named = {"draft": "drafts", "essay": "essays", "evaluation": "judging"}
+        named = {FIRST: "drafts", JUDGED: "essays", JUDGING: "judging"}
         shares = ", ".join(f"{named[stage]} {usd(amount)}" for stage, amount in stages.items())
         text = Markup("{}: {}.").format(made, shares)
     if total.unknown_calls and total.usd is not None:
