@@ -214,7 +214,7 @@ def top(board: Rows, links: Mapping[str, tuple[str, str]]) -> Finding | None:
         return Finding(question, "clear", CLEAR, text, evidence)
     if group == len(own):
         text = Markup("None stands out: the scores cannot tell the {} apart. {} has the highest: {}.{}").format(
-            count(len(own), "essay"), link, score, apart
+            f"{len(own):,} essays", link, score, apart
         )
         return Finding(question, "not clear", OPEN, text, evidence)
     text = Markup("{}: {}. The first {} of {} cannot be told apart.{}").format(link, score, group, len(own), apart)
