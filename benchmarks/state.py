@@ -1,14 +1,6 @@
-"""Time to read the state of a store of N generations, in which every answer was bought and parsed.
+"""Time to read the state of a store of N generations, in which every answer was bought and parsed."""
 
-Writes a store of offline generations into a temporary folder, and prints what it takes to know of each what is done,
-claimed and failed (target: 20,000 in 5 s), and then what is stale, edited and maybe billed:
-
-    .venv/bin/python benchmarks/state.py --generations 20000
-"""
-
-import argparse
 import shutil
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -27,16 +19,20 @@ ANSWER = "A line of an answer that a model may have given, with some words in it
 FAILED_EVERY = 50
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--generations", type=int, default=20_000, help="how many; every fiftieth has a failure")
-    given = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="daydream-benchmark-"))
-    try:
-        settings, entries = store(folder, given.generations)
-        measure(settings, entries)
-    finally:
-        shutil.rmtree(folder)
+def measure(folder: str, count: int) -> dict[str, float]:
+    """Write a store of offline generations and return the CPU seconds that it takes to know things of all of them."""
+    settings, entries = store(Path(folder) / "states", count)
+    states = States(settings)
+    return {
+        "done, claimed, failed": _used(
+            lambda: [(one.has_parsed, one.claim, one.failure) for one in states.each(entries)]
+        ),
+        "in need of a parse": _used(lambda: [one.needs_parse for one in states.each(entries)]),
+        "stale, edited": _used(lambda: [(one.stale, one.edited) for one in states.each(entries)]),
+        "maybe billed": _used(lambda: [one.maybe_billed for one in states.each(entries)]),
+        "done, claimed, failed, a second look": _used(lambda: [states.look(one).failure for one in entries]),
+        "what a run would make": _used(lambda: work.to_make(States(settings), Membership(entries))),
+    }
 
 
 def store(folder: Path, count: int) -> tuple[Settings, list[Entry]]:
@@ -90,22 +86,7 @@ def write(settings: Settings, entry: Entry, prompt: str, *, has_failed: bool) ->
     write_text(files.parsed_metadata, dump_json({"parser_name": "identity", "raw_sha256": sha256_text(raw)}))
 
 
-def measure(settings: Settings, entries: list[Entry]) -> None:
-    """Print the times."""
-    states = States(settings)
-    timed("done, claimed, failed", lambda: [(one.has_parsed, one.claim, one.failure) for one in states.each(entries)])
-    timed("needs a parse", lambda: [one.needs_parse for one in states.each(entries)])
-    timed("stale, edited", lambda: [(one.stale, one.edited) for one in states.each(entries)])
-    timed("maybe billed", lambda: [one.maybe_billed for one in states.each(entries)])
-    timed("done, claimed, failed, a second look", lambda: [states.look(one).failure for one in entries])
-    timed("what a run would make", lambda: work.to_make(States(settings), Membership(entries)))
-
-
-def timed(what: str, action: Callable[[], object]) -> None:
-    wall, processor = time.monotonic(), time.process_time()
+def _used(action: Callable[[], object]) -> float:
+    begun = time.process_time()
     action()
-    print(f"{what:40} {time.monotonic() - wall:6.2f} s wall  {time.process_time() - processor:6.2f} s CPU")
-
-
-if __name__ == "__main__":
-    main()
+    return time.process_time() - begun

@@ -1,71 +1,34 @@
-"""Seconds and memory of the tables of a cohort, from its scores to what stands in the files.
+"""Time of all tables of summary/ and analysis/ of drawn scores, in three shapes, without reading a store."""
 
-Draws cohorts of about N evaluations by J judges, in three shapes (many essays, many rubrics, many replicates), and
-makes every table of summary/ and analysis/ of each, in a process of its own; reading the store is not part of it:
-
-    .venv/bin/python benchmarks/tables.py --evaluations 100000 --judges 10
-"""
-
-import argparse
-import resource
-import subprocess
-import sys
 import time
-from pathlib import Path
 
-SOURCE = Path(__file__).resolve().parent.parent
-TARGET_SECONDS, TARGET_MB = 60, 2000
+import numpy as np
+import pandas as pd
+
+from workflow_lib.results import analysis, claims, scores, summary
+
 SHAPES = {"many essays": (1, 1), "seven rubrics": (7, 1), "three replicates": (1, 3)}
 """Rubrics and replicates; the number of essays follows."""
 ESSAYS_PER_COMBO = 32
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--evaluations", type=int, default=100_000)
-    parser.add_argument("--judges", type=int, default=10)
-    parser.add_argument("--shape", choices=SHAPES, help="this one only, in this process")
-    args = parser.parse_args()
-    if args.shape:
-        measure(args.shape, args.evaluations, args.judges)
-        return
-    print(f"target: {TARGET_SECONDS} s, {TARGET_MB} MB")
-    options = ["--evaluations", str(args.evaluations), "--judges", str(args.judges)]
-    for shape in SHAPES:
-        subprocess.run([sys.executable, __file__, *options, "--shape", shape], check=True)
-
-
-def measure(shape: str, evaluations: int, judges: int) -> None:
-    """Print what one shape takes."""
-    sys.path.insert(0, str(SOURCE))
-    from workflow_lib.results import analysis, claims, summary
-
+def measure(shape: str, evaluations: int, judges: int) -> dict[str, float]:
+    """Make the tables of one shape; returns seconds, CPU seconds and how many evaluations there are."""
     rubrics, replicates = SHAPES[shape]
     table, words = drawn(evaluations // (judges * rubrics * replicates), judges, rubrics, replicates)
-    start, cpu = time.perf_counter(), time.process_time()
+    begun, used = time.monotonic(), time.process_time()
     summary.generation_scores(table)
     summary.final_results(table, {})
     summary.perfect_score_paths(table, {})
     summary.evaluation_model_template_pivot(table)
     summary.evaluation_scores(table, {})
     analysis.variance_analysis(table)
-    between = time.perf_counter()
     claims.tables(table, claims.Background(words=words, usd_per_combo=0.01))
-    end, cpu = time.perf_counter(), time.process_time() - cpu
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(
-        f"{shape}: {len(table):,} evaluations, {end - start:.1f} s (summary {between - start:.1f}, "
-        f"claims {end - between:.1f}; CPU {cpu:.1f}), {peak:,.0f} MB"
-    )
+    return {"wall_s": time.monotonic() - begun, "cpu_s": time.process_time() - used, "evaluations": len(table)}
 
 
-def drawn(essays: int, judges: int, rubrics: int, replicates: int):
+def drawn(essays: int, judges: int, rubrics: int, replicates: int) -> tuple[pd.DataFrame, dict[str, int]]:
     """Return a cohort's scores as aggregated_scores.csv has them, whole points, and the words of its essays."""
-    import numpy as np
-    import pandas as pd
-
-    from workflow_lib.results import scores
-
     rng = np.random.default_rng(1)
     count = essays * judges * rubrics * replicates
     essay, rest = np.divmod(np.arange(count), judges * rubrics * replicates)
@@ -95,7 +58,3 @@ def drawn(essays: int, judges: int, rubrics: int, replicates: int):
         cost_usd=0.001,
     )
     return table, dict(zip(named("e", np.arange(essays)), rng.integers(200, 1500, essays).tolist(), strict=True))
-
-
-if __name__ == "__main__":
-    main()
