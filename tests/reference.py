@@ -15,8 +15,9 @@ from typing import Any
 
 from tests import provoked, wrong_inputs
 from tests.project import SOURCE
-from workflow_lib import cli, contents, settings
+from workflow_lib import cli, contents, parsers, settings
 from workflow_lib.settings import schema
+from workflow_lib.stages import JUDGING, WRITTEN
 
 DOCS = SOURCE / "docs"
 REPORT = SOURCE / "report"
@@ -33,7 +34,8 @@ def page(text: str) -> str:
 
 def pages() -> list[Path]:
     """Return the pages that have generated parts."""
-    return [path for path in sorted(DOCS.glob("*.md")) if _BLOCK.search(path.read_text())]
+    candidates = [*sorted(DOCS.glob("*.md")), SOURCE / "data" / "1_raw" / "README.md"]
+    return [path for path in candidates if _BLOCK.search(path.read_text())]
 
 
 def write() -> None:
@@ -190,6 +192,27 @@ def _table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
+def score_parsers() -> str:
+    """Return every parser of scores: what it takes, its range, and the line that a template must ask for."""
+    found = [(name, parsers.summary(JUDGING, name), parsers.reading(name)) for name in parsers.names(JUDGING)]
+    rows = [
+        (f"`{name}`", takes, f"0 to {reading.highest:g}", f"`{reading.line}`")
+        for name, takes, reading in found
+        if reading
+    ]
+    rows += [(f"`{name}`", takes, "what the answer is", "any") for name, takes, reading in found if not reading]
+    return _table(("parser", "takes", "range", "a line such as"), rows)
+
+
+def text_parsers() -> str:
+    """Return every parser of texts, and what it takes."""
+    rows = []
+    for name in sorted({name for stage in WRITTEN for name in parsers.names(stage)}):
+        stages = [stage for stage in WRITTEN if name in parsers.names(stage)]
+        rows.append((f"`{name}`", " and ".join(stages), parsers.summary(stages[0], name)))
+    return _table(("parser", "stages", "takes"), rows)
+
+
 def calibration() -> str:
     """Return the table of the last calibration; benchmarks/calibration.py makes it anew in minutes."""
     return (SOURCE / "benchmarks" / "results" / "calibration.md").read_text(encoding="utf-8").rstrip()
@@ -197,6 +220,8 @@ def calibration() -> str:
 
 BLOCKS: dict[str, Callable[[], str]] = {
     "calibration": calibration,
+    "score-parsers": score_parsers,
+    "text-parsers": text_parsers,
     "settings": settings_table,
     "commands": commands,
     "failed-calls": failed_calls,

@@ -99,6 +99,12 @@ def reading(name: str) -> Reading | None:
     return _READINGS.get(name)
 
 
+def summary(stage: str, name: str) -> str:
+    """Return what a parser of a stage takes from an answer, in a sentence."""
+    first = (_PARSERS[stage][name].__doc__ or "").partition("\n\n")[0]
+    return " ".join(first.split()).removeprefix("Return ")
+
+
 def names(stage: str) -> list[str]:
     """Return the names of the parsers of a stage (`draft`, `essay` or `evaluation`), sorted."""
     return sorted(_PARSERS[stage])
@@ -280,10 +286,12 @@ _ON_TWO_LINES = re.compile(
 
 # "SCORE: <0-9>", "**Final score**: N", "Score 7", "Score (0 to 9)"; not the word in a sentence
 _ASKS_FOR_SCORE = re.compile(r"score[\s*_`\"']{0,4}(?::|[<\[({]|[0-9])", re.IGNORECASE)
+# the number may be asked for on the next line, such as **<0-10>/10**
+_ASKS_FOR_SCORE_BELOW = re.compile(r"score[\s*_`\"']{0,12}(?::|[<\[({]|[0-9])", re.IGNORECASE)
 
 
-def _line_of(highest: float) -> Reading:
-    return Reading(highest, _ASKS_FOR_SCORE, f"SCORE: <0-{highest:g}>")
+def _line_of(highest: float, asked_by: re.Pattern[str] = _ASKS_FOR_SCORE) -> Reading:
+    return Reading(highest, asked_by, f"SCORE: <0-{highest:g}>")
 
 
 @register("in_last_line", JUDGING, reading=_line_of(IN_LAST_LINE_RANGE[1]))
@@ -328,7 +336,7 @@ def score_0_100(text: str) -> float:
     raise _no_score(lines)
 
 
-@register("complex", JUDGING, reading=_line_of(COMPLEX_RANGE[1]))
+@register("complex", JUDGING, reading=_line_of(COMPLEX_RANGE[1], _ASKS_FOR_SCORE_BELOW))
 def complex_score(text: str) -> float:
     """Return the last score that the last 30 lines state, 0 to 10; ``a/b`` counts as a tenth part of ten.
 

@@ -15,6 +15,9 @@ PARENTS = "parent"
 LLM = "llm"
 COPY = "copy"
 
+BOUNDARY = "boundary"
+"""The variable with which templates of judges fence the text that they judge."""
+
 
 class ScoreColumns(NamedTuple):
     """What the tables of scores call a stage's template, model and text."""
@@ -86,6 +89,11 @@ class Stage:
     def task_names_parent(self) -> bool:
         """Whether its readable key has a part of its parent's."""
         return any(name.startswith("parent.") for name in self.task)
+
+    @cached_property
+    def template_variables(self) -> tuple[str, ...]:
+        """All that its templates may use: a judge's has a word, too, that the judged text does not hold."""
+        return (*self.variables, BOUNDARY) if self.gives_scores else self.variables
 
     @property
     def may_copy(self) -> bool:

@@ -7,7 +7,7 @@ from .. import parsers
 from ..errors import DayDreamError, TemplateError, nearest
 from ..files import read_text
 from ..paths import DataRoot
-from ..stages import FIRST, STAGE, STAGES
+from ..stages import BOUNDARY, FIRST, STAGE, STAGES
 from . import templates
 from .tables import CONCEPTS, MODELS, SCORE_LINE, Catalogs, Concept, Model, Template, concept_file, templates_table
 
@@ -186,4 +186,5 @@ def _rendered(data: DataRoot, template: Template, size: int) -> str:
     if template.stage == FIRST:
         concepts = [{"name": _MARK, "content": text}] * size
         return templates.render(path, template.stage, {"concepts": concepts})
-    return templates.render(path, template.stage, dict.fromkeys(STAGE[template.stage].variables, text))
+    values = dict.fromkeys(STAGE[template.stage].variables, text) | {BOUNDARY: "0"}
+    return templates.render(path, template.stage, values)

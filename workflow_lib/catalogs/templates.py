@@ -4,7 +4,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from jinja2 import StrictUndefined, Template, TemplateSyntaxError, UndefinedError, meta
 from jinja2.exceptions import SecurityError
@@ -12,12 +12,21 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from ..errors import TemplateError
 from ..files import read_text
-from ..stages import FIRST, STAGE
+from ..stages import BOUNDARY, FIRST, STAGE
 
 T = TypeVar("T")
 Version = tuple[int, int, int]
 
 _HINT = "correct the template and run again"
+
+
+class Compiled(NamedTuple):
+    """A template, the names in it that its stage does not have, and whether it uses `boundary`."""
+
+    template: Template
+    unknown: tuple[str, ...]
+    fenced: bool
+
 
 # no loader: a template cannot include or import another file
 _environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
@@ -25,9 +34,18 @@ _environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoesca
 
 def check(path: Path, stage: str) -> None:
     """Raise TemplateError if a template is missing, malformed or names an unknown variable (all are named)."""
-    _, unknown = _compiled(path, stage)
+    unknown = _compiled(path, stage).unknown
     if unknown:
         raise _unknown(path, stage, unknown)
+
+
+def is_fenced(path: Path, stage: str) -> bool:
+    """Return whether a template uses `boundary`, so that each generation has a prompt of its own.
+
+    Raises:
+        TemplateError: the template is missing or malformed.
+    """
+    return _compiled(path, stage).fenced
 
 
 def render(path: Path, stage: str, variables: Mapping[str, Any]) -> str:
@@ -41,12 +59,12 @@ def render(path: Path, stage: str, variables: Mapping[str, Any]) -> str:
     Raises:
         TemplateError: as `check`, or the template fails while it is rendered.
     """
-    template, unknown = _compiled(path, stage)
+    compiled = _compiled(path, stage)
     try:
-        return template.render(variables)
+        return compiled.template.render(variables)
     except UndefinedError as error:
-        if unknown:
-            raise _unknown(path, stage, unknown) from None
+        if compiled.unknown:
+            raise _unknown(path, stage, compiled.unknown) from None
         raise TemplateError(path, _line(error), f"undefined value: {error.message}", _offer(stage)) from None
     except SecurityError as error:
         raise TemplateError(path, _line(error), f"not allowed in a template: {error}", _HINT) from None
@@ -73,7 +91,7 @@ def _line(error: Exception) -> str:
 
 
 def _offer(stage: str) -> str:
-    own = f"a template of stage {stage} has {', '.join(STAGE[stage].variables)}"
+    own = f"a template of stage {stage} has {', '.join(STAGE[stage].template_variables)}"
     return f"{own}, a list; each concept has name and content" if stage == FIRST else own
 
 
@@ -86,7 +104,7 @@ def _unknown(path: Path, stage: str, unknown: tuple[str, ...]) -> TemplateError:
     )
 
 
-def _compiled(path: Path, stage: str) -> tuple[Template, tuple[str, ...]]:
+def _compiled(path: Path, stage: str) -> Compiled:
     return _read(path, "template", lambda path, version: _compile(path, stage, version))
 
 
@@ -108,13 +126,14 @@ def _text(path: Path, version: Version) -> str:
 
 
 @lru_cache(maxsize=512)
-def _compile(path: Path, stage: str, version: Version) -> tuple[Template, tuple[str, ...]]:
+def _compile(path: Path, stage: str, version: Version) -> Compiled:
     text = read_text(path)
     try:
         parsed = _environment.parse(text)
         if list(meta.find_referenced_templates(parsed)):
             raise TemplateError(path, "", "a template cannot include, import or extend another file", "copy it in")
-        unknown = meta.find_undeclared_variables(parsed) - set(STAGE[stage].variables)
-        return _environment.from_string(text), tuple(sorted(unknown))
+        named = meta.find_undeclared_variables(parsed)
+        unknown = named - set(STAGE[stage].template_variables)
+        return Compiled(_environment.from_string(text), tuple(sorted(unknown)), BOUNDARY in named)
     except TemplateSyntaxError as error:
         raise TemplateError(path, f"line {error.lineno}", f"not valid Jinja2: {error.message}", _HINT) from None

@@ -2,15 +2,20 @@
 
 import argparse
 import sys
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from .. import catalogs, spec, tables
+from .. import catalogs, parsers, spec, tables
+from ..catalogs import checks
+from ..errors import DayDreamError
 from ..files import write_text
+from ..stages import JUDGING, STAGE
 from .options import at_least_one, command, settings_of
 from .output import counted, warn
 
 DETAILS = (
-    "The rows are printed as CSV, the count after each rule on stderr. Nothing is expanded or written to the store."
+    "The rows are printed as CSV; the count after each rule, and how each evaluation template is read (its parser, "
+    "the range, and the line that its text must ask for), on stderr. Nothing is expanded or written to the store."
 )
 
 
@@ -34,9 +39,34 @@ def run(args: argparse.Namespace) -> int:
         print(f"{place}: {before:,} -> {after:,}", file=sys.stderr)
     shown = rows[: args.limit]
     print(f"{counted(len(rows), 'row')}, {len(shown):,} shown", file=sys.stderr)
+    for line in _readings(args, rows):
+        print(line, file=sys.stderr)
     text = tables.render(list(rows[0]) if rows else loaded.field_order, shown)
     if args.out:
         write_text(args.out, text)
     else:
         print(text, end="")
     return 0
+
+
+def _readings(args: argparse.Namespace, rows: Iterable[Mapping[str, str]]) -> Iterator[str]:
+    """Yield how the scores of each evaluation template are read, and what does not fit."""
+    column = STAGE[JUDGING].template_column
+    wanted = dict.fromkeys(row[column] for row in rows if row.get(column))
+    if not wanted:
+        return
+    data = settings_of(args).data
+    try:
+        known = catalogs.load(data).templates[JUDGING]
+    except DayDreamError as error:
+        yield f"Warning: {error}"
+        return
+    for template_id in wanted:
+        template = known.get(template_id)
+        if template is None:
+            yield f"Warning: {column} '{template_id}' is not in {data.catalog('evaluation_templates')}"
+            continue
+        reading = parsers.reading(template.parser)
+        asked = f" reads {reading.line} (scale_max {template.scale_max:g})" if reading else ""
+        yield f"{column} {template_id}: parser {template.parser}{asked}"
+        yield from (f"Warning: {mistake}" for mistake in checks.of_template(data, template, ()))

@@ -8,7 +8,7 @@ Never: sends a request by itself, or aggregates over generations.
 from .make import adopt, buy, lacks_files, metadata_of, normalised, parse, restore
 from .mode import is_copy, pool_of
 from .parsing import needs_parse
-from .prompts import render, request_for, seed_of, system_message
+from .prompts import render, request_for, seed_of, system_message, variables_of
 
 __all__ = [
     "adopt",
@@ -25,4 +25,5 @@ __all__ = [
     "restore",
     "seed_of",
     "system_message",
+    "variables_of",
 ]

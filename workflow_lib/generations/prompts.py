@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 from .. import catalogs as catalogs_module
@@ -13,7 +14,7 @@ from ..errors import StoreError
 from ..files import await_listed, read_recorded, read_text, sha256_text
 from ..paths import DataRoot
 from ..settings import Settings
-from ..stages import PARENT_STAGE, STAGE
+from ..stages import BOUNDARY, PARENT_STAGE, STAGE
 from .mode import template_of
 
 
@@ -66,9 +67,22 @@ def render(settings: Settings, entry: Entry) -> Prompt:
     sha = sha256_text(source.text)
     if template.copies:
         return Prompt(source.text, sha, source.attempt)
-    texts = {name: source.text for name in STAGE[entry.stage].variables}
-    rendered = templates.render(data.template(entry.stage, entry.template_id), entry.stage, texts)
+    path = data.template(entry.stage, entry.template_id)
+    rendered = templates.render(path, entry.stage, variables_of(entry, source.text))
     return Prompt(rendered, sha, source.attempt)
+
+
+def variables_of(entry: Entry, text: str) -> dict[str, str]:
+    """Return what the template of a generation is given, with the text that it is made from."""
+    stage = STAGE[entry.stage]
+    values = dict.fromkeys(stage.variables, text)
+    return values | {BOUNDARY: boundary(entry.gen_id, text)} if BOUNDARY in stage.template_variables else values
+
+
+def boundary(gen_id: str, text: str) -> str:
+    """Return a word of 12 hexadecimal digits for one prompt: the gen_id decides it, and the text does not hold it."""
+    words = (hashlib.blake2b(f"{gen_id}|{turn}".encode(), digest_size=6).hexdigest() for turn in count())
+    return next(word for word in words if word not in text.lower())
 
 
 def request_for(settings: Settings, entry: Entry, model: Model, prompt: str) -> dict[str, Any]:

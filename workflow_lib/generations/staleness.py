@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .. import catalogs as catalogs_module
-from ..catalogs import Model
+from ..catalogs import Model, templates
 from ..cohorts.membership import Entry
 from ..errors import DayDreamError
 from ..files import read_text, sha256_file, sha256_text
@@ -36,9 +36,10 @@ class Staleness:
 
     def __init__(self, settings: Settings):
         self._settings = settings
-        self._prompts: dict[tuple[str, str, str], str | None] = {}
+        self._prompts: dict[tuple[str, ...], str | None] = {}
         self._parents: dict[tuple[str, str], str | None] = {}
         self._models: Mapping[str, Model] | None = None
+        self._fenced: dict[tuple[str, str], bool] = {}
 
     def reasons(self, state: "State") -> tuple[tuple[str, ...], bool]:
         """Return why a generation is stale, some of `REASONS` in their order, and whether its prompt was compared.
@@ -119,14 +120,25 @@ class Staleness:
         return self._parents[key]
 
     def _prompt_sha256(self, entry: Entry) -> str | None:
-        # neither the model nor the replicate goes into a prompt
-        key = (entry.stage, entry.parent_gen_id or entry.combo_id, entry.template_id)
+        # neither the model nor the replicate goes into a prompt, but for the word that fences the judged text
+        key: tuple[str, ...] = (entry.stage, entry.parent_gen_id or entry.combo_id, entry.template_id)
+        if self._is_fenced(entry):
+            key = (*key, entry.gen_id)
         if key not in self._prompts:
             try:
                 self._prompts[key] = sha256_text(render(self._settings, entry).text)
             except (OSError, DayDreamError):
                 self._prompts[key] = None
         return self._prompts[key]
+
+    def _is_fenced(self, entry: Entry) -> bool:
+        key = (entry.stage, entry.template_id)
+        if key not in self._fenced:
+            try:
+                self._fenced[key] = templates.is_fenced(self._settings.data.template(*key), entry.stage)
+            except (OSError, DayDreamError):
+                self._fenced[key] = False
+        return self._fenced[key]
 
 
 def combined(states: Iterable[str]) -> str:

@@ -9,7 +9,7 @@ from ..catalogs import templates
 from ..catalogs.combos import Combo
 from ..cohorts.membership import Entry
 from ..settings import Settings
-from ..stages import PARENT_STAGE, STAGE
+from ..stages import PARENT_STAGE
 from .scope import Scope
 
 
@@ -45,8 +45,7 @@ def system(settings: Settings, entry: Entry) -> str | None:
 
 def stand_in(settings: Settings, entry: Entry, parent_chars: int) -> str:
     """Return the prompt of an essay or evaluation as it would be with a parent's text of a length."""
-    text = "x" * parent_chars
-    values = {name: text for name in STAGE[entry.stage].variables}
+    values = generations.variables_of(entry, "x" * parent_chars)
     return templates.render(settings.data.template(entry.stage, entry.template_id), entry.stage, values)
 
 

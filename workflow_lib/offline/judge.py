@@ -9,7 +9,7 @@ import re
 
 from . import phrases
 from .dice import Dice
-from .prompt import last_block, sentences
+from .prompt import ScoreLine, judged, score_line, sentences
 
 # Per judge: added to the mark, noise (three standard deviations), the smallest step of a mark.
 _JUDGES = {
@@ -67,16 +67,14 @@ _RUBRIC_HEADING = re.compile(r"^#+ *rubric:? *(\S.{0,60})$", re.IGNORECASE | re.
 
 
 def judge(model: str, prompt: str, dice: Dice) -> str:
-    """Return a judge's answer: reasoning that quotes what was measured, then a last line ``SCORE: n``.
+    """Return a judge's answer: reasoning that quotes what was measured, then the score in the wording asked for.
 
     Args:
         model: a key of the offline judges.
-        prompt: printable text of any length. Judged is what stands between the last lines ``<response>``
-            and ``</response>``; without them the whole prompt.
+        prompt: printable text of any length. Judged is what it fences; without a fence the whole prompt.
         dice: source of the replicate's noise.
     """
-    text = last_block(prompt, "response")
-    rubric = prompt if text is None else prompt.replace(text, "", 1) if text.strip() else prompt
+    text, rubric = judged(prompt)
     features, counts = measure(prompt if text is None else text)
     weights = _weights(model, rubric)
     mean = _weighted_mean(features, weights)
@@ -86,9 +84,15 @@ def judge(model: str, prompt: str, dice: Dice) -> str:
     if counts["words"] < 60:
         mark = min(mark, counts["words"] / 30)
     mark = min(_SCALE_MAX, max(0.0, mark))
-    score = int(mark / step + 0.5) * step
     reasons = _reasons(text or "", rubric, features, counts, dice)
-    return f"{reasons}\n\nSCORE: {score:.1f}" if score % 1 else f"{reasons}\n\nSCORE: {score:.0f}"
+    return f"{reasons}\n\n{_stated(mark, step, score_line(rubric))}"
+
+
+def _stated(mark: float, step: float, asked: ScoreLine) -> str:
+    """The line with the score: the mark on the scale asked for, in steps of that judge."""
+    step *= max(1, asked.highest // 20)
+    score = min(asked.highest, int(mark * (asked.highest / _SCALE_MAX) / step + 0.5) * step)
+    return f"{asked.before}{score:.1f}{asked.after}" if score % 1 else f"{asked.before}{score:.0f}{asked.after}"
 
 
 def _weighted_mean(features: dict[str, float], weights: dict[str, float]) -> float:

@@ -27,6 +27,14 @@ _THESE_HEADINGS = re.compile(r"\b(?:these|following|those) (?:[a-z]{1,20} )?head
 _LIST_WORDS = re.compile(r"(?<!no )\b(?:bullets?|bulleted|numbered|list of|as a list)\b", re.IGNORECASE)
 _SPEECH = re.compile(r"^[A-Z]{3,12}: ")
 _SPEAKER = re.compile(r"\b[A-Z]{3,12}\b")
+_FENCE = re.compile(r"<(response-[0-9a-z]+)>")
+# "SCORE: <0-9>", "**Final score**: [0-10]/10", "### Score" and "(0 to 100)" on the next line
+_SCORE_ASKED = re.compile(
+    r"(?P<before>(?:#{1,4} )?(?:\*\*)?(?:(?:final|total) )?score(?:\*\*)?(?::|\n)(?:\*\*)? ?(?:\*\*)?)"
+    r"[<\[({](?P<range>[^<>\[\](){}\n]{1,20})[>\])}](?:/(?P<out_of>[1-9][0-9]{0,2}))?(?P<marks>(?:\*\*)?)",
+    re.IGNORECASE,
+)
+_SCALE_END = re.compile(r"(?<![0-9])[0-9]{1,3}(?![0-9])")
 _TITLE_WORDS = re.compile(r"\b(?:title|headline)\b", re.IGNORECASE)
 _HEADING_WORDS = re.compile(r"\b(?:headings?|subheadings?|headers|titled sections)\b", re.IGNORECASE)
 
@@ -111,6 +119,25 @@ def cut_block(text: str, tag: str) -> tuple[str, str]:
     return "\n".join(lines[first + 1 : last]), "\n".join(lines[:first] + lines[last + 1 :])
 
 
+def judged(prompt: str) -> tuple[str | None, str]:
+    """Return the text that a prompt gives to judge, None if it marks none, and the prompt without it.
+
+    A text is fenced by lines ``<response-WORD>`` and ``</response-WORD>``, whatever it holds itself; or else it
+    stands between the last lines ``<response>`` and ``</response>``.
+    """
+    lines = prompt.split("\n")
+    for start, line in enumerate(lines):
+        if fence := _FENCE.fullmatch(line.strip()):
+            closing = f"</{fence[1]}>"
+            ends = (i for i in range(start + 1, len(lines)) if lines[i].strip() == closing)
+            if end := next(ends, None):
+                rest = "\n".join(lines[:start] + lines[end + 1 :])
+                # the word is another one in every prompt, and no part of the rubric
+                return "\n".join(lines[start + 1 : end]), rest.replace(fence[1].removeprefix("response-"), "")
+    text = last_block(prompt, "response")
+    return text, prompt if text is None or not text.strip() else prompt.replace(text, "", 1)
+
+
 def last_block(text: str, tag: str) -> str | None:
     """Return the text between the last line ``</tag>`` and the last line ``<tag>`` before it, or None."""
     lines = text.split("\n")
@@ -122,6 +149,32 @@ def last_block(text: str, tag: str) -> str | None:
         return None
     start = next((i for i in range(end - 1, -1, -1) if lines[i].strip() == f"<{tag}>"), None)
     return None if start is None else "\n".join(lines[start + 1 : end])
+
+
+@dataclass(frozen=True)
+class ScoreLine:
+    """The wording in which a rubric asks for its score.
+
+    Attributes:
+        before, after: what stands around the number, such as ``SCORE: `` and nothing, or ``Score: `` and ``/10``.
+        highest: the best score.
+    """
+
+    before: str
+    after: str
+    highest: int
+
+
+def score_line(rubric: str) -> ScoreLine:
+    """Return the wording of the last line in which a rubric asks for a score; ``SCORE: n`` up to 9 without one."""
+    asked = list(_SCORE_ASKED.finditer(rubric[-4000:]))
+    if not asked:
+        return ScoreLine("SCORE: ", "", 9)
+    found = asked[-1]
+    numbers = [int(number) for number in _SCALE_END.findall(found["range"])]
+    highest = max([*numbers, int(found["out_of"] or 0)]) or 9
+    out_of = f"/{found['out_of']}" if found["out_of"] else ""
+    return ScoreLine(found["before"], f"{out_of}{found['marks']}", highest)
 
 
 def sentences(text: str) -> list[str]:
