@@ -84,3 +84,46 @@ def prefer(browser: Any, scheme: str) -> None:
     wishes = {"prefers-color-scheme": scheme, "prefers-reduced-motion": "reduce"}
     features = [{"name": name, "value": value} for name, value in wishes.items()]
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+
+
+def css(browser: Any, selector: str) -> list[Any]:
+    """Return the elements that a selector finds."""
+    return list(browser.find_elements("css selector", selector))
+
+
+def show(browser: Any, path: Path, fragment: str = "") -> None:
+    """Open a page from disk, also where the address differs from the present one in its fragment alone."""
+    browser.get("about:blank")
+    browser.get(path.as_uri() + fragment)
+
+
+def wait_until(browser: Any, script: str, *arguments: Any) -> Any:
+    """Wait until an expression of the page's language is true and return its value; fails after 30 s."""
+    from selenium.webdriver.support.wait import WebDriverWait
+
+    return WebDriverWait(browser, 30).until(lambda one: one.execute_script(f"return {script}", *arguments))
+
+
+def wait_for_title(browser: Any, title: str) -> None:
+    """Wait until a page with this title has come and its script has run; fails after 30 s."""
+    wait_until(browser, "document.readyState === 'complete' && document.title.startsWith(arguments[0])", title)
+
+
+def choose(browser: Any, selector: str, value: str) -> None:
+    """Choose a value of a selector."""
+    from selenium.webdriver.support.select import Select
+
+    Select(css(browser, selector)[0]).select_by_value(value)
+
+
+def press(browser: Any, *keys: str) -> None:
+    """Press keys one after the other, wherever the focus is."""
+    from selenium.webdriver.common.action_chains import ActionChains
+
+    for key in keys:
+        ActionChains(browser).send_keys(key).perform()
+
+
+def focused(browser: Any) -> str:
+    """Return the text of the element that has the focus."""
+    return str(browser.execute_script("return document.activeElement.textContent"))

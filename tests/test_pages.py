@@ -1,6 +1,9 @@
+import base64
 import json
 import os
 import re
+import struct
+import zlib
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -376,17 +379,44 @@ def test_scores_of_different_scales_are_averaged_in_points_of_9(tmp_path):
     assert "6.75 of 9" in Page(html_folder(store) / "essays" / f"{essay.gen_id}.html").text
 
 
-def test_search_index_decodes_to_the_documents_of_each_word():
-    documents = ["the loop dreams", "The walls", "loop the loop", "the dreams\u00e9", "", "the sea"]
-    words, lines = (part.split("\n") for part in search.build(documents))
-    assert words == sorted({word for text in documents for word in search.words(text)})
-    for word, line in zip(words, lines, strict=True):
-        negated, at, found = line.startswith("!"), -1, set()
-        for gap in line.removeprefix("!").split(",")[:-1]:
-            at += int(gap, 36) if gap else 1
+def test_search_index_decodes_to_the_texts_of_each_word():
+    contents = (
+        ["the loop dreams", "The walls", "loop the loop", "the dreams\u00e9", "", "the sea"] + ["far"] * 200 + ["off"]
+    )
+    words, packed = search.build(contents)
+    assert sorted(words) == sorted({word for text in contents for word in search.words(text)})
+    numbers = decoded(packed)
+    for word in words:
+        head, at, found = next(numbers), -1, set()
+        for _ in range(head // 2):
+            at += next(numbers) + 1
             found.add(at)
-        expected = {number for number, text in enumerate(documents) if word in search.words(text)}
-        assert (set(range(len(documents))) - found if negated else found) == expected
+        expected = {number for number, text in enumerate(contents) if word in search.words(text)}
+        assert (set(range(len(contents))) - found if head % 2 else found) == expected
+    assert list(numbers) == []
+
+
+def decoded(packed):
+    """Yield the numbers of seven bits per byte."""
+    value = shift = 0
+    for byte in packed:
+        value |= (byte & 127) << shift
+        shift += 7
+        if byte < 128:
+            yield value
+            value = shift = 0
+
+
+def test_search_reaches_drafts_judgements_and_their_ids(ordinary_store):
+    packed = json.loads(Page(html_folder(ordinary_store) / "index.html").data["index"])
+    whole = zlib.decompress(base64.b64decode(packed["data"]))
+    length, postings = struct.unpack(">II", whole[:8])
+    words = whole[8 : 8 + length].decode().split("\n")
+    assert {"seahorses", "gardens", "well"} <= set(words)
+    judgements, ids = whole[8 + length + postings], whole[9 + length + postings :].decode().split("\n")
+    assert judgements == 1 and packed["judgements"]
+    every = {entry.gen_id[:8] for entry in ordinary_store.entries if entry.stage == "evaluation"}
+    assert {one for line in ids for one in line.split()} == every
 
 
 def judged(points):

@@ -12,7 +12,7 @@ from ..cohorts.membership import Membership
 from ..files import read_recorded, write_text
 from ..settings import Settings
 from ..stages import JUDGED, STAGES
-from . import carried, charts, findings, html, overview, reports, search, texts
+from . import carried, charts, explore, findings, html, numbers, overview, reports, search
 from .documents import FOLDERS, Document, Store, collect, scales_of
 from .essay import EssayPages
 from .overview import distinct
@@ -50,7 +50,8 @@ def write(settings: Settings, cohort_id: str, membership: Membership) -> Path:
     manifest = read_recorded(cohort.manifest)
     page = html.render(
         "index.html.j2",
-        scripts=("search.js", "app.js"),
+        scripts=explore.SCRIPTS,
+        styles=("explore.css",),
         **common,
         notes=manifest.get("notes") or "",
         experiment_id=manifest.get("experiment_id") or "",
@@ -72,8 +73,8 @@ def write(settings: Settings, cohort_id: str, membership: Membership) -> Path:
         table_links={path.stem: table(path) for path in tables.files},
         membership_link=table(cohort.membership),
         manifest_link=table(cohort.manifest) if cohort.manifest.exists() else "",
-        data=html.json_data(page_data(cohort_id, documents, concepts, scales, state.offline_models)),
-        index=html.json_data(search.build([document.text or "" for document in documents])),
+        data=html.json_data(explore.page_data(cohort_id, documents, concepts, scales, state.offline_models)),
+        index=html.json_data(search.pack(store, documents)),
     )
     write_text(cohort.page, page)
     return cohort.page
@@ -89,84 +90,6 @@ def concept_names(settings: Settings, catalogs: Catalogs, combo_ids: Iterable[st
             catalogs.concepts[concept].name if concept in catalogs.concepts else concept for concept in ids
         ] or [combo_id]
     return names
-
-
-def page_data(
-    cohort_id: str,
-    documents: Sequence[Document],
-    concepts: Mapping[str, Sequence[str]],
-    scales: Mapping[str, float],
-    offline_models: Sequence[str],
-) -> dict[str, Any]:
-    """Return what the page's script works on: lists in the order of `documents`, names as numbers.
-
-    ``levels`` has the names of each factor; ``documents`` has a list per property, factors as positions in
-    their level lists (-1 for none); ``scores`` has a flat list per document: column, score, column, score...,
-    where a column is a pair (judge, evaluation template) of ``columns``; -1 as score means that there is none.
-    """
-    scores = [score for document in documents for score in document.scores]
-    values = {
-        "combo": [document.entry.combo_id for document in documents],
-        "draft_template": [document.draft.template_id for document in documents],
-        "essay_template": [_essay_value(document, document.entry.template_id) for document in documents],
-        "draft_model": [document.draft.llm_model_id for document in documents],
-        "model": [document.entry.llm_model_id or document.draft.llm_model_id for document in documents],
-    }
-    levels = {factor: distinct(found) for factor, found in values.items()}
-    levels["judge"] = distinct(score.judge for score in scores)
-    levels["evaluation_template"] = distinct(score.template for score in scores)
-    place = {factor: {name: number for number, name in enumerate(names)} for factor, names in levels.items()}
-    columns = sorted({(place["judge"][score.judge], place["evaluation_template"][score.template]) for score in scores})
-    column = {pair: number for number, pair in enumerate(columns)}
-    return {
-        "cohort": cohort_id,
-        "levels": levels,
-        "concepts": [list(concepts[combo_id]) for combo_id in levels["combo"]],
-        "offline": list(offline_models),
-        "scale_max": [scales[name] for name in levels["evaluation_template"]],
-        "columns": columns,
-        "documents": {
-            "gen_id": [document.gen_id for document in documents],
-            "folder": [FOLDERS[document.entry.stage] for document in documents],
-            "title": [document.title for document in documents],
-            "excerpt": [texts.excerpt(document.text or "", document.title) for document in documents],
-            "replicate": [document.entry.replicate for document in documents],
-            "draft_replicate": [document.draft.replicate for document in documents],
-            "cost": [document.cost_usd for document in documents],
-            "adjusted": [_adjusted(document) for document in documents],
-            "stale": [int(document.stale_lineage == "true") for document in documents],
-            **{factor: [place[factor].get(name, -1) for name in found] for factor, found in values.items()},
-        },
-        "scores": [
-            [
-                number
-                for score in document.scores
-                for number in (
-                    column[place["judge"][score.judge], place["evaluation_template"][score.template]],
-                    -1 if score.score is None or score.points is None else _plain(score.score),
-                )
-            ]
-            for document in documents
-        ],
-    }
-
-
-def _adjusted(document: Document) -> list[float | int | None] | None:
-    """Return estimate, ends of its interval, rank, ends of its interval, and component."""
-    found = document.adjusted
-    if found is None:
-        return None
-    scores = [_rounded(value, 3) for value in (found.estimate, found.low, found.high)]
-    return [*scores, found.rank, found.rank_low, found.rank_high, found.component]
-
-
-def _essay_value(document: Document, value: str) -> str:
-    return value if document.entry.stage == JUDGED else ""
-
-
-def _plain(score: float) -> float | int:
-    # fewer bytes, same value: 7 for 7.0
-    return int(score) if score == int(score) else score
 
 
 def _ingredients(membership: Membership, catalogs: Catalogs) -> list[tuple[str, list[str], list[str], int]]:
@@ -194,14 +117,10 @@ def _judged_by(documents: Sequence[Document]) -> list[tuple[str, int]]:
 
 def _compare(documents: Sequence[Document], common: Mapping[str, Any]) -> str:
     listed = [
-        [document.gen_id, FOLDERS[document.entry.stage], document.title, _rounded(document.mean.mean)]
+        [document.gen_id, FOLDERS[document.entry.stage], document.title, numbers.rounded(document.mean.mean)]
         for document in documents
     ]
     return html.render("compare.html.j2", scripts=("compare.js",), frames=True, **common, data=html.json_data(listed))
-
-
-def _rounded(value: float | None, decimals: int = 2) -> float | None:
-    return None if value is None else round(value, decimals)
 
 
 def _remove_others(folder: Path, written: set[Path]) -> None:

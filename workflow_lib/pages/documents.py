@@ -214,6 +214,11 @@ def collect(store: Store, membership: Membership, tables: Reports, scales: Mappi
     return sorted(found, key=rank)
 
 
+def drafts_of(documents: Iterable[Document]) -> list[Entry]:
+    """Return the different drafts of documents, in the order in which they first appear."""
+    return list({document.draft.gen_id: document.draft for document in documents}.values())
+
+
 def rank(document: Document) -> tuple[float, str]:
     """Return the sort key of `collect`."""
     return (float("inf") if document.adjusted is None else -document.adjusted.estimate, document.gen_id)

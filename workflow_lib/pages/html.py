@@ -18,22 +18,25 @@ HERE = Path(__file__).parent
 ASSETS = HERE / "assets"
 
 
-def render(template: str, *, scripts: tuple[str, ...], frames: bool = False, **values: Any) -> str:
+def render(
+    template: str, *, scripts: tuple[str, ...], styles: tuple[str, ...] = (), frames: bool = False, **values: Any
+) -> str:
     """Return a page.
 
     Args:
         template: name in templates/.
         scripts: names of the assets that run at the end of the page; theme.js always runs first.
+        styles: names of further assets; style.css always comes first.
         frames: whether the page shows other pages of its folder.
         values: what the template uses; text is escaped.
     """
-    style = _asset("style.css")
+    looks = [_asset(name) for name in ("style.css", *styles)]
     early = _asset("theme.js")
     late = [_asset(name) for name in scripts]
     policy = [
         "default-src 'none'",
         f"script-src {' '.join(_hash(script) for script in (early, *late))}",
-        f"style-src {_hash(style)}",
+        f"style-src {' '.join(_hash(look) for look in looks)}",
         "img-src data:",
         "base-uri 'none'",
         "form-action 'none'",
@@ -46,7 +49,7 @@ def render(template: str, *, scripts: tuple[str, ...], frames: bool = False, **v
         .get_template(template)
         .render(
             policy="; ".join(policy),
-            style=Markup(style),
+            styles=[Markup(look) for look in looks],
             early_script=Markup(early),
             late_scripts=[Markup(script) for script in late],
             **values,

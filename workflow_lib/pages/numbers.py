@@ -21,6 +21,11 @@ def mean_of(values: Sequence[float]) -> Mean:
     return Mean(len(values), statistics.fmean(values) if values else None)
 
 
+def rounded(value: float | None, decimals: int = 2) -> float | None:
+    """Return a value with so many decimals, None for None."""
+    return None if value is None else round(value, decimals)
+
+
 def score(value: float | None) -> str:
     """Return a score or mean with two decimals."""
     return NO_NUMBER if value is None else f"{value:.2f}"

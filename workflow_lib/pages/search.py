@@ -1,14 +1,26 @@
-"""The search index of a page: which words stand in which documents, small enough to be part of it."""
+"""The search index of a page: which words stand in which texts, small enough to be part of it."""
 
+import base64
 import re
+import struct
+import zlib
 from collections import defaultdict
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from ..stages import JUDGING
+from . import texts
+from .documents import Document, Store, drafts_of
 
 _WORD = re.compile(r"[^\W_]{2,30}")
-_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 MAX_WORDS = 20_000
-"""Different words of one document that are kept; more of them are no prose."""
+"""Different words of one text that are kept; more of them are no prose."""
+MAX_JUDGEMENTS = 5_000
+"""Judgements up to which their words are searched, too."""
+MAX_BYTES = 200_000
+"""Size of the packed index above which the words of judgements are left out."""
+ID_LENGTH = 8
+"""First characters of a judgement's id that are kept: they hold 30 bits that differ."""
 
 
 def words(text: str) -> set[str]:
@@ -16,37 +28,71 @@ def words(text: str) -> set[str]:
     return set(_WORD.findall(text.lower()))
 
 
-def build(texts: Sequence[str]) -> list[str]:
-    """Return [words, documents], two texts with a line per word, words sorted.
+def pack(store: Store, documents: Sequence[Document]) -> dict[str, Any]:
+    """Return the index of a cohort's texts: those of its documents, then their drafts, then judgements.
 
-    A line of documents holds the gaps between the numbers of the documents that have the word, counted
-    from -1, in base 36 with a comma behind each; a gap of 1 is nothing but its comma. A line that begins
-    with ``!`` has those that lack the word: so a common word costs no more than a rare one.
+    Returns:
+        ``data``: base64 of zlib of: two 32-bit big-endian sizes, the words and what `build` returns for them, a byte
+        that is 1 if a text per document with the answers of its judges is in it, and a line per document
+        with the beginnings of the ids of its judgements. ``judgements``: that byte, true or false.
+    """
+    own = [document.text or "" for document in documents]
+    drafts = [store.parsed(draft) or "" for draft in drafts_of(documents)]
+    number = sum(len(document.scores) for document in documents)
+    if 0 < number <= MAX_JUDGEMENTS:
+        packed = _packed([*own, *drafts, *_judged(store, documents)], documents, True)
+        if len(packed) <= MAX_BYTES:
+            return {"data": packed, "judgements": True}
+    return {"data": _packed([*own, *drafts], documents, False), "judgements": False}
+
+
+def build(contents: Sequence[str]) -> tuple[list[str], bytes]:
+    """Return the words of texts, rare ones first, and for each which texts have it.
+
+    Per word there is a head, twice the number of texts that follow, plus one if these are the texts that lack
+    the word: so a common word costs no more than a rare one. The texts follow as the gaps between their
+    numbers, counted from -1, less one. All are numbers of seven bits per byte, the lowest first, with the
+    eighth bit set in all bytes but the last.
     """
     found: dict[str, list[int]] = defaultdict(list)
-    for number, text in enumerate(texts):
+    for number, text in enumerate(contents):
         for word in sorted(words(text))[:MAX_WORDS]:
             found[word].append(number)
-    ordered = sorted(found)
-    everything = range(len(texts))
-    lines = []
+    # words of equal frequency side by side compress best
+    ordered = sorted(found, key=lambda word: (len(found[word]), word))
+    packed = bytearray()
     for word in ordered:
         having = found[word]
-        if len(having) * 2 > len(texts):
+        lacks = len(having) * 2 > len(contents)
+        if lacks:
             present = set(having)
-            lines.append("!" + _gaps([number for number in everything if number not in present]))
-        else:
-            lines.append(_gaps(having))
-    return ["\n".join(ordered), "\n".join(lines)]
+            having = [number for number in range(len(contents)) if number not in present]
+        _append(packed, 2 * len(having) + lacks)
+        last = -1
+        for number in having:
+            _append(packed, number - last - 1)
+            last = number
+    return ordered, bytes(packed)
 
 
-def _gaps(numbers: Sequence[int]) -> str:
-    return "".join(f"{'' if gap == 1 else _base36(gap)}," for gap in (b - a for a, b in pairwise([-1, *numbers])))
+def _packed(contents: Sequence[str], documents: Iterable[Document], has_judgements: bool) -> str:
+    ordered, postings = build(contents)
+    listed = "\n".join(ordered).encode()
+    ids = "\n".join(" ".join(score.gen_id[:ID_LENGTH] for score in document.scores) for document in documents)
+    sizes = struct.pack(">II", len(listed), len(postings))
+    whole = sizes + listed + postings + bytes([has_judgements]) + ids.encode()
+    return base64.b64encode(zlib.compress(whole, 9)).decode()
 
 
-def _base36(number: int) -> str:
-    digits = ""
-    while number:
-        number, digit = divmod(number, 36)
-        digits = _DIGITS[digit] + digits
-    return digits or "0"
+def _judged(store: Store, documents: Iterable[Document]) -> list[str]:
+    def answer(gen_id: str) -> str:
+        return texts.read(store.data.generation(JUDGING, gen_id).raw) or ""
+
+    return ["\n".join(answer(score.gen_id) for score in document.scores) for document in documents]
+
+
+def _append(packed: bytearray, number: int) -> None:
+    while number > 127:
+        packed.append(number & 127 | 128)
+        number >>= 7
+    packed.append(number)

@@ -1,57 +1,114 @@
-// Finds documents by the beginnings of their words, or by gen_id. The index, whose form search.py
-// tells, is read when it is first needed; null means that nothing was asked for.
-const searchIn = (genIds, read) => {
-  let index = null;
-  const decode = () => {
-    const [words, lines] = JSON.parse(read());
-    index = { words: words ? words.split("\n") : [], lines: lines.split("\n") };
-  };
-  const documentsOf = (line) => {
-    const negated = line.startsWith("!");
-    const found = new Set();
-    let at = -1;
-    for (const gap of (negated ? line.slice(1) : line).split(",").slice(0, -1)) {
-      at += gap ? parseInt(gap, 36) : 1;
-      found.add(at);
+// Finds documents by the beginnings of words in texts and names, or by the beginning of an id of theirs.
+// The packed index, whose form search.py describes, is opened when it is first needed.
+"use strict";
+const searchIn = (packed) => {
+  const { count, docs, drafts, levelName, ofDocuments } = cohort;
+  const SHORTEST_ID = 4;
+  let index = null, opening = null;
+  const open = async () => {
+    const { data } = JSON.parse(packed());
+    const zipped = Uint8Array.from(atob(data), (character) => character.charCodeAt(0));
+    const stream = new Blob([zipped]).stream().pipeThrough(new DecompressionStream("deflate"));
+    const bytes = new Uint8Array(await new Response(stream).arrayBuffer());
+    const sizes = new DataView(bytes.buffer);
+    const ends = [8, 8 + sizes.getUint32(0), 8 + sizes.getUint32(0) + sizes.getUint32(4)];
+    const text = (from, to) => new TextDecoder().decode(bytes.subarray(from, to));
+    const words = text(ends[0], ends[1]).split("\n");
+    const starts = [];
+    let at = ends[1];
+    const number = () => {
+      let value = 0, shift = 0, byte;
+      do {
+        byte = bytes[at++];
+        value |= (byte & 127) << shift;
+        shift += 7;
+      } while (byte & 128);
+      return value;
+    };
+    for (let place = 0; at < ends[2]; place++) {
+      starts.push(at);
+      for (let left = number() >> 1; left; left--) number();
     }
-    if (!negated) return found;
-    const others = new Set();
-    for (let number = 0; number < genIds.length; number++) if (!found.has(number)) others.add(number);
-    return others;
+    const textsOf = (place) => {
+      at = starts[place];
+      const head = number(), found = new Set();
+      for (let left = head >> 1, last = -1; left; left--) found.add((last += number() + 1));
+      if (!(head & 1)) return found;
+      const others = new Set();
+      for (let one = 0; one < total; one++) if (!found.has(one)) others.add(one);
+      return others;
+    };
+    const hasJudgements = bytes[ends[2]] === 1;
+    const total = count + drafts.length + (hasJudgements ? count : 0);
+    const order = [...starts.keys()].sort((a, b) => (words[a] < words[b] ? -1 : 1));
+    const ids = text(ends[2] + 1).split("\n").map((line) => line.split(" "));
+    return { words, order, textsOf, ids };
   };
-  const compareCodes = (a, b) => {
-    // as Python sorts: by code point, not by the language's rules
-    const one = [...a], other = [...b];
-    for (let i = 0; i < Math.min(one.length, other.length); i++) {
-      if (one[i] !== other[i]) return one[i].codePointAt(0) - other[i].codePointAt(0);
-    }
-    return one.length - other.length;
-  };
-  const beginningWith = (start) => {
-    let low = 0, high = index.words.length;
+  const essaysOf = new Map();
+  docs.of_draft.forEach((draft, number) => essaysOf.set(draft, [...(essaysOf.get(draft) ?? []), number]));
+
+  const inTexts = (start, note) => {
+    const { words, order, textsOf } = index;
+    let low = 0, high = order.length;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (compareCodes(index.words[middle], start) < 0) low = middle + 1;
+      if (words[order[middle]] < start) low = middle + 1;
       else high = middle;
     }
-    const found = new Set();
-    for (; low < index.words.length && index.words[low].startsWith(start); low++) {
-      for (const number of documentsOf(index.lines[low])) found.add(number);
+    for (; low < order.length && words[order[low]].startsWith(start); low++) {
+      for (const one of textsOf(order[low])) {
+        if (one < count) note(one, "text");
+        else if (one >= count + drafts.length) note(one - count - drafts.length, "judgements");
+        else for (const number of essaysOf.get(one - count) ?? []) note(number, "draft");
+      }
     }
+  };
+  const inNames = (start, note) => {
+    for (const factor of ofDocuments) {
+      const fits = new Map();
+      docs[factor].forEach((level, number) => {
+        if (level < 0) return;
+        if (!fits.has(level)) fits.set(level, wordsOf(levelName(factor, level)).some((word) => word.startsWith(start)));
+        if (fits.get(level)) note(number, "name");
+      });
+    }
+  };
+  const inIds = (start, note) => {
+    if (start.length < SHORTEST_ID || /\s/.test(start)) return;
+    for (let number = 0; number < count; number++) {
+      const own = [docs.gen_id[number], drafts[docs.of_draft[number]], cohort.levels.combo[docs.combo[number]]];
+      const judged = (index?.ids[number] ?? []).some((id) => id && (start.length < id.length ? id.startsWith(start) : start.startsWith(id)));
+      if (judged || own.some((id) => id?.startsWith(start))) note(number, "id");
+    }
+  };
+  const collected = (search, start) => {
+    const found = new Map();
+    search(start, (number, where) => found.set(number, (found.get(number) ?? new Set()).add(where)));
     return found;
   };
-  return (text) => {
+  // A Map from documents to the kinds of places that have all words; null where nothing was asked for.
+  const find = (text) => {
     const query = text.trim().toLowerCase();
     if (!query) return null;
-    const exact = genIds.indexOf(text.trim());
-    if (exact >= 0) return new Set([exact]);
-    if (!index) decode();
-    const words = query.match(/[\p{L}\p{N}]{2,30}/gu) ?? [];
     let found = null;
-    for (const word of words) {
-      const having = beginningWith(word);
-      found = found === null ? having : new Set([...found].filter((number) => having.has(number)));
+    for (const word of wordsOf(query)) {
+      const having = collected((start, note) => {
+        if (index) inTexts(start, note);
+        inNames(start, note);
+      }, word);
+      found = found
+        ? new Map([...found].filter(([number]) => having.has(number)).map(([number, where]) => [number, new Set([...where, ...having.get(number)])]))
+        : having;
     }
+    found ??= new Map();
+    for (const [number, where] of collected(inIds, query)) found.set(number, new Set([...(found.get(number) ?? []), ...where]));
     return found;
   };
+  // Calls back when the texts can be searched: at once if they can already.
+  const prepare = (text, then) => {
+    if (!text.trim() || index || typeof DecompressionStream === "undefined") { then(); return; }
+    opening ??= open().then((opened) => { index = opened; });
+    opening.then(then);
+  };
+  return { find, prepare };
 };
