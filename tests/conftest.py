@@ -11,6 +11,15 @@ heed_interrupts()
 
 
 @pytest.fixture
+def own_folder(tmp_path: Path, monkeypatch) -> Path:
+    """A folder that commands run in; no setting of this machine's environment counts."""
+    for name in ("DD_COHORT", "DAYDREAMING_DATA_ROOT", "GEN_TEMPLATES_ROOT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
 def project(tmp_path: Path) -> Project:
     """A project with one small cohort: 2 drafts, 4 essays (2 copied), 8 evaluations."""
     return Project(tmp_path)

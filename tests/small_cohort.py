@@ -1,7 +1,9 @@
 """A small cohort bought and parsed in this process with offline models: a store for tests, without Snakemake."""
 
 import shutil
+import tempfile
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 from tests.project import SOURCE, TWO_BY_TWO
@@ -25,14 +27,39 @@ def make_project(folder: Path, spec_text: str = TWO_BY_TWO, cohort: str = COHORT
         cohort: its name.
     """
     shutil.copytree(SOURCE / "data" / "1_raw", folder / "data" / "1_raw", dirs_exist_ok=True)
+    settings = configure(folder, cohort)
+    declare(settings, spec_text, cohort)
+    expand(settings, cohort)
+    return settings
+
+
+def make_bought(folder: Path, spec_text: str = TWO_BY_TWO) -> Settings:
+    """Return the settings of a project as `make_project` makes it, whose cohort is bought and parsed.
+
+    It is made once per process and spec, and copied: most tests of what is bought do not test the buying.
+    """
+    shutil.copytree(_bought_once(spec_text) / "data", folder / "data")
+    return configure(folder, COHORT)
+
+
+@cache
+def _bought_once(spec_text: str) -> Path:
+    folder = Path(_once.name) / str(len(list(Path(_once.name).iterdir())))
+    run_all(make_project(folder, spec_text))
+    return folder
+
+
+# removed when the process ends
+_once = tempfile.TemporaryDirectory(prefix="bought-once-")
+
+
+def configure(folder: Path, cohort: str) -> Settings:
+    """Write a project's config.yaml and return its settings."""
     config = folder / "config" / "config.yaml"
     config.parent.mkdir(parents=True, exist_ok=True)
     # in full: several projects of one process must not have one name
     config.write_text(f"cohort: {cohort}\ndata_root: {folder / 'data'}\n")
-    settings = load(folder, cohort)
-    declare(settings, spec_text, cohort)
-    expand(settings, cohort)
-    return settings
+    return load(folder, cohort)
 
 
 def load(folder: Path, cohort: str = COHORT) -> Settings:

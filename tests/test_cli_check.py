@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.project import TWO_BY_TWO
-from tests.small_cohort import declare, expand, make_project, run_all
+from tests.small_cohort import declare, expand, make_bought, make_project, run_all
 from workflow_lib import cli, cohorts, generations
 from workflow_lib.files import read_json, write_json
 from workflow_lib.inspect import health
@@ -16,13 +16,8 @@ from workflow_lib.parsers import ParseFailure
 
 
 @pytest.fixture
-def settings(tmp_path: Path, monkeypatch):
-    for name in ("DD_COHORT", "DAYDREAMING_DATA_ROOT", "GEN_TEMPLATES_ROOT"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.chdir(tmp_path)
-    settings = make_project(tmp_path)
-    run_all(settings)
-    return settings
+def settings(own_folder: Path):
+    return make_bought(own_folder)
 
 
 def files_of(settings, stage: str, index: int = 0):

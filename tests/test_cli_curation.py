@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.project import SOURCE, TWO_BY_TWO, clean_environment, read_csv
-from tests.small_cohort import declare, expand, make_project, run_all
+from tests.small_cohort import declare, expand, make_bought, make_project, run_all
 from workflow_lib import catalogs, cli, cohorts, spec
 from workflow_lib.cohorts import authoring
 from workflow_lib.files import read_json, write_json
@@ -27,17 +27,15 @@ BEST = [8.0, 6.0, 8.0, 1.5]
 
 
 @pytest.fixture
-def settings(tmp_path: Path, monkeypatch):
-    for name in ("DD_COHORT", "DAYDREAMING_DATA_ROOT", "GEN_TEMPLATES_ROOT"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.chdir(tmp_path)
-    return make_project(tmp_path, SPEC)
+def settings(own_folder: Path):
+    return make_project(own_folder, SPEC)
 
 
 @pytest.fixture
-def scored(settings):
+def scored(own_folder: Path):
     """The settings of a cohort whose novelty scores are `NOVELTY`, and none of whose creativity is scored."""
-    membership = run_all(settings)
+    settings = make_bought(own_folder, SPEC)
+    membership = cohorts.load_membership(settings, "mini")
     essays = [entry.gen_id for entry in membership.stage("essay")]
     for entry in membership.stage("evaluation"):
         files = settings.data.generation("evaluation", entry.gen_id)

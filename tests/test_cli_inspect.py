@@ -16,11 +16,8 @@ from workflow_lib import cli
 
 
 @pytest.fixture
-def settings(tmp_path: Path, monkeypatch):
-    for name in ("DD_COHORT", "DAYDREAMING_DATA_ROOT", "GEN_TEMPLATES_ROOT"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.chdir(tmp_path)
-    return make_project(tmp_path)
+def settings(own_folder: Path):
+    return make_project(own_folder)
 
 
 def read_json(capsys):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.project import TWO_BY_TWO
-from tests.small_cohort import declare, expand, load, make_project, run_all
+from tests.small_cohort import declare, expand, load, make_bought, run_all
 from workflow_lib import cli, cohorts, generations
 from workflow_lib.calls import Caller
 from workflow_lib.calls.holders import me
@@ -17,13 +17,8 @@ from workflow_lib.inspect import planning, scope
 
 
 @pytest.fixture
-def settings(tmp_path: Path, monkeypatch):
-    for name in ("DD_COHORT", "DAYDREAMING_DATA_ROOT", "GEN_TEMPLATES_ROOT"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.chdir(tmp_path)
-    settings = make_project(tmp_path)
-    run_all(settings)
-    return settings
+def settings(own_folder: Path):
+    return make_bought(own_folder)
 
 
 def members(settings, stage: str):

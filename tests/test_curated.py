@@ -19,13 +19,20 @@ from workflow_lib.offline.server import OfflineServer
 from workflow_lib.settings import Settings
 
 
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    """A store with cohort `one` bought: 1 draft, an essay and a copy of it, 4 evaluations by novelty."""
-    settings = tiny_root.make(tmp_path)
+@pytest.fixture(scope="module")
+def bought_once(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("bought")
+    settings = tiny_root.make(folder)
     tiny_root.declare(settings)
     tiny_root.expand(settings)
     run_all(settings, "one")
+    return folder
+
+
+@pytest.fixture
+def root(bought_once: Path, tmp_path: Path) -> Path:
+    """A store with cohort `one` bought: 1 draft, an essay and a copy of it, 4 evaluations by novelty."""
+    shutil.copytree(bought_once, tmp_path, dirs_exist_ok=True)
     return tmp_path
 
 

@@ -16,11 +16,8 @@ from workflow_lib.paths import Generation
 
 
 @pytest.fixture
-def settings(tmp_path, monkeypatch):
-    for name in ("DD_COHORT", "DAYDREAMING_DATA_ROOT", "GEN_TEMPLATES_ROOT"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.chdir(tmp_path)
-    return make_project(tmp_path)
+def settings(own_folder):
+    return make_project(own_folder)
 
 
 def clear(files: Generation, *names: str) -> None:
