@@ -7,7 +7,9 @@ import pytest
 from tests import tiny_root
 from tests.project import TWO_BY_TWO, Project
 from tests.tiny_root import SPEC, declare, expand, load, make, members
-from workflow_lib import cli, cohorts, runs
+from workflow_lib import catalogs, cli, cohorts, runs
+from workflow_lib.cohorts import counts
+from workflow_lib.cohorts.membership import Entry, Membership
 from workflow_lib.errors import ConfigError
 from workflow_lib.files import read_json, write_json, write_text
 from workflow_lib.inspect import scope
@@ -99,6 +101,17 @@ def test_a_cohort_from_before_takes_its_counts_from_its_rows(settings, count):
     assert f"says 2 for evaluations ({count} kept)" in line
     expand(settings)
     assert rows(settings) == {"draft": 1, "essay": 2, "evaluation": 4 * count}
+
+
+def test_a_cohort_from_before_keeps_the_most_replicates_of_a_cell(settings):
+    """Cells that came later may have fewer."""
+    rows = [
+        Entry("draft", f"d_{template}{number}", "one", "", "c1", template, "wa", number)
+        for template, count in (("plain", 1), ("block", 3), ("retired", 2))
+        for number in range(1, count + 1)
+    ]
+    found = counts.with_kept(catalogs.load(settings.data), settings.data.cohort("one"), Membership(rows))
+    assert found.replicates["draft"] == 3
 
 
 def test_a_replicate_axis_overrides_the_table(settings):

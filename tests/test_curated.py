@@ -170,6 +170,20 @@ def test_fill_up_of_what_is_complete_buys_nothing_and_holds_its_scores(root):
     assert to_buy(root, made) == []
 
 
+def test_fill_up_gives_the_lowest_replicates_that_are_free(root):
+    lines = ("# mode: reuse-essays", "# judges: ja", "# templates: novelty", essay_of(root))
+    curate(root, *lines, cohort="two")
+    run_all(load(root), "two")
+    first = next(
+        one for one in bought(root, "evaluation") if (one.parent_gen_id, one.llm_model_id) == (lines[-1], "ja")
+    )
+    shutil.rmtree(load(root).data.generation("evaluation", first.gen_id).folder)
+    replicates(root, evaluation=2)
+    made = curate(root, "# fill-up", *lines)
+    assert members(made, "evaluation") == [("novelty", "ja", 1), ("novelty", "ja", 2)]
+    assert to_buy(root, made) == [first._replace(cohort_id="again")]
+
+
 def test_what_fill_up_holds_stays_when_another_cohort_buys_more(root):
     lines = ("# mode: reuse-essays", "# fill-up", "# templates: novelty", essay_of(root))
     made = curate(root, *lines)

@@ -311,6 +311,18 @@ def test_after_five_collisions_there_is_an_error(data):
     assert "daydream check" in caught.value.hint
 
 
+def test_the_fifth_collision_is_the_last_that_is_tried(data):
+    for number in range(5):
+        taken(data, "draft", ids.draft_id("c1", "plain", "wa", 1, collision=number), combo_id="c2")
+    assert expanded(data, [FULL]).entries[0].gen_id == ids.draft_id("c1", "plain", "wa", 1, collision=5)
+
+
+def test_the_drafts_model_in_other_case_is_not_counted_in_an_essays_id(tmp_path):
+    models = tiny_root.TABLES["llm_models"] + "WA,sim-writer-a,offline,true,false\n"
+    draft, essay, _ = expanded(tiny_root.make(tmp_path, llm_models=models).data, [row(essay_llm="WA")]).entries
+    assert essay.gen_id == ids.essay_id(draft.gen_id, "structured", 1)
+
+
 def test_metadata_that_cannot_be_read_is_no_collision(data):
     gen_id = ids.draft_id("c1", "plain", "wa", 1)
     path = data.generation("draft", gen_id).metadata

@@ -104,3 +104,7 @@ def test_cohort_scoped_ids_always_have_sixteen_digits(stage, task, cohort):
     gen_id = ids.cohort_scoped_id(stage, task, cohort)
     assert len(gen_id) == 16
     assert set(gen_id) <= set(string.digits + string.ascii_lowercase)
+
+
+def test_a_cohort_scoped_id_of_a_small_number_begins_with_zeros():
+    assert ids.cohort_scoped_id("draft", "c__t__m__40731", "one") == "0bsw0uqntmjufag1"

@@ -7,11 +7,12 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
 
 from tests.project import SOURCE
-from workflow_lib.calls import attempts, holders
+from workflow_lib.calls import attempts, claims, holders
 from workflow_lib.calls.journal import Journal, State, UnreadableAnswer, request_sha256
 from workflow_lib.files import sha256_text, write_json
 from workflow_lib.paths import Generation
@@ -146,6 +147,30 @@ def test_a_claim_of_another_host_expires_only_after_its_counter_stood_still(own)
     assert own.state(patient).claimed == 1
 
 
+def test_a_silent_holder_expires_when_its_time_is_over(own, monkeypatch):
+    write_json(own.path(1, ".request"), {"heartbeat": "1", "holder": {"host": "elsewhere"}, "tries": []})
+    watch = holders.Watch(silence_seconds=90)
+    for now, claimed in ((1000.0, 1), (1089.9, 1), (1090.0, None)):
+        monkeypatch.setattr(holders, "time", SimpleNamespace(monotonic=lambda now=now: now, sleep=time.sleep))
+        assert own.state(watch).claimed == claimed
+
+
+def test_a_later_process_of_the_same_number_is_not_the_holder(own):
+    holder = {**holders.me(), "started": "1"}
+    write_json(own.path(1, ".request"), {"heartbeat": "1", "holder": holder, "tries": []})
+    assert own.state(holders.Watch()).claimed is None
+
+
+@pytest.mark.parametrize("ended", ["", ".failed"])
+def test_what_was_taken_over_is_claimed_by_nobody(own, ended):
+    """Whoever looks for the first time takes the first holder for alive."""
+    write_json(own.path(1, ".request"), {"heartbeat": "1", "holder": {"host": "elsewhere"}, "tries": []})
+    assert own.state(holders.Watch()).claimed == 1
+    write_json(own.path(2, ".request"), {"heartbeat": "1", "holder": holders.me(), "tries": []})
+    write_json(own.path(2, ended), {"answer": "A"})
+    assert own.state(holders.Watch()).claimed is None
+
+
 def test_a_claim_of_another_host_that_was_taken_over_may_have_been_billed(own):
     """Whoever looks for the first time has not seen the silence; that the next number was opened says it."""
     elsewhere = {"host": "elsewhere", "pid": 1, "started": "1"}
@@ -212,6 +237,7 @@ def test_the_same_order_id_orders_once(own):
     own.order("run-1")
     own.order("run-1")
     own.order("run-2")
+    own.order("run-1")
     assert names(own) == ["0001.fresh.json", "0002.fresh.json"]
 
 
@@ -332,6 +358,14 @@ def test_what_a_dead_process_held_is_freed_and_an_answer_in_it_kept(own, written
         assert names(own) == ["0001.request.json", "0002.failed.json", "0002.request.json"]
 
 
+def test_room_that_a_rival_holds_for_the_same_number_is_left(own):
+    own.folder.mkdir(parents=True)
+    for number in (1, 2, 3):
+        (own.folder / f".room-000{number}-abc").write_bytes(bytes(100))
+    assert claims.clean_up(own.folder, 2) is False
+    assert names(own) == [".room-0002-abc", ".room-0003-abc"]
+
+
 def test_an_adopted_answer_says_so(own):
     recorded = {"model": "x", "usage": {"prompt_tokens": 3}, "finish_reason": "stop", "cost_usd": 0.1}
     own.adopt("the text", recorded, {"gen_id": "d_1", "stage": "draft", "cohort_id": None})
@@ -339,6 +373,15 @@ def test_an_adopted_answer_says_so(own):
     assert names(own) == ["0001.json"]
     assert (adopted["answer"], adopted["adopted"], adopted["request"]) == ("the text", True, None)
     assert (adopted["usage"], adopted["cost_usd"], adopted["model"]) == ({"prompt_tokens": 3}, 0.1, "x")
+
+
+def test_an_order_outlives_an_adoption(own):
+    own.order("run-1")
+    own.order("run-2")
+    own.adopt("the text", {}, {"gen_id": "d_1", "stage": "draft", "cohort_id": None})
+    assert names(own) == ["0001.fresh.json", "0002.fresh.json", "0003.json", "0004.fresh.json"]
+    assert own.has_open_order()
+    assert written(own, "0004.fresh.json")["order_id"] == "run-2"
 
 
 def test_an_answer_survives_any_text(own):

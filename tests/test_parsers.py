@@ -45,6 +45,8 @@ SCORE_TABLE = [
 ]
 
 IN_LAST_LINE_EDGES = [
+    ("SCORE: 7\na\n\nb", 7.0),
+    ("SCORE: 7\na\nb\nc", NO_SCORE),
     ("SCORE: 7\r\n", 7.0),
     ("Reasoning.\r\n\r\nSCORE: 7\r\nConfidence: high\r\n", 7.0),
     ("SCORE: 4\rSCORE: 6", 6.0),
@@ -151,7 +153,8 @@ SCORE_0_100_EDGES = [
     ("Score: 85/1000", NO_SCORE),
     ("SCORE: 40\nSCORE: 60", 60.0),
     ("SCORE: 50\nTotal score 80 of 100", 50.0),
-    ("SCORE: 70\na\nb\nc\nd", NO_SCORE),
+    ("SCORE: 70\na\n\nb", 70.0),
+    ("SCORE: 70\na\nb\nc", NO_SCORE),
     ("The score is 70.", NO_SCORE),
     (" \n", "empty_response"),
 ]
