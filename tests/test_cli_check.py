@@ -200,12 +200,12 @@ def test_unknown_names_are_found_with_the_nearest(settings):
     catalog = settings.data.catalog("llm_models")
     catalog.write_text(catalog.read_text().replace("sim-writer-a,sim-writer-a", "sim-writer-aa,sim-writer-a"))
     table = settings.data.catalog("draft_templates")
-    table.write_text(table.read_text().replace("\nanalytical-memo-v2,", "\nanalytical-memo-v3,"))
+    table.write_text(table.read_text().replace("\nanalytical-memo-v2,", "\nanalytical-memo-v20,"))
     findings = health.check(settings)
     models = {one.path: one.message for one in findings if one.kind == "unknown_model"}
     assert "did you mean 'sim-writer-aa'?" in models[in_root(settings, draft.metadata)]
     templates = [one for one in findings if one.kind == "unknown_template"]
-    assert len(templates) == 1 and "did you mean 'analytical-memo-v3'?" in templates[0].message
+    assert len(templates) == 1 and "did you mean 'analytical-memo-v20'?" in templates[0].message
 
 
 def test_combo_with_an_unknown_concept_is_found(settings):
