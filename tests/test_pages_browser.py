@@ -191,29 +191,6 @@ def test_keyboard_leads_through_the_pages(browser, page):
     wait_for_title(browser, COHORT)
 
 
-def test_two_essays_can_be_compared(browser, page):
-    show(browser, page)
-    for box in css(browser, "[data-pick]")[:2]:
-        box.click()
-    css(browser, "#tray-link")[0].click()
-    found = []
-    for side in ("a", "b"):
-        browser.switch_to.frame(css(browser, f"#frame-{side}")[0])
-        found.append(css(browser, "h1")[0].text)
-        assert not css(browser, ".topbar")[0].is_displayed()
-        browser.switch_to.default_content()
-    assert found == ["Of clocks", "Of gardens"]
-    assert complaints(browser) == []
-
-
-@pytest.mark.parametrize("asked", [f"javascript:document.title='{MARK}'", "../../../x", "https://example.org/"])
-def test_compare_page_shows_only_what_is_in_the_cohort(browser, page, asked):
-    show(browser, page.parent / "compare.html", f"#a={asked}&b={asked}")
-    for frame in css(browser, "iframe"):
-        assert frame.get_attribute("src").startswith((page.parent / "essays").as_uri())
-    assert browser.title != MARK
-
-
 @pytest.mark.parametrize("width", [390, 820, 1440])
 def test_nothing_is_wider_than_the_window(browser, page, hostile_page, width):
     resize(browser, width)

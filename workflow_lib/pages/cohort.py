@@ -1,7 +1,7 @@
 """All pages of a cohort."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from ..cohorts.membership import Membership
 from ..files import read_recorded, write_text
 from ..settings import Settings
 from ..stages import JUDGED, STAGES
-from . import carried, charts, explore, findings, html, numbers, overview, reports, search
+from . import carried, charts, compare, explore, findings, html, overview, reports, search
 from .documents import FOLDERS, Document, Store, collect, scales_of
 from .essay import EssayPages
 from .overview import distinct
@@ -46,7 +46,9 @@ def write(settings: Settings, cohort_id: str, membership: Membership) -> Path:
         return html.link(carried.place(cohort.page, path), cohort.page)
 
     common: dict[str, Any] = {"cohort_id": cohort_id, "is_offline": bool(state.offline_models)}
-    write_text(folder / "compare.html", _compare(documents, common))
+    data = html.json_data(explore.page_data(cohort_id, documents, concepts, scales, state.offline_models))
+    named = {"scores_link": table(cohort.aggregated_scores), "adjusted_link": table(cohort.analysis("adjusted_scores"))}
+    write_text(folder / "compare.html", compare.page(documents, essays.bodies, data, common | named))
     manifest = read_recorded(cohort.manifest)
     page = html.render(
         "index.html.j2",
@@ -73,7 +75,7 @@ def write(settings: Settings, cohort_id: str, membership: Membership) -> Path:
         table_links={path.stem: table(path) for path in tables.files},
         membership_link=table(cohort.membership),
         manifest_link=table(cohort.manifest) if cohort.manifest.exists() else "",
-        data=html.json_data(explore.page_data(cohort_id, documents, concepts, scales, state.offline_models)),
+        data=data,
         index=html.json_data(search.pack(store, documents)),
     )
     write_text(cohort.page, page)
@@ -113,14 +115,6 @@ def _judged_by(documents: Sequence[Document]) -> list[tuple[str, int]]:
     """Return (judges and templates, how many essays) where not all essays had the same, else []."""
     counts = Counter(document.adjusted.who for document in documents if document.adjusted)
     return sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])) if len(counts) > 1 else []
-
-
-def _compare(documents: Sequence[Document], common: Mapping[str, Any]) -> str:
-    listed = [
-        [document.gen_id, FOLDERS[document.entry.stage], document.title, numbers.rounded(document.mean.mean)]
-        for document in documents
-    ]
-    return html.render("compare.html.j2", scripts=("compare.js",), frames=True, **common, data=html.json_data(listed))
 
 
 def _remove_others(folder: Path, written: set[Path]) -> None:

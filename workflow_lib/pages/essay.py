@@ -82,10 +82,11 @@ class EssayPages:
         self._failures = failures
         self._catalogs = store.catalogs
         self._rendered: dict[str, Markup] = {}
+        self.bodies: dict[str, Markup] = {}
         self._combos: dict[str, list[tuple[str, str]]] = {}
 
     def write(self, folder: Path) -> Iterator[Path]:
-        """Write a page per document below a folder; yields their paths."""
+        """Write a page per document below a folder; yields their paths, and leaves the texts' markup in `bodies`."""
         for place, document in enumerate(self._documents):
             path = folder / document.href
             write_text(path, self._page(place, document, path))
@@ -99,6 +100,8 @@ class EssayPages:
         draft = self._store.used(document.draft, recorded) if is_essay and not copies else None
         judgements = [self._judgement(score, document, page) for score in document.scores]
         files = self._data.generation(document.entry.stage, document.gen_id)
+        if document.text is not None:
+            self.bodies[document.gen_id] = texts.markdown(document.text, below=2)
         return html.render(
             "essay.html.j2",
             scripts=("essay.js",),
@@ -110,7 +113,7 @@ class EssayPages:
             total=len(self._documents),
             previous=self._neighbour(place - 1, page),
             next=self._neighbour(place + 1, page),
-            body=None if document.text is None else texts.markdown(document.text, below=2),
+            body=self.bodies.get(document.gen_id),
             draft_text=draft,
             draft_body=self._draft_body(draft.text) if draft and draft.text is not None else None,
             draft_title=texts.first_words(draft.text or "") if draft else "",

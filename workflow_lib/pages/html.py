@@ -18,16 +18,13 @@ HERE = Path(__file__).parent
 ASSETS = HERE / "assets"
 
 
-def render(
-    template: str, *, scripts: tuple[str, ...], styles: tuple[str, ...] = (), frames: bool = False, **values: Any
-) -> str:
+def render(template: str, *, scripts: tuple[str, ...], styles: tuple[str, ...] = (), **values: Any) -> str:
     """Return a page.
 
     Args:
         template: name in templates/.
         scripts: names of the assets that run at the end of the page; theme.js always runs first.
         styles: names of further assets; style.css always comes first.
-        frames: whether the page shows other pages of its folder.
         values: what the template uses; text is escaped.
     """
     looks = [_asset(name) for name in ("style.css", *styles)]
@@ -41,9 +38,6 @@ def render(
         "base-uri 'none'",
         "form-action 'none'",
     ]
-    if frames:
-        # 'self' where the pages lie on a server; file: where they are opened from disk
-        policy.append("frame-src 'self' file:")
     return (
         _environment()
         .get_template(template)

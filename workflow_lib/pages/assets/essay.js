@@ -8,7 +8,7 @@
   };
   if (buttons.length) {
     for (const button of buttons) button.addEventListener("click", () => show(button.dataset.view));
-    show(document.documentElement.classList.contains("framed") ? "essay" : "both");
+    show("both");
   }
   const follow = (selector) => document.querySelector(selector)?.click();
   const keys = {

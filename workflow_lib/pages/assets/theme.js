@@ -17,7 +17,6 @@ const fixed = (value, decimals) => {
   document.addEventListener("DOMContentLoaded", () => {
     for (const link of isBesideStore ? document.querySelectorAll("a[data-stored]") : []) link.href = link.dataset.stored;
   });
-  if (window.top !== window) root.classList.add("framed");
   document.addEventListener("click", (event) => {
     if (!(event.target instanceof Element) || !event.target.closest("[data-theme-toggle]")) return;
     const dark = getComputedStyle(root).colorScheme === "dark" ||
