@@ -59,7 +59,7 @@ onsuccess:
 
 
 onerror:
-    runs.after_failure(run_of, to_screen)
+    runs.after_failure(run_of, batch_of, to_screen)
 
 
 rule all:

@@ -55,6 +55,8 @@ def make_chunk(stage, wildcards, marker, log):
         # also where a cluster hands no environment to its jobs
         run_of.shared.join(wildcards.run)
         chunk = chunk_of(stage, wildcards)
+        if not workflow.is_main_process:
+            runs.sign_in(Path(marker), log)
         runs.make_chunk(run_of, caller, chunk, Path(marker), say)
 
 

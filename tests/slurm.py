@@ -21,6 +21,7 @@ OPTIONS = (
     str(PROFILE),
     "--default-resources",
     "mem_mb=300",
+    "runtime=10",
     "--slurm-init-seconds-before-status-checks",
     "1",
 )

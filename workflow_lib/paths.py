@@ -9,6 +9,9 @@ from .errors import ConfigError
 
 SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
+# in the working directory, beside the logs of jobs
+SERVER_LOGS = Path("logs") / "model_servers"
+
 PROMPT = "prompt.txt"
 SYSTEM = "system.txt"
 RAW = "raw.txt"

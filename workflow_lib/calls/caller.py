@@ -21,6 +21,7 @@ from .journal import Journal
 from .pools import Pools
 from .provider_batches.tending import Tender
 from .replies import CallError
+from .servers import Servers
 from .shared import RunFile
 
 CLAIM_POLL_SECONDS = 0.25
@@ -38,6 +39,7 @@ class Caller:
         self.settings = settings
         self.shared = shared or RunFile(settings.data.runs)
         self.pools = Pools(settings.data.coordination, settings.pools)
+        self.servers = Servers(settings)
         self.watch = holders.Watch()
         self.batches = Tender(self)
         self._budgets: dict[str, Budget] = {}
@@ -118,7 +120,10 @@ class Caller:
                 lambda: self._reservation(entry, model, request),
                 log,
             )
-            attempt = call.make()
+            try:
+                attempt = call.make()
+            except CallError as error:
+                raise self.servers.explained(endpoint, error) from None
             if attempt is not None:
                 if attempt["cost_source"] == costs.BY_ENDPOINT:
                     most = request_ceiling_usd(model, request)
@@ -146,7 +151,7 @@ class Caller:
         gate = Gate(self.shared, model, is_open=False)
         gate.check()
         try:
-            return endpoints.find(self.settings, model.endpoint)
+            return self.servers.reached(endpoints.find(self.settings, model.endpoint))
         except endpoints.KeyProblem as error:
             refusal = CallError(retries.NO_KEY, error.message, remedy=error.hint)
             refusal.is_said = gate.note(refusal)

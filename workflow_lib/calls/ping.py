@@ -19,6 +19,7 @@ from .costs import Bill
 from .pools import Pools
 from .replies import CallError
 from .served import served_other_model
+from .servers import Servers
 
 PROMPT = "Reply with the single word: pong"
 # enough for the word; a model that reasons first is cut off, which shows as well that it answers
@@ -75,15 +76,18 @@ def most_usd(model: Model) -> float | None:
 
 def ping(settings: Settings, models: Iterable[Model]) -> Iterator[Ping]:
     """Ask each model once, without a second try, and yield what came, in their order."""
-    pools = Pools(settings.data.coordination, settings.pools)
-    with ThreadPoolExecutor(AT_A_TIME) as threads:
-        yield from threads.map(lambda model: _ping(settings, pools, model), list(models))
-
-
-def _ping(settings: Settings, pools: Pools, model: Model) -> Ping:
+    pools, servers = Pools(settings.data.coordination, settings.pools), Servers(settings)
     try:
-        endpoint = endpoints.find(settings, model.endpoint)
-    except ConfigError as error:
+        with ThreadPoolExecutor(AT_A_TIME) as threads:
+            yield from threads.map(lambda model: _ping(settings, pools, servers, model), list(models))
+    finally:
+        servers.stop()
+
+
+def _ping(settings: Settings, pools: Pools, servers: Servers, model: Model) -> Ping:
+    try:
+        endpoint = servers.reached(endpoints.find(settings, model.endpoint))
+    except (ConfigError, CallError) as error:
         return Ping(model, error=error.message, remedy=error.hint)
     key = endpoint.key_env if endpoint.key else ""
     with pools[model.pool].slot():

@@ -83,6 +83,7 @@ UNEXPECTED = Rule("unexpected_status", NEVER, False, _NO_ENDPOINT)
 
 # before the request had left
 NO_KEY = Rule("no_key", NEVER, False, "set the environment variable of the endpoint's key", ENDPOINT)
+NO_SERVER = Rule("no_server", NEVER, False, "read the server's log, correct `start` or `ready_url`, and run again")
 NOT_REACHED = Rule("unreachable", FAILURE, False, "check base_url and that the server is up; then run again")
 NO_ADDRESS = Rule("unreachable", NEVER, False, "correct base_url of the endpoint")
 

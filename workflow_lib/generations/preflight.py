@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from .. import catalogs as catalogs_module
-from ..calls import costs
+from ..calls import costs, servers
 from ..calls.endpoints import ALL_VARIABLE, OFFLINE
 from ..catalogs import MODELS, Catalogs, Model, checks, levels_behind, templates_table
 from ..catalogs.checks import Mistake
@@ -158,6 +158,8 @@ def _of_model(settings: Settings, table: str, model: Model) -> Iterator[Mistake]
         )
     elif not (model.endpoint == OFFLINE or known[model.endpoint].base_url or settings.environment.get(ALL_VARIABLE)):
         yield Mistake(f"setting endpoints.{model.endpoint}", "", "no base_url", "set it in config.yaml")
+    elif (problem := servers.problem_of(known[model.endpoint])) is not None:
+        yield Mistake(f"setting endpoints.{model.endpoint}", "", *problem)
     yield from checks.of_request(settings.data, model)
     if model.pool not in settings.pools:
         yield Mistake(

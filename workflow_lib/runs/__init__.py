@@ -10,6 +10,7 @@ from .chunks import ALL, Chunk, Chunks, make_chunk, planned_chunk, write_outcome
 from .clusters import forget_keys, require_chunks, require_keys_on_file
 from .ends import after_failure, after_success, notes
 from .expanding import changes, expand
+from .lost import sign_in
 from .orders import buy, order_id
 from .run import Run
 from .tables import has_cross_news, has_news, write_cross, write_page, write_tables
@@ -37,6 +38,7 @@ __all__ = [
     "planned_chunk",
     "require_chunks",
     "require_keys_on_file",
+    "sign_in",
     "write_cross",
     "write_outcome",
     "write_page",

@@ -110,6 +110,10 @@ class Chunks:
         }
         write_json(_plan_file(self._run, self._run.run_id, scope), content)
 
+    def announced(self) -> list[Chunk]:
+        """Return the chunks that jobs may have begun to make."""
+        return [chunk for scope in sorted(self._announced) for chunk in dict.fromkeys(self._plan(scope).values())]
+
     def clean_up(self) -> None:
         """Remove the markers of this run, and of those that no longer live."""
         if not self._run.data.batches.is_dir():

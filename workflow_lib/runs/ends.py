@@ -9,7 +9,7 @@ from ..cohorts import Source
 from ..errors import DayDreamError
 from ..generations import failures
 from ..generations.state import States
-from . import orders
+from . import lost, orders
 from .chunks import Chunks
 from .run import Run
 from .tables import write_page, write_tables
@@ -39,7 +39,7 @@ def after_success(run: Run, batch: Chunks) -> None:
     batch.clean_up()
 
 
-def after_failure(run: Run, show: Callable[[str], None]) -> None:
+def after_failure(run: Run, batch: Chunks, show: Callable[[str], None]) -> None:
     """Write tables and page of what there is after a run with failed jobs, and show what failed.
 
     Raises:
@@ -47,6 +47,8 @@ def after_failure(run: Run, show: Callable[[str], None]) -> None:
     """
     _end(run)
     try:
+        for text in lost.messages(run, batch):
+            show(text)
         accepted = bool(run.settings.accept_failures)
         for cohort_id in run.sources:
             accepted = _report_failures(run, cohort_id, show) and accepted

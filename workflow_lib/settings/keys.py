@@ -215,6 +215,18 @@ class EndpointSettings(_Section):
         default=None,
         description="How its batch service is spoken to, for `provider_batch`; built in for openrouter.",
     )
+    start: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Shell command of a server that each process with calls for it starts on its own host and stops at "
+        "its end: on a cluster each job. `{port}` in it and in base_url is a free port.",
+    )
+    ready_url: str | None = Field(
+        default=None,
+        pattern="^https?://",
+        description="URL, with `{port}`, that answers 200 as soon as such a server takes requests; default: base_url "
+        "with /models.",
+    )
 
 
 class PoolSettings(_Section):
