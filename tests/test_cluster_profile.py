@@ -60,7 +60,7 @@ def test_a_killed_job_ends_the_run_with_its_chunk_and_calls_named(tmp_path, envi
         output = running.communicate(timeout=240)[0]
     assert running.returncode == 1
     assert "Lost: chunk 0 of the drafts of cohort mini. Grid Engine job 1 " in output
-    assert "2 calls were in flight" in output
+    assert "2 calls were cut off" in output
     assert all(row["gen_id"] in output.partition("Lost:")[2] for row in project.members("draft"))
 
 

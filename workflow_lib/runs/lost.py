@@ -40,30 +40,33 @@ def messages(run: Run, batch: Chunks) -> Iterator[str]:
 
 
 def _message(chunk: Chunk, found: list[State], job: str, log: str) -> str:
-    in_flight = [state.entry for state in found if _is_in_flight(state)]
+    cut_off = [state.entry for state in found if _is_cut_off(state)]
     made = sum(state.has_answer for state in found)
     lines = [
         f"Lost: chunk {chunk.index} of the {chunk.stage}s of cohort {chunk.cohort_id}. {job} ended before it was done.",
         f"  {made} of its {len(found)} generations have their answer, and keep it.",
-        f"  {_calls(in_flight)}",
+        f"  {_calls(cut_off)}",
         f"  Its log: {log}; the scheduler knows why it ended.",
         "Hint: run again to go on; only what has no answer is asked",
     ]
     return "\n".join(lines)
 
 
-def _calls(in_flight: list[Entry]) -> str:
-    if not in_flight:
+def _calls(cut_off: list[Entry]) -> str:
+    if not cut_off:
         return "No call was in flight."
-    shown = ", ".join(entry.gen_id for entry in in_flight[:MAX_SHOWN])
-    more = f" and {len(in_flight) - MAX_SHOWN} more" if len(in_flight) > MAX_SHOWN else ""
-    calls = "call was" if len(in_flight) == 1 else "calls were"
-    return f"{len(in_flight)} {calls} in flight and may be billed (`daydream status` lists them): {shown}{more}"
+    shown = ", ".join(entry.gen_id for entry in cut_off[:MAX_SHOWN])
+    more = f" and {len(cut_off) - MAX_SHOWN} more" if len(cut_off) > MAX_SHOWN else ""
+    calls = "call was" if len(cut_off) == 1 else "calls were"
+    return f"{len(cut_off)} {calls} cut off and may be billed (`daydream status` lists them): {shown}{more}"
 
 
-def _is_in_flight(state: State) -> bool:
+def _is_cut_off(state: State) -> bool:
+    if state.has_answer:
+        return False
     kinds = state.attempts.get(max(state.attempts, default=0), set())
-    return REQUEST in kinds and not kinds & {ANSWER, FAILED}
+    # a holder on another host is not known to be gone until it has been silent for a while
+    return (REQUEST in kinds and not kinds & {ANSWER, FAILED}) or bool(state.maybe_billed)
 
 
 def _record(marker: Path) -> Path:
