@@ -7,32 +7,26 @@ import pytest
 
 from tests.project import SOURCE, daydream, read_csv, snakemake
 
-CRITIQUE = """    Stage(
-        name="critique",
-        parent="draft",
-        prefix="c_",
-        variables=("draft",),
+
+def stage_row(name: str, parent: str, prefix: str, variable: str) -> str:
+    """Return the row of a further stage in stages.py."""
+    return f'''    Stage(
+        name="{name}",
+        parent="{parent}",
+        prefix="{prefix}",
+        variables=("{variable}",),
         models=PARENTS,
         task=("parent.task_id", "template_id", "replicate"),
-        task_columns={"critique_task_id": "task_id", "gen_id": "gen_id", "parent_gen_id": "parent_gen_id"},
-        score_columns=ScoreColumns("critique_template", "critique_model", "critique_response_path"),
+        task_columns={{"{name}_task_id": "task_id", "gen_id": "gen_id", "parent_gen_id": "parent_gen_id"}},
+        score_columns=ScoreColumns("{name}_template", "{name}_model", "{name}_response_path"),
         answer_tokens=1000.0,
         seconds=30.0,
     ),
-"""
-REVISION = """    Stage(
-        name="revision",
-        parent="essay",
-        prefix="r_",
-        variables=("essay",),
-        models=PARENTS,
-        task=("parent.task_id", "template_id", "replicate"),
-        task_columns={"revision_task_id": "task_id", "gen_id": "gen_id", "parent_gen_id": "parent_gen_id"},
-        score_columns=ScoreColumns("revision_template", "revision_model", "revision_response_path"),
-        answer_tokens=2000.0,
-        seconds=45.0,
-    ),
-"""
+'''
+
+
+CRITIQUE = stage_row("critique", "draft", "c_", "draft")
+REVISION = stage_row("revision", "essay", "r_", "essay")
 SPEC = """
 combos: {concepts: [default-mode-network, economic-moat], k: 2, level: sentence}
 axes:

@@ -1,11 +1,15 @@
 """The one owner of state: what a generation's folder and journal mean."""
 
+import shutil
+
 import pytest
 
 from tests.scripted_server import completion
-from tests.stores import Store
+from tests.stores import ABSENT, Store
 from tests.test_generations import LONG, World
 from workflow_lib.calls.endpoints import CallError
+from workflow_lib.calls.holders import me
+from workflow_lib.calls.journal import Journal
 from workflow_lib.errors import DayDreamError
 from workflow_lib.files import read_json, write_json, write_text
 from workflow_lib.generations.state import States
@@ -21,6 +25,13 @@ def store(tmp_path):
 def real(tmp_path) -> World:
     """A world whose writer is a model behind HTTP."""
     return World(tmp_path, "real")
+
+
+def rewrite_models(where, old: str, new: str) -> None:
+    """Edit llm_models.csv of a store, or of settings."""
+    table = where.data.catalog("llm_models")
+    assert old in table.read_text()
+    table.write_text(table.read_text().replace(old, new))
 
 
 def state(world: World, entry, **config):
@@ -49,8 +60,7 @@ def test_another_length_makes_only_answers_stale_that_it_cut_off(real):
 
 def test_another_model_behind_the_same_id_makes_its_answers_stale(real):
     real.answered(real.draft, completion(LONG))
-    table = real.settings.data.catalog("llm_models")
-    table.write_text(table.read_text().replace("org/real", "org/newer"))
+    rewrite_models(real.settings, "org/real", "org/newer")
     assert state(real, real.draft).stale_reasons == ("model",)
 
 
@@ -59,12 +69,51 @@ def test_what_is_not_on_record_makes_nothing_stale(store):
     chain[1] = store.essay(chain[0])
     for entry in chain:
         store.amend(store.files(entry).raw_metadata, model=None)
-    table = store.data.catalog("llm_models")
-    table.write_text(table.read_text().replace("org/writer-1", "org/newer"))
+    rewrite_models(store, "org/writer-1", "org/newer")
     assert [one.stale_reasons for one in States(store.settings).each(chain)] == [(), ()]
 
 
+def test_a_changed_model_makes_an_answer_stale_whose_prompt_is_not_on_record(store):
+    draft = store.draft()
+    store.amend(store.files(draft).raw_metadata, prompt_sha256=ABSENT)
+    store.files(draft).prompt.unlink()
+    assert States(store.settings).of(draft).stale == "unknown"
+    rewrite_models(store, "org/writer-1", "org/newer")
+    assert States(store.settings).of(draft).stale == "true"
+
+
+# what is to be done
+
+
+def test_an_order_takes_a_call_only_once_the_present_text_is_put_away(real):
+    real.answered(real.draft, completion(LONG))
+    Journal(real.files(real.draft)).order("again")
+    found = state(real, real.draft)
+    assert (found.ordered, found.needs_call) == (True, False)
+    real.files(real.draft).raw.unlink()
+    assert state(real, real.draft).needs_call
+
+
+def test_a_text_whose_answer_nothing_keeps_is_lost_unless_it_is_a_copy(store):
+    draft = store.draft()
+    essays = [store.essay(draft), store.essay(draft, "e-copy")]
+    for essay in essays:
+        store.files(essay).raw.unlink()
+        shutil.rmtree(store.files(essay).attempts, ignore_errors=True)
+    states = list(States(store.settings).each(essays))
+    assert [one.is_lost for one in states] == [True, False]
+    assert [one.needs_call for one in states] == [False, False]
+
+
 # edited, adopted
+
+
+def test_raw_text_is_compared_with_the_answer_that_it_was_made_of(real):
+    """A newer answer may be in the journal before its text is."""
+    real.answered(real.draft, completion(LONG))
+    attempts = real.files(real.draft).attempts
+    write_json(attempts / "0002.json", {**read_json(attempts / "0001.json"), "number": 2, "answer": "new\n" + LONG})
+    assert not state(real, real.draft).edited
 
 
 def test_raw_text_edited_by_hand_is_seen_and_a_restored_one_is_not(real):
@@ -126,8 +175,23 @@ def test_failed_call_stands_until_an_answer_comes(real):
 def test_failed_call_does_not_stand_when_another_model_would_be_asked(real):
     with pytest.raises(CallError):
         real.answered(real.draft, (404, {}, b"{}"))
-    table = real.settings.data.catalog("llm_models")
-    table.write_text(table.read_text().replace("org/real", "org/newer"))
+    rewrite_models(real.settings, "org/real", "org/newer")
+    assert failed_with(real, real.draft) is None
+
+
+def test_failed_call_does_not_stand_when_another_endpoint_would_be_asked(real):
+    with pytest.raises(CallError):
+        real.answered(real.draft, (404, {}, b"{}"))
+    rewrite_models(real.settings, "org/real,home", "org/real,openrouter")
+    assert failed_with(real, real.draft) is None
+
+
+def test_failed_call_does_not_stand_while_another_is_in_flight(real):
+    with pytest.raises(CallError):
+        real.answered(real.draft, (404, {}, b"{}"))
+    request = read_json(real.files(real.draft).attempts / "0001.request.json")
+    write_json(real.files(real.draft).attempts / "0002.request.json", {**request, "number": 2, "holder": me()})
+    assert state(real, real.draft).claim.number == 2
     assert failed_with(real, real.draft) is None
 
 

@@ -2,6 +2,7 @@ import pytest
 
 from tests.stores import COHORT, Store
 from workflow_lib.cohorts.membership import Membership
+from workflow_lib.generations.state import States
 from workflow_lib.results import reports, scores, spending, summary
 
 SCALES = {"novelty": 9.0, "style": 9.0, "ten": 10.0}
@@ -158,13 +159,13 @@ def test_costs_count_every_attempt_and_keep_unknown_apart_from_free(store):
     store.evaluation(essay, judge="j3", state="absent")
     other = store.draft("d-other")
     store.attempt(other, 1, answer="of another", cohort_id="another", cost_usd=9.0)
-    rows = spending.rows(store.data, COHORT, store.membership)
+    rows = spending.rows(States(store.settings), COHORT, store.membership)
     assert [tuple(row.values()) for row in rows] == [
         ("draft", "w1", 2, 1, 110, 25, 135, 0, "0.001000", 1, "1.75", 0, ""),
         ("evaluation", "j1", 1, 0, "", "", "", 1, "", 1, "", 0, ""),
     ]
     without_draft = Membership(entry for entry in store.membership if entry != draft)
-    [row, _] = spending.rows(store.data, COHORT, without_draft)
+    [row, _] = spending.rows(States(store.settings), COHORT, without_draft)
     assert (row["calls"], row["cost_usd"]) == (2, "0.001000")
     assert (row["dropped_calls"], row["dropped_cost_usd"]) == (2, "0.001000")
     assert tuple(rows[0]) == spending.COLUMNS

@@ -8,16 +8,21 @@ import os
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from .errors import DayDreamError
 
 TEMPORARY = ".tmp-"
 # network file systems remember for up to a minute that a name did not exist
 LATENCY_SECONDS = 60.0
+# who wait for the disk at the same time; more of them gain nothing
+WRITERS = 8
+
+T = TypeVar("T")
 
 
 def sha256_text(text: str) -> str:
@@ -119,7 +124,7 @@ def write_bytes(path: Path, content: bytes, *, durable: bool = False) -> None:
         Path(temporary).unlink(missing_ok=True)
         raise
     if durable:
-        _sync_folder(path.parent)
+        _sync(path.parent)
 
 
 def write_text(path: Path, text: str, *, durable: bool = False) -> None:
@@ -183,7 +188,7 @@ class Room:
         if durable:
             # the file has its name: without a descriptor for the folder only a power cut could undo it
             with contextlib.suppress(OSError):
-                _sync_folder(path.parent)
+                _sync(path.parent)
 
     def give_up(self) -> None:
         """Free what is held."""
@@ -210,12 +215,29 @@ def create_exclusively(path: Path, text: str, *, durable: bool = False) -> bool:
                 os.fsync(stream.fileno())
         os.link(temporary, path)
         if durable:
-            _sync_folder(path.parent)
+            _sync(path.parent)
         return True
     except FileExistsError:
         return False
     finally:
         Path(temporary).unlink(missing_ok=True)
+
+
+def sync(path: Path) -> None:
+    """Make a file, and its name, survive a power cut."""
+    for one in (path, path.parent):
+        _sync(one)
+
+
+def at_once(write: Callable[[T], object], items: Iterable[T]) -> None:
+    """Call a function for each item that waits for the disk; many that wait together take little longer than one.
+
+    Raises:
+        OSError: what the first failed call raised; all others were made.
+    """
+    with ThreadPoolExecutor(WRITERS) as threads:
+        for _ in threads.map(write, items):
+            pass
 
 
 @contextmanager
@@ -250,8 +272,8 @@ def _create(path: Path) -> int:
         return os.open(path, flags, 0o666)
 
 
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

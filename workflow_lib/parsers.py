@@ -340,7 +340,7 @@ def score_0_100(text: str) -> float:
 def complex_score(text: str) -> float:
     """Return the last score that the last 30 lines state, 0 to 10; ``a/b`` counts as a tenth part of ten.
 
-    Among scores on one line, those with ``a/b`` come first. Header and number may stand on two lines with only
+    On one line, scores with ``a/b`` come before all others. Header and number may stand on two lines with only
     blanks, a colon or marks between them; the last such score comes before those of earlier lines.
 
     Raises:

@@ -90,6 +90,16 @@ def numbers(folder: Path) -> dict[int, set[str]]:
     return found
 
 
+def newest(numbers: Mapping[int, set[str]], kind: str) -> int | None:
+    """Return the highest number that has a file of a kind, None if there is none."""
+    return max((number for number, kinds in numbers.items() if kind in kinds), default=None)
+
+
+def is_ordered(numbers: Mapping[int, set[str]]) -> bool:
+    """Return whether a fresh answer was ordered and has not come yet."""
+    return (newest(numbers, FRESH) or 0) > (newest(numbers, ANSWER) or 0)
+
+
 def read_answer(path: Path) -> dict[str, Any]:
     """Return a completed answer.
 

@@ -98,7 +98,7 @@ class Journal:
 
     def newest_number(self) -> int | None:
         """Return the highest number of an answer, be it readable or not; None if there is none."""
-        return max((number for number, kinds in self.numbers().items() if ANSWER in kinds), default=None)
+        return attempts.newest(self.numbers(), ANSWER)
 
     def answer(self, number: int) -> dict[str, Any]:
         """Return an answer.
@@ -125,8 +125,8 @@ class Journal:
 
     def newest_failure(self) -> Mapping[str, Any] | None:
         """Return the record of the last call that brought no answer, None if there is none."""
-        failed = [number for number, kinds in self.numbers().items() if FAILED in kinds]
-        return read_recorded(self.path(max(failed), FAILED)) if failed else None
+        number = attempts.newest(self.numbers(), FAILED)
+        return None if number is None else read_recorded(self.path(number, FAILED))
 
     def asked(self, number: int) -> Mapping[str, Any]:
         """Return what an attempt asked for, and who pays; where its request cannot be read, what another one asked.
@@ -145,7 +145,7 @@ class Journal:
 
     def has_open_order(self) -> bool:
         """Return whether a fresh answer was ordered and has not come yet."""
-        return _is_ordered(self.numbers())
+        return attempts.is_ordered(self.numbers())
 
     def order(self, order_id: str) -> None:
         """Order a fresh answer; a second order under the same id changes nothing."""
@@ -172,7 +172,7 @@ class Journal:
         if any(ANSWER in kinds for kinds in numbers.values()):
             return
         number = _next(numbers)
-        orders = [number for number, kinds in numbers.items() if FRESH in kinds]
+        order = attempts.newest(numbers, FRESH)
         usage = recorded.get("usage") if isinstance(recorded.get("usage"), dict) else None
         content = {
             "number": number,
@@ -194,9 +194,8 @@ class Journal:
             "duration_s": recorded.get("duration_s"),
             "adopted": True,
         }
-        if create_exclusively(self.path(number, ANSWER), dump_json(content)) and orders:
-            order = read_recorded(self.path(max(orders), FRESH))
-            create_exclusively(self.path(number + 1, FRESH), dump_json(order))
+        if create_exclusively(self.path(number, ANSWER), dump_json(content)) and order is not None:
+            create_exclusively(self.path(number + 1, FRESH), dump_json(read_recorded(self.path(order, FRESH))))
 
     def claim(self, number: int, content: Mapping[str, Any], answer_bytes: int) -> Claim | None:
         """Take an attempt for this process, just before its first try; None if somebody else took it first.
@@ -219,8 +218,8 @@ class Journal:
     def state(self, watch: holders.Watch) -> "State":
         """Return what the journal says at one moment; a claim is made upon that and nothing else."""
         numbers = self.numbers()
-        answered = max((number for number, kinds in numbers.items() if ANSWER in kinds), default=None)
-        return State(answered, _is_ordered(numbers), self._open_claim(numbers, watch), _next(numbers))
+        answered, ordered = attempts.newest(numbers, ANSWER), attempts.is_ordered(numbers)
+        return State(answered, ordered, self._open_claim(numbers, watch), _next(numbers))
 
     def _open_claim(self, numbers: Mapping[int, set[str]], watch: holders.Watch) -> int | None:
         for number, kinds in sorted(numbers.items(), reverse=True):
@@ -250,7 +249,7 @@ class Journal:
         Tries still in flight are not among them.
         """
         numbers = self.numbers()
-        last = max((number for number, kinds in numbers.items() if REQUEST in kinds), default=0)
+        last = attempts.newest(numbers, REQUEST) or 0
         for number, kinds in sorted(numbers.items()):
             if REQUEST not in kinds:
                 continue
@@ -287,11 +286,6 @@ class Journal:
 
 def _next(numbers: Mapping[int, object]) -> int:
     return max(numbers, default=0) + 1
-
-
-def _is_ordered(numbers: Mapping[int, set[str]]) -> bool:
-    answered = max((number for number, kinds in numbers.items() if ANSWER in kinds), default=0)
-    return any(FRESH in kinds and number > answered for number, kinds in numbers.items())
 
 
 def _written_at(path: Path) -> str:

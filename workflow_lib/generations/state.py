@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from .. import catalogs as catalogs_module
-from ..calls import endpoints
-from ..calls.attempts import ANSWER, FAILED, FRESH, REQUEST, UnreadableAnswer
+from ..calls import attempts, endpoints
+from ..calls.attempts import ANSWER, FAILED, REQUEST, UnreadableAnswer
 from ..calls.holders import Watch
 from ..calls.journal import Journal, MaybeBilled
 from ..calls.retries import NO_KEY
@@ -143,12 +143,12 @@ class State:
     @cached_property
     def answered(self) -> int | None:
         """Number of the newest answer of the journal, readable or not; None if there is none."""
-        return max((number for number, kinds in self.attempts.items() if ANSWER in kinds), default=None)
+        return attempts.newest(self.attempts, ANSWER)
 
     @cached_property
     def ordered(self) -> bool:
         """Whether a fresh answer was ordered and has not come yet."""
-        return any(FRESH in kinds and number > (self.answered or 0) for number, kinds in self.attempts.items())
+        return attempts.is_ordered(self.attempts)
 
     @property
     def has_answer(self) -> bool:
@@ -193,6 +193,11 @@ class State:
             return True
         then = parsing.baseline(self._settings.data, self.entry)
         return parsing.needs_parse(self._settings, self.entry, then)
+
+    def failed_calls(self, cohort_id: str) -> int:
+        """Return how many attempts in the name of a cohort brought no answer."""
+        failed = (number for number, kinds in self.attempts.items() if FAILED in kinds)
+        return sum(read_recorded(self.journal.path(number, FAILED)).get("cohort_id") == cohort_id for number in failed)
 
     @cached_property
     def claim(self) -> Claim | None:

@@ -122,7 +122,7 @@ def _of_tables(settings: Settings, within: scope.Scope) -> dict[str, Number]:
     states = States(settings)
     judgements = scores.of_cohort(settings, within.membership, states)
     rows = coverage.rows(judgements, coverage.outcomes(states, judgements))
-    costs = [row for one in within.cohort_ids for row in spending.rows(settings.data, one, within.membership)]
+    costs = [row for one in within.cohort_ids for row in spending.rows(states, one, within.membership)]
     known = [float(str(row["cost_usd"])) for row in costs if row["cost_usd"]]
     return {
         f"{JUDGING} rows": sum(int(str(row["expected"])) for row in rows),

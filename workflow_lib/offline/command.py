@@ -15,33 +15,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--host", default="127.0.0.1", metavar="ADDRESS", help="address to listen on (default: %(default)s)"
     )
-    parser.add_argument(
-        "--latency", type=_not_negative, default=0.0, metavar="S", help="seconds per answer (default: 0)"
-    )
-    parser.add_argument(
+    _add_seconds(parser, "--latency", "seconds per answer")
+    _add_list(
+        parser,
         "--faults",
-        default="",
-        metavar="LIST",
-        help="probabilities of faults, such as 429:0.1,500:0.05,html:0.03,drop:0.03; "
+        "probabilities of faults, such as 429:0.1,500:0.05,html:0.03,drop:0.03; "
         f"status codes {', '.join(map(str, STATUSES))}; kinds {', '.join(KINDS)}",
     )
-    parser.add_argument(
-        "--batch-delay", type=_not_negative, default=0.0, metavar="S", help="seconds until a batch is done (default: 0)"
-    )
-    parser.add_argument(
+    _add_seconds(parser, "--batch-delay", "seconds until a batch is done")
+    _add_list(
+        parser,
         "--batch-faults",
-        default="",
-        metavar="LIST",
-        help=f"probabilities of faults of batches: {FAILED_REQUEST} for each request, "
-        f"{', '.join(FATES)} for each batch",
+        f"probabilities of faults of batches: {FAILED_REQUEST} for each request, {', '.join(FATES)} for each batch",
     )
-    parser.add_argument(
-        "--retry-after",
-        type=_not_negative,
-        default=1,
-        metavar="S",
-        help="Retry-After of a 429 in seconds (default: 1)",
-    )
+    _add_seconds(parser, "--retry-after", "Retry-After of a 429 in seconds", 1)
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the faults (default: 0)")
     parser.add_argument("--log", metavar="FILE", help="append two JSON lines per request: at receipt, at its end")
     parser.add_argument("--require-key", metavar="KEY", help="answer 401 to any other bearer token")
@@ -51,6 +38,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     price.add_argument(
         "--usd-per-mtok", type=_price_pair, metavar="IN,OUT", help="cost per million tokens in US dollars"
     )
+
+
+def _add_seconds(parser: argparse.ArgumentParser, option: str, what: str, default: float = 0) -> None:
+    text = f"{what} (default: {default:g})"
+    parser.add_argument(option, type=_not_negative, default=default, metavar="S", help=text)
+
+
+def _add_list(parser: argparse.ArgumentParser, option: str, what: str) -> None:
+    parser.add_argument(option, default="", metavar="LIST", help=what)
 
 
 def run(args: argparse.Namespace) -> int:

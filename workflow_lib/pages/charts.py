@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 
 from markupsafe import Markup, escape
 
-from .documents import MIN_UNITS, POINTS, Document
+from ..statistics.frame import POINTS
+from ..statistics.intervals import MIN_UNITS
+from .documents import Document
 from .findings import anchor
 from .numbers import usd
 from .reports import Reports, Rows

@@ -11,9 +11,10 @@ from ..errors import DayDreamError
 from ..files import read_recorded, write_text
 from ..settings import Settings, split_names
 from ..stages import JUDGING
+from ..statistics.frame import POINTS
 from . import carried, html, reports
 from .charts import Svg
-from .documents import POINTS, scales_of
+from .documents import scales_of
 from .numbers import Mean, mean_of
 from .overview import distinct, is_offline
 from .reports import Rows

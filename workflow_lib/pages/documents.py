@@ -16,16 +16,13 @@ from ..files import read_recorded, sha256_text
 from ..generations import normalised
 from ..paths import DataRoot
 from ..stages import FIRST, JUDGED, JUDGING, STAGE
+from ..statistics.frame import POINTS
+from ..statistics.intervals import MIN_UNITS
 from . import texts
 from .numbers import Mean, mean_of
 from .reports import Reports
 
 FOLDERS = {stage: STAGE[stage].folder for stage in (JUDGED, FIRST)}
-DEFAULT_SCALE = 9.0
-POINTS = 9.0
-"""The one scale of tables and pages, whatever the scales of the evaluation templates."""
-MIN_UNITS = 3
-"""Independent units from which on a page shows an interval."""
 
 
 class Score(NamedTuple):
@@ -178,7 +175,7 @@ def scales_of(catalogs: Catalogs, rows: Iterable[Mapping[str, str]]) -> dict[str
     """Return the evaluation templates of a table -> the best score each gives; 9 where no catalog gives one."""
     known = catalogs.templates[JUDGING]
     return {
-        name: known[name].scale_max if name in known else DEFAULT_SCALE
+        name: known[name].scale_max if name in known else parsers.DEFAULT_SCALE
         for name in sorted({row["evaluation_template"] for row in rows})
     }
 

@@ -64,7 +64,7 @@ def write(settings: Settings, cohort_id: str, membership: Membership) -> Complet
     whole, known = scores.frame(judgements), _catalogs(data)
     scales = template_scales(data)
     table = coverage.counted(whole, outcomes)
-    spent = spending.rows(data, cohort_id, membership)
+    spent = spending.rows(states, cohort_id, membership)
     allowlist = list(settings.results.allowlist)
 
     write_frame(cohort.aggregated_scores, whole)

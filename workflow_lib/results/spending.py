@@ -5,11 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import calls
-from ..calls.attempts import FAILED
-from ..calls.journal import Journal
 from ..cohorts.membership import Membership
-from ..files import read_recorded
-from ..paths import DataRoot
+from ..generations.state import States
 from ..stages import STAGES
 from .rounding import fixed
 
@@ -81,7 +78,7 @@ class _Sum:
         }
 
 
-def rows(data: DataRoot, cohort_id: str, membership: Membership) -> list[dict[str, object]]:
+def rows(states: States, cohort_id: str, membership: Membership) -> list[dict[str, object]]:
     """Return the rows of costs.csv: one per stage and model (its id), over all attempts bought in a cohort's name.
 
     Every answer counts that the cohort bought, whether it is in use or not, and whether the cohort still has its
@@ -95,14 +92,13 @@ def rows(data: DataRoot, cohort_id: str, membership: Membership) -> list[dict[st
         place = STAGES.index(str(stage)) if stage in STAGES else len(STAGES)
         return sums.setdefault((place, str(model or "")), _Sum())
 
-    for attempt in calls.bought(data, [cohort_id]):
+    for attempt in calls.bought(states.settings.data, [cohort_id]):
         own = sum_of(attempt.get("stage"), attempt.get("llm_model_id"))
         own.add(attempt)
         if attempt.get("gen_id") not in membership.by_id:
             own.add_dropped(attempt)
-    for entry in membership:
-        journal = Journal(data.generation(entry.stage, entry.gen_id))
-        for number in (number for number, kinds in journal.numbers().items() if FAILED in kinds):
-            if read_recorded(journal.path(number, FAILED)).get("cohort_id") == cohort_id:
-                sum_of(entry.stage, entry.llm_model_id).failed += 1
+    for state in states.each(membership):
+        failed = state.failed_calls(cohort_id)
+        if failed:
+            sum_of(state.entry.stage, state.entry.llm_model_id).failed += failed
     return [sums[key].row((*STAGES, "")[key[0]], key[1]) for key in sorted(sums)]

@@ -3,11 +3,14 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...cohorts.membership import Entry
 from ...errors import DayDreamError
+from ...files import at_once, sync
 from .. import stopping
+from ..attempts import REQUEST
 from ..budget import BudgetExhausted
 from ..journal import Journal
 from ..retries import Tally
@@ -159,6 +162,7 @@ class _Buying:
         )
         requests: list[Request] = []
         bodies: list[Body] = []
+        claimed: list[Path] = []
         for ask in asks:
             try:
                 request = self._claim(ask, kept.record.record_id)
@@ -171,6 +175,8 @@ class _Buying:
             if request is not None:
                 requests.append(request)
                 bodies.append((request.custom_id, ask.request))
+                claimed.append(ask.own.path(request.number, REQUEST))
+        at_once(sync, claimed)
         kept.save(requests=tuple(requests))
         if not requests:
             kept.end(status="nothing was sent")

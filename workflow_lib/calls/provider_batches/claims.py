@@ -29,6 +29,8 @@ def claim(own: Journal, number: int, content: Mapping[str, Any], record_id: str)
         number: of the attempt.
         content: what the attempt keeps of the request.
         record_id: of the batch, as long as whose record is open the claim lives.
+
+    A power cut may still undo it: the claims of a batch are synced together, before it is handed over.
     """
     if claims.clean_up(own.folder, number):
         return False
@@ -40,7 +42,7 @@ def claim(own: Journal, number: int, content: Mapping[str, Any], record_id: str)
         "batch": record_id,
         "tries": [],
     }
-    return create_exclusively(own.path(number, REQUEST), dump_json(full), durable=True)
+    return create_exclusively(own.path(number, REQUEST), dump_json(full))
 
 
 def request_of(own: Journal, number: int) -> Mapping[str, Any]:
@@ -68,13 +70,13 @@ def is_settled(own: Journal, number: int) -> bool:
     return bool(own.numbers().get(number, set()) & {ANSWER, FAILED})
 
 
-def keep(own: Journal, request: Request, record: Record, reply: Reply, about: Mapping[str, Any]) -> None:
+def keep(record: Record, own: Journal, request: Request, reply: Reply, about: Mapping[str, Any]) -> None:
     """Keep an answer, as a single call would.
 
     Args:
+        record: the batch.
         own: the generation's journal.
         request: its request in the batch.
-        record: the batch.
         reply: the answer.
         about: cost_usd, cost_source, single_usd.
 

@@ -2,12 +2,14 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ... import redaction
 from ...catalogs.prices import batch_price
+from ...files import at_once
 from .. import costs, retries
 from ..committed import try_key
+from ..journal import Journal
 from ..providers import Endpoint
 from ..providers.openai_compatible import reply_of
 from ..replies import CallError, Reply
@@ -60,6 +62,7 @@ def collect(caller: "Caller", kept: Kept, service: Service, endpoint: Endpoint, 
     answered = [request for request in record.requests if request.gen_id in found.answered]
     shares = prices.shares(model, [found.answered[one.gen_id] for one in answered], seen.cost_usd)
     bill: list[tuple[str, str, float]] = []
+    unkept: list[tuple[Journal, Request, Reply, dict[str, Any]]] = []
     for request, share in zip(answered, shares, strict=True):
         reply = found.answered[request.gen_id]
         cost = prices.bill(model, reply, share)
@@ -71,8 +74,9 @@ def collect(caller: "Caller", kept: Kept, service: Service, endpoint: Endpoint, 
             about = {"cost_usd": cost.usd, "cost_source": cost.source, "single_usd": prices.single_usd(model, reply)}
             if cost.price_source is not None:
                 about["price_source"] = cost.price_source
-            claims.keep(own, request, record, reply, about)
+            unkept.append((own, request, reply, about))
         bill.append((request.key, record.llm_model_id, (request.ceiling_usd or 0.0) if cost.usd is None else cost.usd))
+    at_once(lambda one: claims.keep(record, *one), unkept)
     return _finish(caller, kept, found.failed, bill, seen.status)
 
 

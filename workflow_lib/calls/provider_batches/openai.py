@@ -75,18 +75,7 @@ def _lines(endpoint: Endpoint, file_id: object, limits: Limits) -> Iterator[dict
 
 
 def _seen(content: Mapping[str, Any]) -> Seen:
-    counts, metadata, errors = (content.get(name) or {} for name in ("request_counts", "metadata", "errors"))
+    metadata, errors = (content.get(name) or {} for name in ("metadata", "errors"))
     said = [str(one.get("message")) for one in errors.get("data") or [] if isinstance(one, dict)]
-    return Seen(
-        services.name_of(content.get("id")),
-        services.name_of(content.get("status")),
-        services.name_of(content.get("model")) or None,
-        services.plain_number(content.get("created_at")),
-        services.count(counts.get("total")),
-        services.count(counts.get("completed")),
-        services.count(counts.get("failed")),
-        None,
-        "; ".join(said) or None,
-        str(metadata[MARK]) if MARK in metadata else None,
-        content,
-    )
+    mark = str(metadata[MARK]) if MARK in metadata else None
+    return services.seen_of(content, words="; ".join(said) or None, mark=mark)

@@ -55,20 +55,9 @@ def custom_ids(endpoint: Endpoint, seen: Seen, limits: Limits) -> set[str] | Non
 
 
 def _seen(content: Mapping[str, Any]) -> Seen:
-    counts, usage, error = (content.get(name) or {} for name in ("request_counts", "usage", "error"))
-    return Seen(
-        services.name_of(content.get("id")),
-        services.name_of(content.get("status")),
-        services.name_of(content.get("model")) or None,
-        services.plain_number(content.get("created_at")),
-        services.count(counts.get("total")),
-        services.count(counts.get("completed")),
-        services.count(counts.get("failed")),
-        costs.plausible_usd(usage.get("cost")),
-        str(error.get("message") or error) if error else None,
-        None,
-        content,
-    )
+    usage, error = (content.get(name) or {} for name in ("usage", "error"))
+    words = str(error.get("message") or error) if error else None
+    return services.seen_of(content, cost_usd=costs.plausible_usd(usage.get("cost")), words=words)
 
 
 def result_of(line: Mapping[str, Any]) -> Result:

@@ -126,6 +126,30 @@ class Service(Protocol):
         """Return the custom_ids of a batch, or some of them; None while the service does not show any."""
 
 
+def seen_of(
+    content: Mapping[str, Any],
+    *,
+    cost_usd: float | None = None,
+    words: str | None = None,
+    mark: str | None = None,
+) -> Seen:
+    """Return a batch from what its service shows; what each style shows in its own way comes as arguments."""
+    counts = content.get("request_counts") or {}
+    return Seen(
+        name_of(content.get("id")),
+        name_of(content.get("status")),
+        name_of(content.get("model")) or None,
+        plain_number(content.get("created_at")),
+        count(counts.get("total")),
+        count(counts.get("completed")),
+        count(counts.get("failed")),
+        cost_usd,
+        words,
+        mark,
+        content,
+    )
+
+
 def was_refused(error: CallError) -> bool:
     """Return whether an error at handing over says that the service has not got the batch; otherwise it may have."""
     return error.rule in _REFUSALS
