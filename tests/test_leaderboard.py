@@ -105,6 +105,18 @@ def test_many_equal_essays_are_one_top_group():
     assert list(better.index[better["top_group"] == "true"]) == ["e00"]
 
 
+def test_among_equal_estimates_the_best_adjusted_mean_leads_the_top_group():
+    """Essays of one judge hide the difference of those that thirty judged: all estimates are the mean."""
+    judged = {"e1": 3.7, "e2": 4.1, "e3": 5.3, "e4": 5.7}
+    thirty = {
+        essay: {f"j{judge}": score + (-1) ** (judge + place) for judge in range(30)}
+        for place, (essay, score) in enumerate(judged.items())
+    }
+    board = by_essay(given(thirty | {f"s{number}": {"j0": 4.7} for number in range(8)}))
+    assert set(board["rank"]) == {1}
+    assert list(board.loc[list(judged), "top_group"]) == ["false", "false", "true", "true"]
+
+
 def test_two_essays_have_an_estimate_and_no_interval():
     board = by_essay(given({"e1": {"j1": 8, "j2": 7}, "e2": {"j1": 3, "j2": 2.5}}))
     assert list(board["rank"]) == [1, 2] and board["shrinkage"].notna().all()

@@ -154,6 +154,15 @@ def test_edit_is_seen_again_after_it_was_looked_up_once(real):
     assert states.look(real.draft).edited
 
 
+def test_edit_of_the_same_length_is_seen(real):
+    real.answered(real.draft, completion(LONG))
+    states = States(real.settings)
+    assert not states.look(real.draft).edited
+    raw = real.files(real.draft).raw
+    write_text(raw, raw.read_text().swapcase())
+    assert states.look(real.draft).edited
+
+
 # failures that still stand
 
 
