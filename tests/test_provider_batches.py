@@ -1,7 +1,9 @@
 """Calls through batch services, in both styles: each answer bought once, at the price of batches, whatever happens."""
 
+import os
 import threading
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -12,6 +14,7 @@ from workflow_lib import cohorts, generations
 from workflow_lib.calls import Caller, stopping
 from workflow_lib.calls.committed import committed
 from workflow_lib.calls.holders import Watch
+from workflow_lib.calls.provider_batches import openrouter
 from workflow_lib.calls.provider_batches import records as open_records
 from workflow_lib.calls.provider_batches.buying import parts
 from workflow_lib.calls.provider_batches.tending import GoesOn
@@ -45,6 +48,39 @@ def test_answers_come_in_batches_by_model_at_their_price_and_are_those_of_single
         )
         assert there == ours and len(ours) == 14
     assert records(settings) == [] and len(records(settings, "ended")) == 4
+
+
+def test_a_power_cut_loses_no_claim_of_a_batch_that_was_handed_over_and_no_answer_of_one_that_ended(
+    tmp_path, monkeypatch
+):
+    written: set[int] = set()
+    safe: set[str] = set()
+    unsafe: list[str] = []
+    fsync, submit, end = os.fsync, openrouter.submit, open_records.Kept.end
+
+    def noted_fsync(handle):
+        fsync(handle)
+        written.add(os.fstat(handle).st_ino)
+        folder = Path(os.readlink(f"/proc/self/fd/{handle}"))
+        if folder.name == "attempts":
+            safe.update(
+                f"{folder.parent.name}-{path.stem}" for path in folder.iterdir() if path.stat().st_ino in written
+            )
+
+    def noted_submit(endpoint, model, bodies, *others):
+        unsafe.extend(f"{custom_id}.request" for custom_id, _ in bodies if f"{custom_id}.request" not in safe)
+        return submit(endpoint, model, bodies, *others)
+
+    def noted_end(kept, **about):
+        unsafe.extend(one.custom_id for one in kept.record.requests if one.custom_id not in safe)
+        end(kept, **about)
+
+    monkeypatch.setattr(os, "fsync", noted_fsync)
+    monkeypatch.setattr(openrouter, "submit", noted_submit)
+    monkeypatch.setattr(open_records.Kept, "end", noted_end)
+    with OfflineServer(usd_per_mtok=PRICES, batch_delay=0.05) as server:
+        assert set(buy(make(tmp_path, server)).values()) == {"made"}
+    assert unsafe == [] and len(safe) == 2 * 12
 
 
 @pytest.mark.parametrize("style", STYLES)
