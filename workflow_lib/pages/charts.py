@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 
 from markupsafe import Markup, escape
 
-from ..statistics.frame import POINTS
-from ..statistics.intervals import MIN_UNITS
+from ..statistics.scale import MIN_UNITS, POINTS
 from .documents import Document
 from .findings import anchor
 from .numbers import usd

@@ -11,7 +11,7 @@ from ..errors import DayDreamError
 from ..files import read_recorded, write_text
 from ..settings import Settings, split_names
 from ..stages import JUDGING
-from ..statistics.frame import POINTS
+from ..statistics.scale import POINTS
 from . import carried, html, reports
 from .charts import Svg
 from .documents import scales_of

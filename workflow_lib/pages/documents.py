@@ -16,8 +16,7 @@ from ..files import read_recorded, sha256_text
 from ..generations import normalised
 from ..paths import DataRoot
 from ..stages import FIRST, JUDGED, JUDGING, STAGE
-from ..statistics.frame import POINTS
-from ..statistics.intervals import MIN_UNITS
+from ..statistics.scale import MIN_UNITS, POINTS
 from . import texts
 from .numbers import Mean, mean_of
 from .reports import Reports

@@ -15,9 +15,10 @@ import pandas as pd
 
 from . import ratings as ratings_module
 from .distributions import t_critical
-from .frame import CELL, DRAFT, ESSAY, JUDGE, NOTHING, POINTS, RUBRIC, averaged, levels, means, numbered
+from .frame import CELL, DRAFT, ESSAY, JUDGE, NOTHING, RUBRIC, averaged, levels, means, numbered
 from .intervals import LEVEL, MIN_RESAMPLED
 from .ratings import POOLED, Measured, Ratings, alpha, between_judges, between_replicates, centred
+from .scale import POINTS
 
 COLUMNS = ("measure", "evaluation_template", "judge_a", "judge_b", "n", "value", "ci_low", "ci_high")
 

@@ -27,8 +27,9 @@ import numpy as np
 import pandas as pd
 
 from .comparisons import comparisons
-from .frame import COMBO, ESSAY, JUDGE, NOTHING, POINTS, RUBRIC, averaged, dense, known_combos, levels, means, numbered
-from .intervals import MIN_UNITS, Mean, around, mean_of
+from .frame import COMBO, ESSAY, JUDGE, NOTHING, RUBRIC, averaged, dense, known_combos, levels, means, numbered
+from .intervals import Mean, around, mean_of
+from .scale import MIN_UNITS, POINTS
 
 COLUMNS = (
     "bias",

@@ -38,7 +38,6 @@ from .frame import (
     FACTORS,
     JUDGE,
     NOTHING,
-    POINTS,
     RUBRIC,
     averaged,
     known_combos,
@@ -46,7 +45,8 @@ from .frame import (
     means,
     numbered,
 )
-from .intervals import LEVEL, MIN_UNITS, around, holm, mean_of
+from .intervals import LEVEL, around, holm, mean_of
+from .scale import MIN_UNITS, POINTS
 
 CROSSED, PIPELINE = "crossed", "pipeline"
 

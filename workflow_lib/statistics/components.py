@@ -23,7 +23,8 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import nnls
 
-from .frame import COMBO, DRAFT, ESSAY, FACTORS, JUDGE, NOTHING, POINTS, RUBRIC, known_combos, numbered
+from .frame import COMBO, DRAFT, ESSAY, FACTORS, JUDGE, NOTHING, RUBRIC, known_combos, numbered
+from .scale import POINTS
 
 COLUMNS = ("component", "groups", "variance", "sd", "share")
 

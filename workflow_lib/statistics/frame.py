@@ -13,9 +13,6 @@ REPLICATES = ("draft_replicate", "essay_replicate", "evaluation_replicate")
 FACTORS = ("draft_template", "generation_template", "draft_model", "generation_model")
 CELL = ("combo_id", "draft_template", "draft_model", "generation_template", "generation_model")
 
-POINTS = 9.0
-"""Tables show shares of a scale in points of 9."""
-
 NOTHING = 1e-9
 """A standard deviation below this, on the scale 0-1, is rounding: the values are all the same."""
 

@@ -8,12 +8,10 @@ import numpy as np
 
 from .distributions import normal_below, t_critical, t_p_value
 from .frame import NOTHING
+from .scale import MIN_UNITS
 
 LEVEL = 0.05
 """Intervals hold 1 - LEVEL; a Holm-corrected p below it is a claim."""
-
-MIN_UNITS = 3
-"""Independent values from which on an interval is given: two nearly always agree by chance, or say nothing."""
 
 SEED = 20250101
 RESAMPLES = 1000

@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 
 from .agreement import pooled_ratings, replicate_alpha, replicate_noise
-from .frame import ESSAY, JUDGE, NOTHING, POINTS, RUBRIC, levels, means, numbered
+from .frame import ESSAY, JUDGE, NOTHING, RUBRIC, levels, means, numbered
 from .ratings import POOLED, alpha, between_judges, severities
+from .scale import POINTS
 
 COLUMNS = (
     JUDGE,

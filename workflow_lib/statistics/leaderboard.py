@@ -49,8 +49,9 @@ from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import lsqr
 
 from .distributions import f_p_value, t_critical
-from .frame import CELL, ESSAY, JUDGE, NOTHING, POINTS, RUBRIC, means, numbered
-from .intervals import LEVEL, MIN_UNITS, SEED
+from .frame import CELL, ESSAY, JUDGE, NOTHING, RUBRIC, means, numbered
+from .intervals import LEVEL, SEED
+from .scale import MIN_UNITS, POINTS
 
 TOLERANCE = 1e-12
 DIFFERENT = 0.01
