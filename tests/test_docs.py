@@ -8,6 +8,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from workflow_lib import catalogs, cli, cohorts
 from workflow_lib import settings as settings_module
 from workflow_lib.calls import endpoints
 from workflow_lib.contents import ANALYSIS_TABLES, SUMMARY_TABLES
+from workflow_lib.offline.server import OfflineServer
 from workflow_lib.results import cross, reports
 from workflow_lib.settings import schema
 from workflow_lib.stages import STAGES
@@ -37,6 +39,9 @@ NOT_HERE = ("crontab", "systemctl", "rsync", "ollama", "curl", "serve-offline")
 
 # commands that make a cohort, which gets their name
 MADE = ("cohort-from-list", "rejudge")
+
+
+SMALL_DEMO = TWO_BY_TWO.replace("[novelty]", "[novelty-v2]")
 
 
 def names(pages: list[Path]) -> list[str]:
@@ -239,8 +244,15 @@ def understood_by_daydream(arguments: list[str]) -> None:
 
 
 @pytest.fixture(scope="module")
-def working_copy(tmp_path_factory) -> Path:
-    """A copy of the project as a user has it after `make run`, with a smaller demo cohort."""
+def endpoint() -> Iterator[str]:
+    """The URL of a server that answers for all hosted models."""
+    with OfflineServer() as server:
+        yield server.url
+
+
+@pytest.fixture(scope="module")
+def working_copy(tmp_path_factory, endpoint) -> Path:
+    """A copy of the project as a user has it after `make run`, with a smaller demo cohort, and a key in .env."""
     folder = tmp_path_factory.mktemp("copy")
     for name in (
         "Snakefile",
@@ -260,8 +272,10 @@ def working_copy(tmp_path_factory) -> Path:
     shutil.copytree(SOURCE / "data" / "1_raw", folder / "data" / "1_raw")
     for spec in (SOURCE / "data" / "cohorts").glob("*/spec"):
         shutil.copytree(spec, folder / "data" / "cohorts" / spec.parent.name / "spec")
-    (folder / "data" / "cohorts" / "demo" / "spec" / "config.yaml").write_text(TWO_BY_TWO)
+    (folder / "data" / "cohorts" / "demo" / "spec" / "config.yaml").write_text(SMALL_DEMO)
     (folder / ".venv").symlink_to(sys.prefix)
+    (folder / ".env").write_text(f"OPENROUTER_API_KEY=sk-of-a-test\nDD_LLM_BASE_URL={endpoint}\n")
+    (folder / ".env").chmod(0o600)
     run(folder, ".venv/bin/snakemake --config cohort=demo")
     return folder
 
@@ -286,40 +300,42 @@ def run(folder: Path, command: str) -> str:
 
 def as_tried(command: str) -> str | None:
     """Return a documented command as it can be run here; None where only its being there is known."""
-    if any(word in command for word in NOT_HERE):
-        return None
-    if command.startswith("export "):
+    if any(word in command for word in NOT_HERE) or command.startswith("export "):
         return None
     if command.startswith("make "):
+        # the commands of a set-up are tried in a clone, by test_setup.py
         return f"make -n {command.removeprefix('make ')} PYTHON={sys.executable}"
-    if "first-paid" in command or "fresh=" in command:
-        # real models: no key here, so nothing may be bought
-        return f"{command} -n" if "snakemake" in command else command
     return command
 
 
-def steps() -> list[tuple[str, str, str]]:
-    """Return (page, commands of a shell block, what it shows to print) in the order of the docs."""
+def steps(page: Path) -> list[tuple[str, str, str]]:
+    """Return what a page has people do, in order: ("write", path, text) or ("run", commands, what they show)."""
+    text = page.read_text()
     found = []
-    for path in PAGES:
-        text = path.read_text()
-        for match in FENCE.finditer(text):
-            if match[1] == "sh":
-                shown = re.match(r"\n+```text\n(.*?)^```$", text[match.end() :], re.DOTALL | re.MULTILINE)
-                found.append((path.name, match[3], shown[1] if shown else ""))
+    for match in FENCE.finditer(text):
+        if match[1] == "sh":
+            shown = re.match(r"\n+```text\n(.*?)^```$", text[match.end() :], re.DOTALL | re.MULTILINE)
+            found.append(("run", match[3], shown[1] if shown else ""))
+        elif match[2].startswith("data/"):
+            found.append(("write", match[2], match[3]))
     return found
 
 
+WITH_STEPS = [page for page in PAGES if any(kind == "run" for kind, _, _ in steps(page))]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(("page", "block", "shown"), steps())
-def test_shell_blocks_run(page, block, shown, working_copy):
-    printed = ""
-    for command in shell_commands(block):
-        tried = as_tried(command)
-        if tried is not None:
-            printed += run(working_copy, tried)
-    for line in shown.splitlines():
-        assert line.strip() in ("", "...") or line.strip() in printed, f"{page}: {line}\n{printed[-3000:]}"
+@pytest.mark.parametrize("page", WITH_STEPS, ids=names(WITH_STEPS))
+def test_what_a_page_has_people_do_works_from_top_to_bottom(page, working_copy):
+    for kind, given, body in steps(page):
+        if kind == "write":
+            (working_copy / given).parent.mkdir(parents=True, exist_ok=True)
+            (working_copy / given).write_text(body)
+            continue
+        tried = [as_tried(command) for command in shell_commands(given)]
+        printed = "".join(run(working_copy, command) for command in tried if command is not None)
+        for line in body.splitlines():
+            assert line.strip() in ("", "...") or line.strip() in printed, f"{line}\n{printed[-3000:]}"
 
 
 @pytest.mark.slow

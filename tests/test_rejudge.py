@@ -120,7 +120,7 @@ def test_the_top_five_of_the_demo_are_judged_again_by_another_judge(tmp_path):
     assert [request["model"] for request in server.requests] == ["sim-judge-c"] * 30
     made = project.members("evaluation", "second")
     assert Counter(row["parent_gen_id"] for row in made) == {one["gen_id"]: 6 for one in best}
-    assert {row["template_id"] for row in made} == {"daydreaming-verification", "novelty", "style-coherence"}
+    assert {row["template_id"] for row in made} == {"daydreaming-verification-v2", "novelty-v2", "style-coherence-v2"}
     assert len([row for row in project.scores("second") if row["score"]]) == 30
     after = project.snapshot()
     assert {path: after[path] for path in before} == before
