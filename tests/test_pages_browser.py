@@ -3,7 +3,7 @@ import json
 import pytest
 
 from tests.browser import choose, chromium, complaints, css, prefer, requested, resize, show, wait_for_title, wait_until
-from tests.page_data import HOSTILE, MARK, hostile, ordinary, write_cross, write_pages
+from tests.page_data import ordinary, write_cross, write_pages
 from tests.stores import COHORT
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -23,11 +23,6 @@ def page(tmp_path_factory):
     return path
 
 
-@pytest.fixture(scope="module")
-def hostile_page(tmp_path_factory):
-    return write_pages(hostile(tmp_path_factory.mktemp("hostile")))
-
-
 @pytest.fixture(autouse=True)
 def fresh(browser):
     prefer(browser, "light")
@@ -39,31 +34,6 @@ def fresh(browser):
 
 def rows(browser):
     return [one.text for one in css(browser, "#board [data-row]")]
-
-
-def contrast(browser, selector):
-    """Return the lowest contrast of text and background over the elements that a selector finds."""
-    script = """
-      const canvas = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
-      const light = (color) => {
-        canvas.fillStyle = color; canvas.fillRect(0, 0, 1, 1);
-        const [r, g, b] = [...canvas.getImageData(0, 0, 1, 1).data]
-          .map((v) => (v /= 255) <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4);
-        return .2126 * r + .7152 * g + .0722 * b;
-      };
-      const behind = (node) => {
-        for (; node; node = node.parentElement) {
-          const color = getComputedStyle(node).backgroundColor;
-          if (!/rgba\\(.*, 0\\)|transparent/.test(color)) return color;
-        }
-        return "white";
-      };
-      return Math.min(...[...document.querySelectorAll(arguments[0])].map((node) => {
-        const pair = [light(getComputedStyle(node).color), light(behind(node))].sort((a, b) => b - a);
-        return (pair[0] + .05) / (pair[1] + .05);
-      }));
-    """
-    return browser.execute_script(script, selector)
 
 
 def test_page_opens_from_disk_without_complaints_or_requests(browser, page):
@@ -141,16 +111,6 @@ def test_heat_map_shows_means_and_leads_to_essays(browser, page):
     assert "judge=j1" in browser.current_url
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_text_is_legible_in_both_looks(browser, page, scheme):
-    prefer(browser, scheme)
-    show(browser, page)
-    assert contrast(browser, "#heat td button") >= 4.0
-    assert contrast(browser, ".note, .board td, .board a, h1, h2, .badge, .plain td:not(.nil)") >= 4.5
-    show(browser, sorted((page.parent / "essays").glob("*.html"))[0])
-    assert contrast(browser, ".prose p, .prose h3, .faint, .mark, .step, .verdict p") >= 4.5
-
-
 def test_look_can_be_chosen_and_is_kept(browser, page):
     show(browser, page)
     look = lambda: browser.execute_script("return getComputedStyle(document.body.parentElement).backgroundColor")  # noqa: E731
@@ -189,50 +149,6 @@ def test_keyboard_leads_through_the_pages(browser, page):
     assert not css(browser, "article")[0].is_displayed()
     press("u")
     wait_for_title(browser, COHORT)
-
-
-@pytest.mark.parametrize("width", [390, 820, 1440])
-def test_nothing_is_wider_than_the_window(browser, page, hostile_page, width):
-    resize(browser, width)
-    for path in (
-        page,
-        page.parent / "compare.html",
-        hostile_page,
-        *sorted((hostile_page.parent / "essays").glob("*.html")),
-    ):
-        show(browser, path)
-        wide = browser.execute_script("return document.documentElement.scrollWidth")
-        assert wide <= width, path
-
-
-def test_hostile_texts_do_nothing(browser, hostile_page):
-    pages = [hostile_page, *sorted((hostile_page.parent / "essays").glob("*.html"))]
-    assert len(pages) == 1 + len(HOSTILE)
-    for path in pages:
-        show(browser, path)
-        browser.execute_script("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
-        assert browser.title != MARK
-        assert browser.current_url == path.as_uri()
-        assert complaints(browser) == [], path
-        assert requested(browser) <= {"file", "data", "about"}, path
-        assert css(browser, "footer")[0].is_displayed()
-
-
-def test_hostile_links_do_nothing_when_they_are_followed(browser, hostile_page):
-    essays = [path for path in (hostile_page.parent / "essays").glob("*.html") if "javascript:" in path.read_text()]
-    assert essays
-    for path in essays:
-        show(browser, path)
-        hrefs = browser.execute_script("return [...document.querySelectorAll('.prose a')].map((one) => one.protocol)")
-        assert set(hrefs) <= {"https:", "http:", "mailto:"}
-
-
-def test_direction_marks_stay_inside_their_text(browser, hostile_page):
-    show(browser, hostile_page)
-    titles = css(browser, "#board td.title bdi")
-    assert titles
-    for title in titles:
-        assert browser.execute_script("return getComputedStyle(arguments[0]).unicodeBidi", title) == "isolate"
 
 
 def test_prints_without_controls(browser, page):

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
+from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 from markdown_it.utils import OptionsDict
 from markupsafe import Markup, escape
@@ -99,8 +100,7 @@ def _renderer() -> MarkdownIt:
     parser.disable("image")
     parser.validateLink = _is_web_link  # type: ignore[method-assign]
     parser.add_render_rule("link_open", _link_open)
-    parser.add_render_rule("heading_open", _heading)
-    parser.add_render_rule("heading_close", _heading)
+    parser.core.ruler.push("outline", _outline)
     return parser
 
 
@@ -116,13 +116,13 @@ def _link_open(
     return f'<a href="{href}" rel="noopener noreferrer nofollow ugc" target="_blank">'
 
 
-def _heading(
-    self: RendererHTML,
-    tokens: Sequence[Token],
-    index: int,
-    options: OptionsDict,
-    env: MutableMapping[str, Any],
-) -> str:
-    token = tokens[index]
-    level = min(int(token.tag[1:]) + env["below"], _DEEPEST_HEADING)
-    return f'<h{level} dir="auto">' if token.nesting == 1 else f"</h{level}>\n"
+def _outline(state: StateCore) -> None:
+    """Put a text's headings below the one it stands under, each at most one level below the one before."""
+    above: list[int] = []
+    for token in state.tokens:
+        if token.type == "heading_open":
+            own = int(token.tag[1:])
+            above = [level for level in above if level < own] + [own]
+            token.attrSet("dir", "auto")
+        if token.type in ("heading_open", "heading_close"):
+            token.tag = f"h{min(state.env['below'] + len(above), _DEEPEST_HEADING)}"

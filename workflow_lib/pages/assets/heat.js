@@ -23,7 +23,7 @@ const heatOf = ({ view, selection, apply }) => {
     byId("legend").replaceChildren(show(lowest), steps, show(highest));
   };
   const drawHead = (keys, used) => {
-    const upper = element("tr", {}, element("th", { colspan: String(keys.length) }));
+    const upper = element("tr", {}, element("td", { colspan: String(keys.length) }));
     let last = null;
     for (const column of used) {
       const judge = columns[column][0];
