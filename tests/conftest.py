@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.project import Project, heed_interrupts
+from tests.world import World
 
 heed_interrupts()
 
@@ -38,3 +39,15 @@ def made(made_once: Path, project: Project) -> Project:
     """The project with its small cohort made, to its page."""
     shutil.copytree(made_once, project.folder, dirs_exist_ok=True)
     return project
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    """A world whose writer is an offline model."""
+    return World(tmp_path)
+
+
+@pytest.fixture
+def real(tmp_path: Path) -> World:
+    """A world whose writer is a model behind HTTP."""
+    return World(tmp_path, "real")

@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from tests.scripted_server import completion
-from tests.test_generations import World
+from tests.world import World
 from workflow_lib import calls
 from workflow_lib.calls import removed
 from workflow_lib.calls.budget import BudgetExhausted

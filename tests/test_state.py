@@ -6,7 +6,7 @@ import pytest
 
 from tests.scripted_server import completion
 from tests.stores import ABSENT, Store
-from tests.test_generations import LONG, World
+from tests.world import LONG, World
 from workflow_lib.calls.endpoints import CallError
 from workflow_lib.calls.holders import me
 from workflow_lib.calls.journal import Journal
@@ -19,12 +19,6 @@ from workflow_lib.parsers import ParseFailure
 @pytest.fixture
 def store(tmp_path):
     return Store(tmp_path)
-
-
-@pytest.fixture
-def real(tmp_path) -> World:
-    """A world whose writer is a model behind HTTP."""
-    return World(tmp_path, "real")
 
 
 def rewrite_models(where, old: str, new: str) -> None:
