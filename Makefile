@@ -12,7 +12,7 @@ BIN := .venv/bin
 export PYTHONDONTWRITEBYTECODE :=
 READY := .venv/.ready
 
-.PHONY: run test test-quick test-full check lock
+.PHONY: run test test-quick test-full check lock slurm
 
 run: $(READY)
 	@echo "Running the demo cohort: 486 generations by offline models, half a minute or so"
@@ -41,8 +41,14 @@ check: $(READY)
 # versions stay as they are, unless `make lock UPGRADE=--upgrade` asks for the newest
 lock:
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --extra dev --extra slurm \
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --extra dev \
 		$(UPGRADE) pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --extra slurm \
+		--constraint requirements.lock $(UPGRADE) pyproject.toml -o requirements-slurm.lock
+
+# what profiles/slurm needs beside it; every snakemake starts half a second later where it is installed
+slurm: $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-slurm.lock
 
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv

@@ -20,6 +20,7 @@ report: "report/workflow.rst"
 include: "rules/start.smk"
 include: "rules/pools.smk"
 include: "rules/messages.smk"
+include: "rules/cluster.smk"
 include: "rules/common.smk"
 include: "rules/chunks.smk"
 include: "rules/times.smk"
@@ -52,6 +53,7 @@ if settings.provider_batch:
 onstart:
     if on_cluster():
         runs.forget_keys(settings)
+        look_steadily()
 
 
 onsuccess:

@@ -24,11 +24,6 @@ READY = set(GIVEN) if workflow.is_main_process else set(COHORTS)
 EXPANDABLE = f"(?!({'|'.join(map(re.escape, sorted(GIVEN)))})/){ID}"
 
 
-def on_cluster():
-    """Return whether this process hands jobs to a cluster."""
-    return workflow.is_main_process and workflow.non_local_exec
-
-
 def due(is_due):
     """Return an input that makes its job run: a file newer than all outputs if `is_due`, else nothing.
 

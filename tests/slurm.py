@@ -1,5 +1,6 @@
 """A real Slurm for tests, as scripts/slurm-node starts it, and runs whose jobs it makes."""
 
+import importlib.util
 import os
 import shutil
 import signal
@@ -30,8 +31,9 @@ PATIENCE_S = 240
 
 def require_slurm() -> None:
     """Skip the test where no Slurm answers; in CI that is a failure."""
-    reason = "no Slurm answers here; scripts/slurm-node start"
-    if shutil.which("sbatch") is not None and "is UP" in command("scontrol", "ping"):
+    reason = "no Slurm answers here, or its plugin is missing; make slurm && scripts/slurm-node start"
+    has_plugin = importlib.util.find_spec("snakemake_executor_plugin_slurm") is not None
+    if has_plugin and shutil.which("sbatch") is not None and "is UP" in command("scontrol", "ping"):
         return
     if os.environ.get("CI"):
         pytest.fail(f"{reason}; in CI clusters must be tried")

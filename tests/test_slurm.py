@@ -1,5 +1,6 @@
 """Runs whose jobs a real Slurm makes."""
 
+import inspect
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,15 @@ BATCH = ("--config", "batch=200", "--")
 @pytest.fixture(autouse=True)
 def _slurm() -> None:
     require_slurm()
+
+
+def test_the_plugin_takes_the_time_of_its_next_look_from_the_property_that_rules_replace():
+    from snakemake_executor_plugin_slurm import Executor
+    from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
+
+    assert isinstance(RemoteExecutor.next_seconds_between_status_checks, property)
+    assert "self.next_seconds_between_status_checks" in inspect.getsource(Executor.check_active_jobs)
+    assert "self.next_seconds_between_status_checks" in inspect.getsource(RemoteExecutor.sleep)
 
 
 def slurm_folder() -> Path:
