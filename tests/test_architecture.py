@@ -13,7 +13,7 @@ PACKAGE = SOURCE / "workflow_lib"
 
 # from the ground up; modules of one floor may import each other, as long as no circle comes of it
 FLOORS = (
-    "errors contents paths stages settings documents files tables locks ids parsers redaction",
+    "errors lazy contents paths stages settings documents files tables locks ids parsers redaction",
     "catalogs",
     "spec",
     "cohorts",

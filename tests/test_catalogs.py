@@ -204,6 +204,18 @@ def test_an_edit_is_seen_and_an_unchanged_table_is_not_read_again(tmp_path):
     assert "new-one" in catalogs.load(data).concepts
 
 
+def test_an_edit_within_a_block_that_holds_the_catalogs_is_seen_after_it(tmp_path):
+    data = tiny_root.make(tmp_path).data
+    table = data.catalog("concepts_metadata")
+    with catalogs.held():
+        before = set(catalogs.load(data).concepts)
+        table.write_text(table.read_text() + "new-one,New\n")
+        with catalogs.held():
+            assert set(catalogs.load(data).concepts) == before
+        assert set(catalogs.load(data).concepts) == before
+    assert set(catalogs.load(data).concepts) == {*before, "new-one"}
+
+
 def test_concept_text_falls_back_to_paragraph_then_sentence_then_name(tmp_path):
     data = tiny_root.make(tmp_path).data
     moat = catalogs.load(data).concepts["moat"]

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import hashlib
+import itertools
 import json
 import os
 import tempfile
@@ -17,6 +18,9 @@ from typing import Any, TypeVar
 from .errors import DayDreamError
 
 TEMPORARY = ".tmp-"
+# names that no other process uses, nor one of another host with the same number
+_PROCESS = uuid.uuid4().hex
+_numbers = itertools.count()
 # network file systems remember for up to a minute that a name did not exist
 LATENCY_SECONDS = 60.0
 # who wait for the disk at the same time; more of them gain nothing
@@ -258,7 +262,7 @@ def staged(folder: Path) -> Iterator[Path]:
 
 def _temporary_beside(path: Path) -> tuple[int, str]:
     """Create a file of a new name in the folder of `path`, with the permissions that any new file gets."""
-    name = f"{path.parent}/{TEMPORARY}{os.getpid()}-{uuid.uuid4().hex}"
+    name = f"{path.parent}/{TEMPORARY}{os.getpid()}-{_PROCESS}-{next(_numbers)}"
     return _create(Path(name)), name
 
 

@@ -2,10 +2,12 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from .contents import ANALYSIS_TABLES, FIGURES, SUMMARY_TABLES
 from .errors import ConfigError
+from .lazy import lazy
 
 SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -40,48 +42,48 @@ class Generation:
 
     folder: Path
 
-    @property
+    @lazy
     def stage(self) -> str:
         return self.folder.parent.name
 
-    @property
+    @lazy
     def gen_id(self) -> str:
         return self.folder.name
 
-    @property
+    @lazy
     def prompt(self) -> Path:
         return self.folder / PROMPT
 
-    @property
+    @lazy
     def system(self) -> Path:
         """The system message that was sent before the prompt; not there if none was."""
         return self.folder / SYSTEM
 
-    @property
+    @lazy
     def raw(self) -> Path:
         return self.folder / RAW
 
-    @property
+    @lazy
     def parsed(self) -> Path:
         return self.folder / PARSED
 
-    @property
+    @lazy
     def metadata(self) -> Path:
         return self.folder / METADATA
 
-    @property
+    @lazy
     def raw_metadata(self) -> Path:
         return self.folder / RAW_METADATA
 
-    @property
+    @lazy
     def parsed_metadata(self) -> Path:
         return self.folder / PARSED_METADATA
 
-    @property
+    @lazy
     def failure(self) -> Path:
         return self.folder / FAILURE
 
-    @property
+    @lazy
     def attempts(self) -> Path:
         return self.folder / ATTEMPTS
 
@@ -108,11 +110,11 @@ class Cohort:
     def spec_snapshot(self) -> Path:
         return self.folder / "spec_snapshot"
 
-    @property
+    @lazy
     def membership(self) -> Path:
         return self.folder / "membership.csv"
 
-    @property
+    @lazy
     def manifest(self) -> Path:
         return self.folder / "manifest.json"
 
@@ -140,7 +142,7 @@ class Cohort:
     def failures(self) -> Path:
         return self.reports / "failures.csv"
 
-    @property
+    @lazy
     def aggregated_scores(self) -> Path:
         return self.reports / "parsing" / "aggregated_scores.csv"
 
@@ -205,7 +207,7 @@ class DataRoot:
             "--config data_root=DIR (snakemake)",
         )
 
-    @property
+    @lazy
     def catalogs(self) -> Path:
         return self.root / "1_raw"
 
@@ -225,19 +227,19 @@ class DataRoot:
     def combo_mappings(self) -> Path:
         return self.root / "combo_mappings.csv"
 
-    @property
+    @lazy
     def cohorts(self) -> Path:
         return self.root / "cohorts"
 
     def cohort(self, cohort_id: str) -> Cohort:
-        return Cohort(self.cohorts / cohort_id)
+        return _cohort(self.cohorts, cohort_id)
 
-    @property
+    @lazy
     def gens(self) -> Path:
         return self.root / "gens"
 
     def generation(self, stage: str, gen_id: str) -> Generation:
-        return Generation(self.gens / stage / gen_id)
+        return _generation(self.gens, stage, gen_id)
 
     @property
     def cross_experiment(self) -> Path:
@@ -270,12 +272,12 @@ class DataRoot:
     def archive(self) -> Path:
         return self.root / "archive"
 
-    @property
+    @lazy
     def coordination(self) -> Path:
         """Locks, leases and reservations that processes share; worth nothing when none runs."""
         return self.root / ".coordination"
 
-    @property
+    @lazy
     def runs(self) -> Path:
         """What the processes of each run know in common, a file per run."""
         return self.coordination / "runs"
@@ -293,3 +295,14 @@ class DataRoot:
     def batches(self) -> Path:
         """The markers of batch runs, a folder for each."""
         return self.coordination / "batches"
+
+
+# a job asks for the same paths dozens of times, and joining them took a sixth of its time
+@lru_cache(maxsize=4096)
+def _generation(gens: Path, stage: str, gen_id: str) -> Generation:
+    return Generation(gens / stage / gen_id)
+
+
+@lru_cache(maxsize=256)
+def _cohort(cohorts: Path, cohort_id: str) -> Cohort:
+    return Cohort(cohorts / cohort_id)

@@ -1,7 +1,9 @@
 """The tables in 1_raw/: which concepts, templates and models exist."""
 
 import os
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -143,15 +145,36 @@ def existing_files(data: DataRoot) -> list[Path]:
 
 _cache: dict[str, tuple[list[tuple[int, int]], Catalogs]] = {}
 _table_names: dict[str, list[str]] = {}
+_seen = threading.local()
+
+
+@contextmanager
+def held() -> Iterator[None]:
+    """Let this thread see one state of the catalogs within the block: their files are looked at once."""
+    outer = getattr(_seen, "catalogs", None)
+    _seen.catalogs = {} if outer is None else outer
+    try:
+        yield
+    finally:
+        _seen.catalogs = outer
 
 
 def load(data: DataRoot) -> Catalogs:
-    """Return the catalogs of a data root; read again only when a file has changed.
+    """Return the catalogs of a data root; read again only when a file has changed, see also `held`.
 
     Raises:
         CatalogError: file, line and column of the first mistake.
         ConfigError: the folder is no data root.
     """
+    seen: dict[DataRoot, Catalogs] | None = getattr(_seen, "catalogs", None)
+    if seen is None:
+        return _load(data)
+    if data not in seen:
+        seen[data] = _load(data)
+    return seen[data]
+
+
+def _load(data: DataRoot) -> Catalogs:
     # a relative data root means another folder after a change of the working directory
     place = f"{os.getcwd()}\0{data.catalogs}"
     signature = _signature(place, data)

@@ -1,11 +1,12 @@
 """Many generations of one stage made in one process, their calls in parallel."""
 
+import threading
 from collections import defaultdict
 from collections.abc import Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
-from functools import partial
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from functools import cache, partial
 
+from .. import catalogs
 from ..calls import Caller, Log, endpoints, stopping
 from ..cohorts.membership import Entry, Membership
 from ..errors import DayDreamError
@@ -19,9 +20,11 @@ MADE = "made"
 FAILED = "failed"
 WAITS = "no parent"
 
-UNLIMITED_WORKERS = 64
+UNLIMITED_WORKERS = 256
 # copies, parses and models that answer in this process wait for no network
 WORKERS_HERE = 4
+
+_starting = threading.Lock()
 
 
 def make_all(
@@ -51,15 +54,19 @@ def make_all(
         failed = provider_batches.buy(caller, open_calls, log, order_id)
     make_one = partial(_make_one, caller, states, within, log=log, order_id=order_id, redo=redo)
     lines: dict[str | None, list[Entry]] = defaultdict(list)
+    line_of: dict[tuple[str, str], str | None] = {}
     for entry in entries:
         if entry.gen_id not in failed:
-            lines[_line(caller, entry)].append(entry)
+            asked = entry.template_id, entry.llm_model_id
+            if asked not in line_of:
+                line_of[asked] = _line(caller, entry)
+            lines[line_of[asked]].append(entry)
     # a line of its own for each pool: calls that wait for a slow one hold back no others
-    with ExitStack() as running:
-        results: dict[str, Future[str]] = {}
-        for line, waiting in lines.items():
-            threads = running.enter_context(ThreadPoolExecutor(min(len(waiting), _workers(caller, line))))
-            results |= {entry.gen_id: threads.submit(make_one, entry) for entry in waiting}
+    results: dict[str, Future[str]] = {}
+    for line, waiting in lines.items():
+        threads = _threads(line, _workers(caller, line))
+        results |= {entry.gen_id: threads.submit(make_one, entry) for entry in waiting}
+    wait(results.values())
     stopping.check()
     return dict.fromkeys(failed, FAILED) | {gen_id: result.result() for gen_id, result in results.items()}
 
@@ -76,12 +83,24 @@ def _line(caller: Caller, entry: Entry) -> str | None:
     return pool
 
 
+def _threads(line: str | None, workers: int) -> ThreadPoolExecutor:
+    """Return the threads of a line, which all chunks of this process share: more would only wait for each other."""
+    with _starting:
+        return _started(line, workers)
+
+
+@cache
+def _started(line: str | None, workers: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(workers, thread_name_prefix=line or "here")
+
+
 def _workers(caller: Caller, line: str | None) -> int:
     if line is None:
         return WORKERS_HERE
     return caller.settings.pools.get(line, PoolSettings()).max_concurrent or UNLIMITED_WORKERS
 
 
+@catalogs.held()
 def _make_one(
     caller: Caller,
     states: States,

@@ -7,7 +7,6 @@ they say is remembered by size and time of the file.
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,6 +20,7 @@ from ..calls.served import served_other_model
 from ..cohorts.membership import Entry
 from ..errors import DayDreamError
 from ..files import read_recorded, read_text, sha256_text
+from ..lazy import lazy
 from ..paths import ATTEMPTS, FAILURE, PARSED, RAW, RAW_METADATA, Generation
 from ..settings import Settings
 from ..stages import PARENT_STAGE
@@ -135,17 +135,17 @@ class State:
         self._has_record = RAW_METADATA in names
         self._has_attempts = ATTEMPTS in names
 
-    @cached_property
+    @lazy
     def attempts(self) -> Mapping[int, set[str]]:
         """Attempt number -> the kinds of files that it has."""
         return self.journal.numbers() if self._has_attempts else {}
 
-    @cached_property
+    @lazy
     def answered(self) -> int | None:
         """Number of the newest answer of the journal, readable or not; None if there is none."""
         return attempts.newest(self.attempts, ANSWER)
 
-    @cached_property
+    @lazy
     def ordered(self) -> bool:
         """Whether a fresh answer was ordered and has not come yet."""
         return attempts.is_ordered(self.attempts)
@@ -155,7 +155,7 @@ class State:
         """Whether an answer is there, as raw.txt or in the journal, readable or not."""
         return self.has_raw or self.answered is not None
 
-    @cached_property
+    @lazy
     def unreadable(self) -> str:
         """Why the newest answer of the journal cannot be read, with the path; empty if it can, or there is none."""
         if self.answered is None:
@@ -166,7 +166,7 @@ class State:
             return str(error)
         return ""
 
-    @cached_property
+    @lazy
     def is_copy(self) -> bool:
         """Whether it is its parent's text again; as metadata.json says where its template is not known."""
         try:
@@ -186,7 +186,7 @@ class State:
             return False
         return self.ordered or (self.answered is None and not self.has_parsed)
 
-    @cached_property
+    @lazy
     def needs_parse(self) -> bool:
         """Whether parsed.txt is missing, or does not follow from raw.txt and the parser of the catalog."""
         if not self.has_parsed:
@@ -199,7 +199,7 @@ class State:
         failed = (number for number, kinds in self.attempts.items() if FAILED in kinds)
         return sum(read_recorded(self.journal.path(number, FAILED)).get("cohort_id") == cohort_id for number in failed)
 
-    @cached_property
+    @lazy
     def claim(self) -> Claim | None:
         """The request that a live process is working on; None if there is none."""
         newest = max(self.attempts, default=0)
@@ -216,7 +216,7 @@ class State:
         host = str(holder.get("host") or "?").split(" ")[0]
         return Claim(number, str(asked.get("cohort_id") or ""), f"{host} {holder.get('pid') or '?'}")
 
-    @cached_property
+    @lazy
     def failure(self) -> Failure | None:
         """The failure that still stands; None if there is none, or something later has overtaken it."""
         if not self._has_failed:
@@ -224,12 +224,12 @@ class State:
         found = self._states.remembered("failure", self.files.failure, failures.read)
         return found if found is not None and self._stands(found) else None
 
-    @cached_property
+    @lazy
     def recorded(self) -> Mapping[str, Any]:
         """raw_metadata.json, {} if there is none."""
         return read_recorded(self.files.raw_metadata) if self._has_record else {}
 
-    @cached_property
+    @lazy
     def facts(self) -> Facts | None:
         """What is remembered of the answer that raw.txt claims to come from; None where there is no record of it."""
         claimed = self.recorded.get("attempt")
@@ -248,7 +248,7 @@ class State:
             return self.has_raw and not self.is_copy
         return self.facts is not None and self.facts.adopted
 
-    @cached_property
+    @lazy
     def edited(self) -> bool:
         """Whether raw.txt differs from the answer, or in copy mode from the text, that it claims to come from."""
         if not self.has_raw:
@@ -275,7 +275,7 @@ class State:
         """Whether the endpoint says that another model answered than the one that was asked."""
         return self.has_raw and served_other_model(_text(self.recorded.get("model")), self.served_model)
 
-    @cached_property
+    @lazy
     def maybe_billed(self) -> tuple[MaybeBilled, ...]:
         """Tries that were sent and never answered; calls in flight are not among them."""
         if not any(REQUEST in kinds for kinds in self.attempts.values()):
@@ -284,7 +284,7 @@ class State:
         # a request that cannot be read does not say whom it asked
         return tuple(replace(one, model=one.model or self.entry.llm_model_id) for one in found)
 
-    @cached_property
+    @lazy
     def _staleness(self) -> tuple[tuple[str, ...], bool]:
         return self._states.staleness.reasons(self)
 

@@ -4,7 +4,7 @@ import json
 import uuid
 from pathlib import Path
 
-from .. import generations
+from .. import catalogs, generations
 from ..calls import Caller, Log
 from ..cohorts.membership import Entry
 from ..files import create_exclusively, dump_json, read_json, sha256_text
@@ -13,7 +13,8 @@ from .run import Run
 
 def buy(run: Run, caller: Caller, entry: Entry, say: Log) -> None:
     """Make the files of a generation's answer: bought, restored or copied."""
-    generations.buy(caller, entry, say, order_id(run, entry.stage))
+    with catalogs.held():
+        generations.buy(caller, entry, say, order_id(run, entry.stage))
 
 
 def order_id(run: Run, stage: str) -> str | None:

@@ -19,7 +19,7 @@ def write_tables(run: Run, cohort_id: str) -> None:
     # pandas: not needed to plan a run
     from ..results import reports
 
-    with reading(run.data, _of_cohort(cohort_id)):
+    with reading(run.data, _of_cohort(cohort_id)), catalogs_module.held():
         reports.write(run.settings, cohort_id, run.membership(cohort_id))
 
 
@@ -27,7 +27,8 @@ def write_page(run: Run, cohort_id: str) -> None:
     """Write the pages of a cohort from its tables."""
     from .. import pages
 
-    pages.write_cohort(run.settings, cohort_id, run.membership(cohort_id))
+    with catalogs_module.held():
+        pages.write_cohort(run.settings, cohort_id, run.membership(cohort_id))
 
 
 def write_cross(run: Run) -> None:
@@ -35,7 +36,7 @@ def write_cross(run: Run) -> None:
     from .. import pages
     from ..results import cross
 
-    with reading(run.data, _CROSS):
+    with reading(run.data, _CROSS), catalogs_module.held():
         selected = cross_selection(run)
         counted = cross.write(run.settings)
         pages.write_cross(run.settings, counted)
