@@ -13,9 +13,8 @@ import pytest
 from tests.page_data import HOSTILE, HOSTILE_NAMES, MARK, changed, hostile, many, ordinary, write_cross, write_pages
 from tests.stores import COHORT, Store
 from workflow_lib import pages
-from workflow_lib.cohorts.membership import Entry
-from workflow_lib.pages import charts, numbers, search, texts
-from workflow_lib.pages.documents import Document, Score
+from workflow_lib.contents import FIGURES
+from workflow_lib.pages import numbers, search, texts
 from workflow_lib.results import reports
 
 ALLOWED = {"a", "p", "h1", "h2", "h3", "h4", "h5", "h6", "em", "strong", "s", "code", "pre", "ul", "ol", "li"} | {
@@ -419,66 +418,6 @@ def test_search_reaches_drafts_judgements_and_their_ids(ordinary_store):
     assert {one for line in ids for one in line.split()} == every
 
 
-def judged(points):
-    """One essay by one judge with these points, as charts take it."""
-    entry = Entry("essay", "e1", COHORT, "d1", "k1", "e-plain", "w1", 1)
-    scores = [
-        Score(f"v{n}", "j1", "novelty", n + 1, value, value, "", "false", "false", None)
-        for n, value in enumerate(points)
-    ]
-    return charts.distributions([Document(entry, entry, "", True, scores, None)])
-
-
-def bars(drawing):
-    """(width, height, what it says) of each bar."""
-    found = re.findall(
-        r'<rect[^>]*width="([^"]*)" height="([^"]*)"[^>]*><title>([^<]*)</title>', str(drawing.__html__())
-    )
-    return [(float(width), float(height), tip) for width, height, tip in found]
-
-
-def test_bars_of_whole_scores_stand_for_one_score_each():
-    found = [tip for _, height, tip in bars(judged([0, 7, 7, 9])) if height]
-    assert found == [
-        "j1: 1 of 4 scores (25%) are 0",
-        "j1: 2 of 4 scores (50%) are 7",
-        "j1: 1 of 4 scores (25%) are 9",
-    ]
-
-
-def test_half_points_are_not_rounded_up():
-    found = [tip for _, height, tip in bars(judged([6.5, 6.0, 8.89, 9.0])) if height]
-    assert found == [
-        "j1: 1 of 4 scores (25%) are from 6 to below 6.5",
-        "j1: 1 of 4 scores (25%) are from 6.5 to below 7",
-        "j1: 2 of 4 scores (50%) are from 8.5 to 9",
-    ]
-
-
-def row_of(**others):
-    usual = {"factor": "draft_template", "level_a": "a", "level_b": "b", "difference": "1.000", "ci_low": "0.500"}
-    return usual | {"ci_high": "1.500", "n_combos": "5", "n_cells": "5", "pairing": "crossed", "clear": "true"} | others
-
-
-@pytest.mark.parametrize(
-    ("others", "shown", "absent"),
-    [
-        ({}, ("c-dot", "[+0.50, +1.50]"), ("c-hollow",)),
-        ({"clear": "false"}, ("c-hollow", "[+0.50, +1.50]"), ("c-dot",)),
-        ({"clear": ""}, ("c-hollow",), ("c-dot",)),
-        ({"n_combos": "2"}, ("c-hollow", "no interval"), ("c-dot", "0.50")),
-        ({"pairing": "pipeline", "factor": "generation_model"}, ("drafts, too",), ()),
-    ],
-)
-def test_difference_is_clear_only_where_the_table_says_so(others, shown, absent):
-    drawn = str(charts.forest([row_of(**others)]).__html__())
-    assert all(part in drawn for part in shown) and not any(part in drawn for part in absent)
-
-
-def test_judges_and_rubrics_are_no_differences_of_the_page():
-    assert charts.forest([row_of(factor="evaluation_llm_model", clear="")]) is None
-
-
 def test_score_that_does_not_count_is_shown_and_in_no_mean(tmp_path):
     store = Store(tmp_path)
     essay = store.essay(store.draft())
@@ -550,19 +489,6 @@ def test_money_keeps_small_amounts(value, shown):
     assert numbers.usd(value) == shown
 
 
-def test_agreement_matrix_turns_the_bias_round():
-    columns = ("measure", "evaluation_template", "judge_a", "judge_b", "n", "value")
-    found = [
-        ("krippendorff_alpha_of_replicate_means", "all", "", "", "4", "0.5"),
-        ("spearman", "all", "j1", "j2", "4", "0.9"),
-        ("bias", "all", "j1", "j2", "4", "-1.25"),
-    ]
-    rows = [dict(zip(columns, row, strict=True)) for row in found]
-    matrix = charts.agreement_matrices(rows)[0]
-    assert matrix.alpha == ("0.5", "4")
-    assert matrix.cells == [[None, ("0.9", "-1.25", "4")], [("0.9", "1.250", "4"), None]]
-
-
 def test_evidence_of_every_finding_is_on_the_page(ordinary_store):
     page = Page(html_folder(ordinary_store) / "index.html")
     ids = {attributes["id"] for _, attributes in page.tags if attributes.get("id")}
@@ -572,12 +498,7 @@ def test_evidence_of_every_finding_is_on_the_page(ordinary_store):
 
 def test_plots_are_files_without_scripts_or_addresses(ordinary_store):
     plots = sorted((html_folder(ordinary_store) / "plots").glob("*.svg"))
-    assert [path.stem for path in plots] == [
-        "comparisons",
-        "cost_and_score",
-        "replicate_spread",
-        "score_distributions",
-    ]
+    assert {path.stem for path in plots} == set(FIGURES)
     for path in plots:
         source = path.read_text(encoding="utf-8")
         assert "<script" not in source

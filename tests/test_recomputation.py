@@ -1,5 +1,6 @@
 """Every figure of the statistical tables, computed a second time by code that shares nothing with the library."""
 
+import json
 import math
 import random
 from collections import defaultdict
@@ -148,6 +149,7 @@ def test_every_table_of_the_analysis_has_its_second_computation(cohort):
         "detectable_differences",
         "judge_agreement",
         "judges",
+        "level_means",
         "next_steps",
         "variance_analysis",
         "variance_components",
@@ -198,6 +200,59 @@ def test_adjusted_scores_are_those_of_the_raw_files(cohort):
         # drawn anew: within Monte-Carlo error
         for name, rank in zip(("rank_low", "rank_high"), ranks[row["parent_gen_id"]], strict=True):
             assert float(row[name]) == pytest.approx(rank, abs=max(2, 0.04 * len(board)))
+
+
+@pytest.mark.slow
+def test_level_means_are_those_of_the_raw_files(cohort):
+    rows, table, data = cohort
+    board = adjusted.table(rows)
+    essays = {row.essay: row for row in rows}
+    prices = {essay: price_of_writing(data, essay, row.draft) for essay, row in essays.items()}
+    factors = {"draft_template": "draft_template", "generation_template": "essay_template"}
+    factors |= {"draft_model": "draft_model", "generation_model": "essay_model"}
+    expected = {}
+    for factor, columns in (*((name, [name]) for name in factors), ("recipe", list(factors))):
+        groups = judgements.grouped(
+            essays.values(), lambda row, columns=columns: tuple(getattr(row, factors[name]) for name in columns)
+        )
+        for names, own in groups.items():
+            by_combo = judgements.grouped(own, lambda row: row.combo).values()
+            values = [judgements.mean(board[row.essay]["adjusted_mean"] for row in part) for part in by_combo]
+            known = [prices[row.essay] for row in own if prices[row.essay] is not None]
+            found = biases.over_combos(values)
+            level = dict(zip(columns, names, strict=True))
+            expected[(factor, *(level.get(name, "") for name in factors))] = {
+                "n_combos": len(values),
+                "n_essays": len(own),
+                "n_scores": sum(board[row.essay]["n_scores"] for row in own),
+                "mean": POINTS * found["value"],
+                "ci_low": POINTS * found["ci_low"] if "ci_low" in found else None,
+                "ci_high": POINTS * found["ci_high"] if "ci_high" in found else None,
+                "n_priced": len(known),
+                "usd_per_essay": judgements.mean(known) if known else None,
+            }
+    recipes = {key: found for key, found in expected.items() if key[0] == "recipe"}
+    for key, found in expected.items():
+        better = [
+            other
+            for other in recipes.values()
+            if other["mean"] >= found["mean"] and other["usd_per_essay"] <= found["usd_per_essay"]
+            if (other["mean"], -other["usd_per_essay"]) != (found["mean"], -found["usd_per_essay"])
+        ]
+        found["efficient"] = not better if key[0] == "recipe" else ""
+    same_table(table("level_means"), ("factor", *factors), expected)
+
+
+def price_of_writing(data, essay, draft):
+    """Return what the texts in use of an essay and its draft cost, None where that is unknown."""
+    total = 0.0
+    for stage, gen_id in (("draft", draft), ("essay", essay)):
+        recorded = json.loads((data / "gens" / stage / gen_id / "raw_metadata.json").read_text(encoding="utf-8"))
+        if recorded.get("mode") != "copy":
+            if recorded.get("cost_usd") is None:
+                return None
+            total += recorded["cost_usd"]
+    return total
 
 
 @pytest.mark.slow

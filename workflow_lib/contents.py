@@ -40,6 +40,10 @@ ANALYSIS_TABLES = {
     "adjusted_scores": (
         "The leaderboard: scores of essays after the severity of their judges is taken off, with intervals and ranks."
     ),
+    "level_means": (
+        "The mean of each template, model and recipe with its interval for new combos, what an essay of it costs, and "
+        "which recipes are efficient: none better is as cheap."
+    ),
     "judges": "What kind of judge each judge is: severity, use of the scale, consistency, and agreement without it.",
     "judge_agreement": (
         "Whether the judges can be trusted: Krippendorff's alpha, reliability, rank correlation and bias of "
@@ -57,15 +61,20 @@ ANALYSIS_TABLES = {
     "biases": "Whether judges prefer essays of their own model or family, or long ones.",
 }
 FIGURES = {
-    "score_distributions": "How each judge spreads its scores; the line is the mean.",
     "comparisons": (
         "Paired differences between templates and between models with 95 % intervals for new combos: filled "
         "dots are clear after correction for all pairs."
     ),
-    "replicate_spread": (
-        "How far a judge's own repetitions on one essay lie apart, as shares of all repeated judgements."
-    ),
-    "cost_and_score": (
-        "What an essay and its draft cost against the mean score that it got, for those with a known cost."
-    ),
+    "level_means": "The mean of each template, model and recipe with its 95 % interval for new combos.",
+    "adjusted_scores": "The best essays by adjusted score, with 95 % intervals of score and rank.",
+    "score_distributions": "How each judge spreads its scores, on one axis; the line is the mean.",
+    "judge_agreement": "Whether the judges agree: alpha, reliability and rank correlations with their intervals.",
+    "judges": "How much more or less each judge gives than the mean judge.",
+    "judge_differences": "By how much pairs of judges differ, and how far a judge's own repetitions lie apart.",
+    "costs": "What was spent, by stage and model, judging included.",
+    "quality_and_cost": "The mean of each recipe against the price of an essay; efficient ones are filled and joined.",
+    "variance_components": "Where the differences between scores come from, as shares of their variance.",
+    "decision_study": "How reliable an essay's mean would be with more judges and replicates.",
+    "detectable_differences": "The smallest difference that more combos would show.",
+    "biases": "Whether judges prefer their own model or family, or long essays, and differences at equal length.",
 }

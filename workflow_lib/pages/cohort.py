@@ -12,7 +12,7 @@ from ..cohorts.membership import Membership
 from ..files import read_recorded, write_text
 from ..settings import Settings
 from ..stages import JUDGED, STAGES
-from . import carried, charts, compare, explore, findings, html, overview, reports, search
+from . import carried, charts, compare, curves, explore, findings, html, overview, reports, search
 from .documents import FOLDERS, Document, Store, collect, scales_of
 from .essay import EssayPages
 from .overview import distinct
@@ -29,15 +29,15 @@ def write(settings: Settings, cohort_id: str, membership: Membership) -> Path:
     documents = collect(store, membership, tables, scales)
     state = overview.state_of(settings, membership, catalogs)
     concepts = concept_names(settings, catalogs, {document.entry.combo_id for document in documents})
-    plots = charts.of(tables, documents)
+    links = {document.gen_id: (document.href, document.title) for document in documents}
+    plots = charts.of(tables, documents, links, scales)
 
     failed = {row["gen_id"]: f"{row['reason']}: {row['message']}" for row in tables.failures}
     essays = EssayPages(settings, cohort_id, store, documents, concepts, state.offline_models, failed)
     written = set(essays.write(folder))
-    drawn = {f"{name}.svg": charts.standalone(plot) for name, plot in plots.items() if plot is not None}
     for path in cohort.figures:
         # every figure is there, also without a score: outputs of a rule have to exist
-        write_text(path, drawn.get(path.name, charts.NOTHING))
+        write_text(path, charts.file(plots.get(path.stem)))
         written.add(path)
     _remove_others(folder, written)
     carried.copy(cohort.page, carried.of_cohort(cohort, tables.files))
@@ -58,7 +58,7 @@ def write(settings: Settings, cohort_id: str, membership: Membership) -> Path:
         notes=manifest.get("notes") or "",
         experiment_id=manifest.get("experiment_id") or "",
         state=state,
-        findings=findings.of(tables, {document.gen_id: (document.href, document.title) for document in documents}),
+        findings=findings.of(tables, links),
         completeness=tables.completeness,
         failures=tables.failures,
         documents=documents,
@@ -69,8 +69,8 @@ def write(settings: Settings, cohort_id: str, membership: Membership) -> Path:
         concepts=concepts,
         ingredients=_ingredients(membership, catalogs),
         plots=plots,
-        next_steps=tables.analysis("next_steps"),
-        agreement=charts.agreement_matrices(tables.analysis("judge_agreement")),
+        next_steps=overview.steps(tables.analysis("next_steps")),
+        efficient=curves.efficient(tables.analysis("level_means")),
         tables=[(table(path), path.stem, path.parent.name) for path in tables.files],
         table_links={path.stem: table(path) for path in tables.files},
         membership_link=table(cohort.membership),

@@ -13,11 +13,11 @@ from ..settings import Settings, split_names
 from ..stages import JUDGING
 from ..statistics.scale import POINTS
 from . import carried, html, reports
-from .charts import Svg
 from .documents import scales_of
 from .numbers import Mean, mean_of
 from .overview import distinct, is_offline
 from .reports import Rows
+from .svg import Svg
 
 FACTORS = {
     "draft_template": "Draft templates",

@@ -1,7 +1,7 @@
 """What a page shows of a cohort: its essays, and drafts that no essay was made of, with their scores."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -15,6 +15,7 @@ from ..errors import DayDreamError
 from ..files import read_recorded, sha256_text
 from ..generations import normalised
 from ..paths import DataRoot
+from ..results import spending
 from ..stages import FIRST, JUDGED, JUDGING, STAGE
 from ..statistics.scale import MIN_UNITS, POINTS
 from . import texts
@@ -198,15 +199,15 @@ def collect(store: Store, membership: Membership, tables: Reports, scales: Mappi
     board = tables.analysis("adjusted_scores")
     sizes = Counter(row["component"] for row in board)
     adjusted = {row["parent_gen_id"]: _adjusted(row, sizes[row["component"]] >= MIN_UNITS) for row in board}
+    usd = spending.of_texts(store.data, membership)
     drafts_used = {entry.parent_gen_id for entry in membership.stage(JUDGED)}
     found = [
-        _essay(store, membership, entry, scores[entry.gen_id], adjusted.get(entry.gen_id))
+        _essay(store, membership, entry, scores[entry.gen_id], adjusted.get(entry.gen_id), usd.get(entry.gen_id))
         for entry in membership.stage(JUDGED)
     ]
     for entry in membership.stage(FIRST):
         if entry.gen_id not in drafts_used:
-            cost = _cost(store, [entry])
-            found.append(Document(entry, entry, store.parsed(entry), True, [], cost))
+            found.append(Document(entry, entry, store.parsed(entry), True, [], usd.get(entry.gen_id)))
     return sorted(found, key=rank)
 
 
@@ -240,7 +241,12 @@ def _adjusted(row: Mapping[str, str], with_intervals: bool) -> Adjusted:
 
 
 def _essay(
-    store: Store, membership: Membership, entry: Entry, scores: list[Score], adjusted: Adjusted | None
+    store: Store,
+    membership: Membership,
+    entry: Entry,
+    scores: list[Score],
+    adjusted: Adjusted | None,
+    cost_usd: float | None,
 ) -> Document:
     scores = sorted(scores, key=lambda score: (score.template, score.judge, score.replicate, score.gen_id))
     draft = membership.by_id[entry.parent_gen_id]
@@ -251,20 +257,7 @@ def _essay(
         found = store.used(entry, read_recorded(store.data.generation(JUDGING, judged.gen_id).raw_metadata))
         if found.text is not None:
             used = found
-    return Document(entry, draft, used.text, used.is_present, scores, _cost(store, [draft, entry]), adjusted)
-
-
-def _cost(store: Store, entries: Sequence[Entry]) -> float | None:
-    total = 0.0
-    for entry in entries:
-        recorded = store.recorded(entry)
-        if recorded.get("mode") == "copy":
-            continue
-        cost = recorded.get("cost_usd")
-        if not isinstance(cost, int | float):
-            return None
-        total += cost
-    return total
+    return Document(entry, draft, used.text, used.is_present, scores, cost_usd, adjusted)
 
 
 def _score(row: Mapping[str, str], factor: float | None) -> Score:

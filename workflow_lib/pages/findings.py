@@ -11,16 +11,10 @@ from markupsafe import Markup
 
 from ..stages import FIRST, JUDGED, JUDGING
 from .numbers import between, count, points, usd
-from .overview import Spending, spending_of
+from .overview import NOUNS, Spending, spending_of
 from .reports import Reports, Rows
 
 TEMPLATES, MODELS = ("draft_template", "generation_template"), ("draft_model", "generation_model")
-NOUNS = {
-    "draft_template": "draft template",
-    "generation_template": "essay template",
-    "draft_model": "draft model",
-    "generation_model": "writer",
-}
 AGREE, TENTATIVE = 0.8, 0.667
 """Krippendorff's own limits for alpha: from the first on data can be relied on, from the second on tentatively."""
 RELIABLE = 0.9
@@ -198,7 +192,7 @@ def top(board: Rows, links: Mapping[str, tuple[str, str]]) -> Finding | None:
     link = Markup('<a href="{}"><bdi>{}</bdi></a>').format(href, title)
     interval = f" {between(first['ci_low'], first['ci_high'])}" if first["ci_low"] else ""
     score = f"{points(first['estimate'])} of 9{interval}"
-    evidence = (("leaderboard", "adjusted_scores"),)
+    evidence = (("best", "adjusted_scores"),)
     apart = "" if len(sizes) == 1 else f" {len(sizes)} groups of essays share no judge: each has its own order."
     if len(own) == 1:
         text = Markup("{} is the only one with a score: {}.{}").format(link, score, apart)

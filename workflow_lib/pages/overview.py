@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from ..calls.endpoints import OFFLINE
 from ..catalogs import Catalogs
@@ -10,6 +11,15 @@ from ..generations import counts
 from ..generations.counts import Counts
 from ..generations.state import States
 from ..settings import Settings
+from . import numbers
+
+NOUNS = {
+    "draft_template": "draft template",
+    "generation_template": "essay template",
+    "draft_model": "draft model",
+    "generation_model": "writer",
+}
+"""Columns of templates and models, in a reader's words."""
 
 
 @dataclass
@@ -61,6 +71,47 @@ def spending_of(costs: Iterable[Mapping[str, str]]) -> Spending:
         if row["cost_usd"]:
             known.append(float(row["cost_usd"]))
     return Spending(calls, sum(known) if known else None, unknown)
+
+
+class Step(NamedTuple):
+    """A row of next_steps.csv in a reader's words; a dash for what is missing."""
+
+    change: str
+    measure: str
+    now: str
+    then: str
+    price: str
+
+
+def steps(rows: Iterable[Mapping[str, str]]) -> list[Step]:
+    """Return the rows of next_steps.csv in a reader's words."""
+    return [
+        Step(
+            _worded(": ".join(filter(None, (row["question"], row["change"])))),
+            _worded(row["measure"]),
+            _figure(row, "now"),
+            _figure(row, "then"),
+            numbers.usd(float(row["usd"])) if row["usd"] else numbers.NO_NUMBER,
+        )
+        for row in rows
+    ]
+
+
+def _worded(text: str) -> str:
+    for column, noun in NOUNS.items():
+        text = text.replace(column, f"{noun}s")
+    return (
+        text.replace("detect 1 points of", "a difference of 1 point between")
+        .replace("detect 0.5 points of", "a difference of 0.5 points between")
+        .replace("_", " ")
+    )
+
+
+def _figure(row: Mapping[str, str], name: str) -> str:
+    value = row[name]
+    if not value:
+        return numbers.NO_NUMBER
+    return value if row["measure"] in ("reliability", "krippendorff_alpha") else f"{float(value):,.0f}"
 
 
 def distinct(values: Iterable[str]) -> Sequence[str]:

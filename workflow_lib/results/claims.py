@@ -23,9 +23,11 @@ from ..statistics import (
     components,
     decisions,
     leaderboard,
+    levels,
 )
 from ..statistics import frame as frame_module
 from ..statistics import judges as judges_module
+from . import spending
 from .rounding import fixed
 
 DECIMALS, P_DECIMALS, USD_DECIMALS = 3, 4, 6
@@ -42,6 +44,7 @@ class Background:
         copies: essay templates that copy the draft's text.
         families: model id -> (model name, family).
         words: essay gen_id -> words of its text.
+        usd: essay gen_id -> price of its text and its draft's, without those that are unknown.
         usd_per_combo: price of one combo with all that the cohort makes of it, NaN where unknown.
     """
 
@@ -49,6 +52,7 @@ class Background:
     copies: frozenset[str] = frozenset()
     families: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     words: Mapping[str, int] = field(default_factory=dict)
+    usd: Mapping[str, float] = field(default_factory=dict)
     usd_per_combo: float = float("nan")
 
 
@@ -69,6 +73,7 @@ def tables(counted: pd.DataFrame, background: Background) -> dict[str, pd.DataFr
     made = {
         "comparisons": compared,
         "adjusted_scores": board,
+        "level_means": levels.level_means(board, background.usd),
         "judges": of_judges,
         "judge_agreement": agreement.judge_agreement(frame),
         "variance_components": components.variance_components(found),
@@ -109,7 +114,8 @@ def background(
         for model_id, model in (catalogs.models.items() if catalogs else ())
     }
     words = _words(data, (entry.gen_id for entry in membership.stage(JUDGED)))
-    return Background(scales, copies, families, words, _usd_per_combo(membership, copies, spent))
+    usd = spending.of_texts(data, membership)
+    return Background(scales, copies, families, words, usd, _usd_per_combo(membership, copies, spent))
 
 
 def _words(data: DataRoot, essays: Iterable[str]) -> dict[str, int]:

@@ -6,8 +6,10 @@ from typing import Any
 
 from .. import calls
 from ..cohorts.membership import Membership
+from ..files import read_recorded
 from ..generations.state import States
-from ..stages import STAGES
+from ..paths import DataRoot
+from ..stages import FIRST, JUDGED, STAGES
 from .rounding import fixed
 
 COLUMNS = (
@@ -76,6 +78,21 @@ class _Sum:
             "dropped_calls": self.dropped,
             "dropped_cost_usd": fixed(self.dropped_usd, USD_DECIMALS) if self.dropped else "",
         }
+
+
+def of_texts(data: DataRoot, membership: Membership) -> dict[str, float]:
+    """Return draft or essay gen_id -> US dollars of the answers in use that made it: a draft's own, an essay's with it.
+
+    A copy costs nothing beyond its draft. A text is left out where one of its costs is unknown.
+    """
+    found: dict[str, float] = {}
+    for entry in (*membership.stage(FIRST), *membership.stage(JUDGED)):
+        recorded = read_recorded(data.generation(entry.stage, entry.gen_id).raw_metadata)
+        own = 0.0 if recorded.get("mode") == "copy" else recorded.get("cost_usd")
+        before = found.get(entry.parent_gen_id) if entry.stage == JUDGED else 0.0
+        if isinstance(own, int | float) and before is not None:
+            found[entry.gen_id] = own + before
+    return found
 
 
 def rows(states: States, cohort_id: str, membership: Membership) -> list[dict[str, object]]:
