@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
+from ..stages import JUDGED
 from ..statistics.scale import POINTS
 from .axes import Axis, Estimate, of_scale, zoomed
 from .findings import anchor
@@ -109,7 +110,7 @@ def levels(means: Rows) -> Picture | None:
     axis = zoomed([shown for _, shown in found], WHOLE)
     groups: dict[str, list[Line]] = {}
     for row, shown in sorted(found, key=lambda pair: (list(FACTOR_NAMES).index(pair[0]["factor"]), -pair[1].value)):
-        essays = count(int(row["n_essays"]), "essay")
+        essays = count(int(row["n_essays"]), JUDGED)
         price = f", {usd(float(row['usd_per_essay']))} an essay" if float(row["usd_per_essay"] or 0) else ""
         rest = f"{interval(row['ci_low'], row['ci_high'])}, {_combos(row)}, {essays}{price}"
         line = Line(level_name(row), dot(axis, shown), points(shown.value), rest)
@@ -131,7 +132,7 @@ def severities(judges: Rows) -> Picture | None:
     groups: dict[str, list[Line]] = {}
     for row, shown in sorted(found, key=lambda pair: pair[0]["evaluation_template"] != "all"):
         rest = interval(row["severity_low"], row["severity_high"], is_signed=True)
-        rest += f", {count(int(row['n_essays']), 'essay')}, {count(int(row['n_scores']), 'score')}"
+        rest += f", {count(int(row['n_essays']), JUDGED)}, {count(int(row['n_scores']), 'score')}"
         line = Line(row["evaluation_llm_model"], dot(axis, shown), signed(shown.value), rest)
         groups.setdefault(_template(row), []).append(line)
     return Picture("Severity of judges", "more (+) or less than the mean judge, points of 9", _signed(axis), groups)
