@@ -28,7 +28,7 @@ def untouched(project: Project, stages: tuple[str, ...] = ("draft", "essay")) ->
 
 @pytest.mark.slow
 def test_fill_up_buys_exactly_what_is_missing_once(project: Project):
-    project.configure("llm: {backoff_s: 0.01}\ntemplate_filter: {evaluation: [novelty]}\n")
+    project.configure("llm: {backoff_s: 0.01}\n")
     judges(project, "sim-judge-a", "sim-judge-b")
     with OfflineServer() as server:
         url = {"DD_OFFLINE_BASE_URL": server.url}
@@ -42,7 +42,7 @@ def test_fill_up_buys_exactly_what_is_missing_once(project: Project):
         assert "evaluation,2" in (project.data / "1_raw" / "replication_config.csv").read_text()
         essays = [row["gen_id"] for row in project.members("essay")]
         selection = project.data / "curation" / "selected_essays.txt"
-        write_text(selection, "\n".join(["# mode: reuse-essays", "# fill-up", *essays]) + "\n")
+        write_text(selection, "\n".join(["# mode: reuse-essays", "# fill-up", "# templates: novelty", *essays]) + "\n")
         config = ("--config", "cohort=full", "selection=data/curation/selected_essays.txt")
 
         project.snakemake(*config, env=url)
