@@ -244,6 +244,7 @@ def test_interval_of_a_rank_correlation_is_the_same_in_steps_and_in_full(monkeyp
     assert in_steps.high == pytest.approx(in_full.high, abs=0.005)
 
 
+@pytest.mark.slow
 def test_interval_of_a_judges_noise_holds_it_also_with_few_essays():
     rng, held = np.random.default_rng(8), []
     for _ in range(150):

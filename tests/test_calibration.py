@@ -109,6 +109,7 @@ def test_verdicts_allow_for_monte_carlo_error_and_no_more():
     assert calibration.judged("bias of own_model", 0.3, 0.02, 100)[1] == "FAILS"
 
 
+@pytest.mark.slow
 def test_same_seed_gives_the_same_table_whatever_the_number_of_processes():
     wanted = [Study("comparisons", "tiny", "", Design(combos=3, effects=effects), 6) for effects in (NULL, REAL)]
     tables = [calibration.table(calibration.run(wanted, processes=processes)) for processes in (1, 2)]

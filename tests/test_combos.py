@@ -167,6 +167,7 @@ for number in range(20):
 """
 
 
+@pytest.mark.slow
 def test_processes_that_append_at_once_lose_nothing_and_write_nothing_twice(data):
     workers = [
         subprocess.Popen([sys.executable, "-c", APPEND, str(data.root), str(number)], cwd=SOURCE) for number in range(3)

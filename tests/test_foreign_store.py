@@ -163,6 +163,7 @@ def test_a_changed_parser_parses_exactly_its_own_again_without_a_call(project: P
     assert {path.parent.name for path in changed} == set(store.ids("evaluation", template_id="creativity"))
 
 
+@pytest.mark.slow
 def test_shuffled_times_of_a_store_with_recorded_sums_ask_for_no_parse(project: Project):
     store = ForeignStore(project.data)
     settings = load(project.folder, "older")

@@ -178,6 +178,7 @@ def test_two_essays_and_two_judges_with_one_essay():
     assert set(one["judge_agreement"]["ci_low"]) == {""}
 
 
+@pytest.mark.slow
 def test_order_of_the_rows_changes_nothing():
     scores = scores_of(replace(SMALL, missing=0.2, replicates=(2, 1, 2)))
     again = scores.sample(frac=1.0, random_state=np.random.RandomState(3))

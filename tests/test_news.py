@@ -17,9 +17,7 @@ from workflow_lib.settings import Settings
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    settings = small_cohort.make_project(tmp_path)
-    small_cohort.run_all(settings)
-    return settings
+    return small_cohort.make_bought(tmp_path)
 
 
 def parsed(run: Run) -> Path:

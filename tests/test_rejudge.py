@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from tests.project import SOURCE, Project
-from tests.small_cohort import COHORT, expand, load, make_project, run_all
+from tests.small_cohort import COHORT, expand, load, make_bought, run_all
 from workflow_lib import cohorts
 from workflow_lib.cohorts import rejudging
 from workflow_lib.errors import ConfigError, DayDreamError
@@ -21,8 +21,7 @@ ONE_COMBO = DEMO.replace(", generator-verifier-gap]", "]")
 @pytest.fixture
 def small(tmp_path):
     """A small cohort that was bought: 4 essays, judged by novelty."""
-    settings = make_project(tmp_path)
-    run_all(settings)
+    settings = make_bought(tmp_path)
     essays = [entry.gen_id for entry in cohorts.load_membership(settings, COHORT).stage("essay")]
     return settings, essays
 
