@@ -437,7 +437,7 @@ def test_other_endpoints_need_no_key_unless_one_is_set(tmp_path):
 
 
 def test_an_endpoint_that_is_not_configured_is_reported(tmp_path):
-    with pytest.raises(ConfigError, match=r"endpoint 'openruter' of llm_models\.csv is not configured") as caught:
+    with pytest.raises(ConfigError, match=r"endpoint 'openruter' is not configured") as caught:
         found(tmp_path, "openruter")
     assert "did you mean 'openrouter'?" in caught.value.hint
 
