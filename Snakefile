@@ -30,6 +30,7 @@ include: "rules/essay.smk"
 include: "rules/evaluation.smk"
 include: "rules/captions.smk"
 include: "rules/results.smk"
+include: "rules/graph.smk"
 
 
 # they take little, and stay with the process that was started by hand, also where a cluster makes the rest

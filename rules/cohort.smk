@@ -9,14 +9,13 @@ OUTPUTS:          data/cohorts/{cohort}/membership.csv      one row per generati
 
 
 checkpoint cohort_membership:
-    """Expand a cohort. Its outputs are update(): a failed expansion leaves the previous ones as they are.
-
-    A membership.csv that an older tool wrote is no output of it: Snakemake may delete outputs.
-    """
+    """Expand a cohort: write down its generations."""
     input:
         declared=declaration_of,
         change=changed_declaration_of,
     output:
+        # update(): a failed expansion leaves the previous files as they are. A membership.csv that an older tool
+        # wrote is none of them: Snakemake may delete outputs
         membership=update(f"{COHORT_DIRS}/{{cohort}}/membership.csv"),
         manifest=update(f"{COHORT_DIRS}/{{cohort}}/manifest.json"),
         drafts=update(f"{COHORT_DIRS}/{{cohort}}/tasks/draft_tasks.csv"),

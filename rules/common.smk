@@ -36,6 +36,11 @@ def due(is_due):
 
 def expanded(cohort):
     """Return a cohort's membership, after its checkpoint has run."""
+    with one_message():
+        if workflow.is_main_process:
+            chosen = workflow.dag_settings
+            runs.refuse_part("--until", chosen.until, PREFIX, DATA.root)
+            runs.refuse_part("--omit-from", chosen.omit_from, PREFIX, DATA.root)
     if cohort not in READY:
         checkpoints.cohort_membership.get(cohort=cohort)
         READY.add(cohort)

@@ -39,6 +39,7 @@ def test_another_workflow_uses_this_one_as_a_module(project: Project):
     outer.parent.mkdir()
     outer.write_text(OUTER)
     options = ("-s", str(outer), "--cores", "4", "--workflow-profile", str(SOURCE / "profiles" / "default"))
+    assert "snakemake dd_drafts" in project.snakemake(*options, "--until", "dd_draft_raw", code=1)
     project.snakemake(*options)
     lines = (project.folder / "best.txt").read_text().splitlines()
     assert lines[0] == "gen_id,score" and len(lines) == 1 + 8

@@ -11,6 +11,7 @@ from .clusters import forget_keys, require_chunks, require_keys_on_file
 from .ends import after_failure, after_success, notes
 from .expanding import changes, expand
 from .lost import sign_in
+from .method import refuse_part, rules_before
 from .orders import buy, order_id
 from .run import Run
 from .tables import has_cross_news, has_news, write_cross, write_page, write_tables
@@ -36,8 +37,10 @@ __all__ = [
     "notes",
     "order_id",
     "planned_chunk",
+    "refuse_part",
     "require_chunks",
     "require_keys_on_file",
+    "rules_before",
     "sign_in",
     "write_cross",
     "write_outcome",
