@@ -58,7 +58,7 @@ onstart:
 
 
 onsuccess:
-    runs.after_success(run_of, batch_of)
+    runs.after_success(run_of, batch_of, to_screen, wants_pages=asks_for_pages())
 
 
 onerror:

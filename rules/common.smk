@@ -103,6 +103,11 @@ def redoes():
     )
 
 
+def asks_for_pages():
+    """Return whether the targets of the run are, or contain, the pages of its cohorts."""
+    return set(workflow.dag_settings.targets) <= {f"{PREFIX}all", f"{PREFIX}report"}
+
+
 def open_of(stage=None):
     """Return an input function: what is still to be made, of a stage or for the tables.
 

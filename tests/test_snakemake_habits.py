@@ -63,7 +63,9 @@ def test_habits_of_people_who_know_snakemake(project: Project, tmp_path: Path) -
     aside = tmp_path / "aside"
     aside.mkdir()
     elsewhere = ("-d", str(project.folder), "--profile", str(own.parent))
-    project.snakemake(*elsewhere, folder=aside)
+    ended = project.snakemake(*elsewhere, folder=aside)
+    page = f"Page of cohort mini: {project.cohort_folder / 'reports' / 'html' / 'index.html'}\n"
+    assert f"\nBought 12 answers for 0.0000 USD.\n{page}" in ended
     assert len(project.scores()) == 8 and not list(aside.glob("[!.]*"))
     assert "Nothing to be done" in project.snakemake(*elsewhere, "-n", folder=aside)
     assert edges_of(project.snakemake("--rulegraph")) == before
@@ -71,7 +73,8 @@ def test_habits_of_people_who_know_snakemake(project: Project, tmp_path: Path) -
     answers = project.files("0001.json")
     parsed = project.snakemake("-R", "evaluation_parsed", "-n")
     assert job_counts(parsed) == {"evaluation_parsed": 8, "cohort_results": 1, "cohort_page": 1, "all": 1}
-    project.snakemake("-R", "essay_raw")
+    assert f"\nNo answer was bought.\n{page}" in project.snakemake("-R", "essay_raw")
+    assert "bought" not in project.snakemake("cohort"), "a timer's log stays empty"
     assert project.files("000*.json") == answers
 
     listed = project.snakemake("--list-rules")

@@ -63,6 +63,34 @@ def bought(data: DataRoot, cohort_ids: Iterable[str]) -> list[dict[str, Any]]:
     return [{key: value for key, value in one.items() if key not in _LONG} for one in found]
 
 
+def bought_since(data: DataRoot, gens: Iterable[tuple[str, str]], since_ns: int) -> Iterator[float | None]:
+    """Yield the cost of every answer that was bought for some generations since a time, None where it is not known.
+
+    Only folders that have changed since then are read, so that a run over a large finished store ends at once.
+
+    Args:
+        data: the store.
+        gens: stage and gen_id of each.
+        since_ns: by the clock of this host, nanoseconds; files of another host count by its own clock.
+    """
+    for stage, gen_id in gens:
+        journal = Journal(data.generation(stage, gen_id))
+        if _changed_ns(journal.folder) < since_ns:
+            continue
+        for number, kinds in journal.numbers().items():
+            if ANSWER in kinds and _changed_ns(journal.path(number, ANSWER)) >= since_ns:
+                attempt = read_recorded(journal.path(number, ANSWER))
+                if not attempt.get("adopted"):
+                    yield attempt.get("cost_usd")
+
+
+def _changed_ns(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
 def sum_of(costs_usd: Iterable[float | None]) -> Spent:
     """Return what answers with these costs cost together."""
     found = [cost for cost in costs_usd]

@@ -9,7 +9,7 @@ from ..cohorts import Source
 from ..errors import DayDreamError
 from ..generations import failures
 from ..generations.state import States
-from . import lost, orders
+from . import account, lost, orders
 from .chunks import Chunks
 from .run import Run
 from .tables import write_page, write_tables
@@ -32,11 +32,22 @@ def notes(run: Run, snakemake_folder: Path) -> list[str]:
     return found
 
 
-def after_success(run: Run, batch: Chunks) -> None:
-    """End a run whose jobs all succeeded: its order id is forgotten, the next one orders anew; its markers go."""
+def after_success(run: Run, batch: Chunks, show: Callable[[str], None], *, wants_pages: bool) -> None:
+    """End a run whose jobs all succeeded, and show what it did.
+
+    Its order id is forgotten, the next one orders anew; its markers go.
+
+    Args:
+        run: the run.
+        batch: its chunks.
+        show: prints a text.
+        wants_pages: it was asked for pages, which are named even if they were up to date.
+    """
     _end(run)
     orders.forget(run)
     batch.clean_up()
+    if told := account.lines(run, wants_pages=wants_pages):
+        show("\n".join(told))
 
 
 def after_failure(run: Run, batch: Chunks, show: Callable[[str], None]) -> None:
@@ -55,6 +66,7 @@ def after_failure(run: Run, batch: Chunks, show: Callable[[str], None]) -> None:
     except (DayDreamError, OSError) as error:
         show(f"The tables could not be written: {error}")
         return
+    show("\n".join(account.lines_of_a_part(run)))
     if accepted:
         raise SystemExit(0)
 
@@ -74,7 +86,8 @@ def _report_failures(run: Run, cohort_id: str, show: Callable[[str], None]) -> b
     # a slice leaves the reports to a run over all of the cohort
     if not run.settings.shard:
         write_tables(run, cohort_id)
-    show(failures.table(States(run.settings).failures(run.wanted(cohort_id))))
+    if text := failures.table(States(run.settings).failures(run.wanted(cohort_id))):
+        show(text)
     if not run.settings.shard:
         write_page(run, cohort_id)
     return not run.open_work(cohort_id)

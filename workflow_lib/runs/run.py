@@ -2,6 +2,7 @@
 
 import contextlib
 import sys
+import time
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
@@ -30,6 +31,9 @@ class Run:
         settings: settings of the run.
         sources: its cohorts by id; default: those that the settings name.
         driver_id: id of the run that this process makes a job for; None if it is the run itself.
+
+    Attributes:
+        began_ns: when it began, nanoseconds of this host's clock.
     """
 
     def __init__(self, settings: Settings, sources: dict[str, Source] | None = None, driver_id: str | None = None):
@@ -38,6 +42,7 @@ class Run:
         self.shared = RunFile(self.data.runs, driver_id, shows=driver_id is None)
         if sources is not None:
             self.sources = sources
+        self.began_ns = time.time_ns()
         self._warned: set[str] = set()
         self._with_key: set[str] = set()
         self._memberships: dict[str, tuple[int, Membership]] = {}
