@@ -1,5 +1,5 @@
 """
-The rule graph: the whole method, also before a cohort is expanded and after its work is done. No rules.
+The graph of the rules: the whole method, also before a cohort is expanded and after its work is done. No rules.
 
 `snakemake --rulegraph` draws the rules of the jobs that it knows. Of the generations it knows none before the
 checkpoint has run, and later only those that are still to be made.
