@@ -201,3 +201,22 @@ def test_the_row_of_a_local_model_fits_the_shipped_table(tmp_path: Path) -> None
     added = tables.read_rows(tmp_path / "llm_models.csv", ("id", "model"))[-1]
 
     assert (added["endpoint"], added["pool"], added["input_usd_per_mtok"]) == ("ollama", "local", "0")
+
+
+def test_config_of_a_command_reads_as_snakemakes_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["cohort=007", "budget_usd=1.5", "fresh=essay,draft", "ids={scope: cohort}", "partial=true", "combo_size=3"]
+    found = settings.load(settings.from_words(words), tmp_path, {})
+    assert (found.cohort, found.budget_usd, found.fresh, found.partial, found.k) == ("007", 1.5, "essay,draft", True, 3)
+    assert found.ids.scope == "cohort"
+
+    monkeypatch.chdir(PROJECT)
+    for command in ("plan", "status", "check"):
+        assert cli.main([command, "--config", "cohort=demo", "results"]) == 2
+        assert "--config: 'results' is no setting\nHint: settings are written key=value" in capsys.readouterr().err
+        assert cli.main([command, "--config", "cohort=demo", "--config", "cohrt=demo"]) == 2
+        assert "unknown setting 'cohrt'\nHint: did you mean 'cohort'?" in capsys.readouterr().err
+    assert cli.main(["plan", "--config", "cohort="]) == 2
+    assert cli.main(["plan", "--config", "ids={scope"]) == 2
+    assert "quote it for the shell" in capsys.readouterr().err

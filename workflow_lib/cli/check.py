@@ -5,7 +5,7 @@ import argparse
 from ..inspect import health, mistakes, models, side_by_side
 from ..inspect.findings import as_json, fix
 from ..settings import Settings
-from .options import add_cohort, add_json, command, settings_of
+from .options import add_cohort, add_config, add_json, command, settings_of
 from .output import console, counted, print_json, print_table, warn
 
 DETAILS = (
@@ -27,6 +27,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         help="instead, show the counts of the cohort as status, plan, watch, page and tables have them",
     )
     add_cohort(parser, "the cohort of --counts")
+    add_config(parser)
     add_json(parser)
 
 

@@ -42,6 +42,18 @@ def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
 
 
+def add_config(parser: argparse.ArgumentParser) -> None:
+    """Add --config, which says what Snakemake's says."""
+    parser.add_argument(
+        "--config",
+        metavar="KEY=VALUE",
+        nargs="+",
+        action="extend",
+        default=[],
+        help="settings over config.yaml, as for snakemake: what would be run with them",
+    )
+
+
 def add_by(parser: argparse.ArgumentParser, implied: str = "") -> None:
     """Add --by; `implied` says which options choose the other rule."""
     parser.add_argument(
@@ -54,8 +66,8 @@ def add_by(parser: argparse.ArgumentParser, implied: str = "") -> None:
 
 
 def settings_of(args: argparse.Namespace) -> Settings:
-    """Return the settings that a command works with: its options over environment and config.yaml."""
-    chosen: dict[str, Any] = {
+    """Return the settings that a command works with: its options over --config, environment and config.yaml."""
+    chosen: dict[str, Any] = settings_module.from_words(getattr(args, "config", ())) | {
         key: value for key in ("data_root", "cohort", "selection") if (value := getattr(args, key, None)) is not None
     }
     return settings_module.load(chosen)

@@ -11,7 +11,7 @@ from ..inspect import mistakes, models, planning, scope
 from ..inspect.planning import Comparison, Line, Plan
 from ..stages import STAGES
 from . import batches
-from .options import add_cohort, add_json, command, settings_of
+from .options import add_cohort, add_config, add_json, command, settings_of
 from .output import console, counted, duration, print_json, print_table, usd, warn
 
 DETAILS = (
@@ -33,6 +33,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         help="compare this edited spec (folder or file) with its own cohort, or with --cohort, as it is",
     )
     parser.add_argument("--selection", metavar="FILE", help="list of essays or drafts that makes a curated cohort")
+    add_config(parser)
     add_json(parser)
 
 

@@ -9,7 +9,7 @@ from ..inspect import status as status_module
 from ..inspect.status import Status
 from ..stages import STAGES
 from . import batches
-from .options import add_cohort, add_json, command, settings_of
+from .options import add_cohort, add_config, add_json, command, settings_of
 from .output import console, counted, print_json, print_table, usd, warn
 
 DETAILS = "Exit code 1 if anything is missing or failed."
@@ -22,6 +22,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         commands, "status", run, "Show what of a cohort is done, missing, failed, stale and spent.", DETAILS
     )
     add_cohort(parser)
+    add_config(parser)
     add_json(parser)
 
 

@@ -6,7 +6,7 @@ Never: a default anywhere else, or a key that `keys` does not describe.
 """
 
 from .keys import EndpointSettings, IdSettings, LlmSettings, PoolSettings, ResultsSettings, Settings, StageSettings
-from .loading import CONFIG_FILE, DOTENV_FILE, ENVIRONMENT, PROJECT, load, read_dotenv
+from .loading import CONFIG_FILE, DOTENV_FILE, ENVIRONMENT, PROJECT, from_words, load, read_dotenv
 from .names import URL_VARIABLES, split_names
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "ResultsSettings",
     "Settings",
     "StageSettings",
+    "from_words",
     "load",
     "read_dotenv",
     "split_names",

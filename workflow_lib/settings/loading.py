@@ -4,10 +4,11 @@ import contextlib
 import inspect
 import io
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
+import yaml
 from pydantic import BaseModel, ValidationError
 
 from .. import documents
@@ -66,6 +67,26 @@ def load(
     settings = _checked(merge(values, given), COMMAND_LINE, AS_TEXT)
     settings._environment = env
     return settings
+
+
+def from_words(words: Iterable[str]) -> dict[str, Any]:
+    """Return the settings in the words ``key=value`` of a command line, values as YAML whose scalars stay text.
+
+    Raises:
+        ConfigError: a word that is none, or a value that is no YAML.
+    """
+    found: dict[str, Any] = {}
+    for word in words:
+        key, is_assigned, value = word.partition("=")
+        if not is_assigned or not key or not value.strip():
+            raise ConfigError(f"{COMMAND_LINE}: '{word}' is no setting", "settings are written key=value")
+        try:
+            found[key] = yaml.load(value, Loader=yaml.BaseLoader)  # noqa: S506: makes texts, lists and mappings only
+        except yaml.YAMLError as error:
+            problem = getattr(error, "problem", None) or error
+            hint = f"quote it for the shell, as in {COMMAND_LINE} 'ids={{scope: cohort}}'"
+            raise ConfigError(f"{COMMAND_LINE}: {key}: '{value}' is not valid YAML ({problem})", hint) from None
+    return found
 
 
 def read_dotenv(path: Path) -> dict[str, str]:
