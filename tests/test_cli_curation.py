@@ -336,15 +336,18 @@ def test_new_cohort_by_questions(settings):
     concepts = list(known.concepts)
     answers = iter(
         [
-            f"1, {concepts[2]}",  # a number and a name
+            f"1-2, {concepts[2]}, 2",  # a range and a name, and one of them again
             "x",  # no number
             "2",
             "",  # the offered level
             "analytical-memo-v2",
             "sim-writer-a",
+            "none",  # no number
+            "2",
             "copy-v9",  # unknown
             "copy-v1",
             "",  # the draft's model
+            "",  # as replication_config.csv says
             "none",
         ]
     )
@@ -355,18 +358,20 @@ def test_new_cohort_by_questions(settings):
         return next(answers)
 
     choice = authoring.ask(settings, known, question)
-    assert choice.concepts == [concepts[0], concepts[2]]
+    assert choice.concepts == concepts[:3]
     assert (choice.k, choice.level) == ([2], "paragraph")
     assert choice.templates == {"draft": ["analytical-memo-v2"], "essay": ["copy-v1"], "evaluation": ["none"]}
     assert choice.models == {"draft": ["sim-writer-a"], "essay": []}
+    assert choice.replicates == {"draft": 2}
     assert any("there is no 'copy-v9'" in text for text in asked)
-    expansion = authoring.write(settings, known, "asked", choice)
-    assert len(expansion.membership) == 2
+    _, expansion = authoring.prepared(settings, known, "asked", choice)
+    # three pairs of concepts, two drafts of each, one copy of each draft
+    assert len(expansion.membership) == 12 and not settings.data.cohort("asked").folder.exists()
 
 
 def test_new_cohort_asks_at_a_terminal(settings, tmp_path):
     ours, theirs = pty.openpty()
-    os.write(ours, b"1,2\n2\nsentence\nanalytical-memo-v2\nsim-writer-a\nnone\n")
+    os.write(ours, b"1,2\n2\nsentence\nanalytical-memo-v2\nsim-writer-a\n3\nnone\n\n")
     done = subprocess.run(
         [sys.executable, "-m", "workflow_lib", "new-cohort", "asked"],
         cwd=tmp_path,
@@ -380,8 +385,10 @@ def test_new_cohort_asks_at_a_terminal(settings, tmp_path):
     os.close(theirs)
     os.close(ours)
     assert done.returncode == 0, done.stderr
-    assert "Templates of stage draft:" in done.stdout and "1 drafts, 0 essays, 0 evaluations" in done.stdout
-    assert len(expand(settings, "asked")) == 1
+    assert "Templates of stage draft:" in done.stdout and "Replicates of stage draft [1]: " in done.stdout
+    size = "3 drafts, 0 essays, 0 evaluations; 3 calls to make, 0.0000 USD expected, 0.0000 at most"
+    assert done.stdout.index(size) < done.stdout.index("Write it? [Y/n]: ")
+    assert len(expand(settings, "asked")) == 3
 
 
 def test_registry_that_lost_a_combo_is_reported(scored, capsys, tmp_path):

@@ -2,18 +2,24 @@
 
 import argparse
 import sys
+from collections.abc import Mapping
+from typing import Any
 
 from .. import catalogs as catalogs_module
 from ..catalogs import LEVELS
-from ..cohorts import authoring
+from ..cohorts import Expansion, authoring
 from ..cohorts.authoring import Choice
 from ..errors import ConfigError
+from ..inspect import planning
+from ..inspect.scope import Scope
+from ..settings import Settings
 from ..stages import PARENTS, STAGE, STAGES
-from .options import at_least_one, command, names, settings_of
-from .output import console, warn
+from .options import add_json, at_least_one, command, names, settings_of
+from .output import console, counted, print_json, usd, warn
 
 DETAILS = (
-    "Without an axis option it asks on a terminal, and elsewhere takes all that is active in the catalogs. "
+    "Without an axis option it asks on a terminal, shows size and cost, and writes when you confirm; elsewhere, or "
+    "with --json, it takes all that is active in the catalogs. "
     "Lists are separated by commas; `none` as an essay or evaluation template ends the cohort before that stage."
 )
 
@@ -39,6 +45,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
             f"--{stage}-replicates", metavar="N", type=at_least_one, help="default: as in replication_config.csv"
         )
     parser.add_argument("--notes", metavar="TEXT", help="free text, kept in the manifest")
+    add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -46,16 +53,39 @@ def run(args: argparse.Namespace) -> int:
     settings = settings_of(args)
     catalogs = catalogs_module.load(settings.data)
     choice = _choice(args)
-    if choice == Choice(notes=args.notes) and sys.stdin.isatty():
+    asks = choice == Choice(notes=args.notes) and sys.stdin.isatty() and not args.json
+    if asks:
+        authoring.new_cohort(settings, args.name)
         choice = authoring.ask(settings, catalogs, _ask)
         choice.notes = args.notes
-    expansion = authoring.write(settings, catalogs, args.name, choice)
+    text, expansion = authoring.prepared(settings, catalogs, args.name, choice)
     warn(expansion.warnings)
-    counts = {stage: len(expansion.membership.stage(stage)) for stage in STAGES}
-    out = console()
-    out.print(f"{settings.data.cohort(args.name).spec / 'config.yaml'}: " + _listed(counts))
-    out.print(f"Next: daydream plan --cohort {args.name}, then snakemake --config cohort={args.name}")
+    size = _size(settings, args.name, expansion)
+    if asks:
+        console().print(_listed(size))
+        if _ask("Write it? [Y/n]: ").strip().lower() not in ("", "y", "yes"):
+            console().print("Nothing was written.")
+            return 0
+    path = authoring.write(settings, args.name, text)
+    if args.json:
+        print_json({"cohort": args.name, "spec": str(path), **size})
+        return 0
+    console().print(f"{path}: {_listed(size)}", soft_wrap=True)
+    console().print(f"Next: daydream plan --cohort {args.name}, then snakemake --config cohort={args.name}")
     return 0
+
+
+def _size(settings: Settings, name: str, expansion: Expansion) -> dict[str, Any]:
+    """Return how many generations a cohort has, and what those that are not there yet would cost."""
+    combos = {combo.combo_id: combo for combo in expansion.combos}
+    plan = planning.Planner(settings, Scope((name,), expansion.membership, combos, ())).plan()
+    lines = [line for stage in STAGES for line in plan.stages[stage].values()]
+    return {
+        **{f"{stage}s": len(expansion.membership.stage(stage)) for stage in STAGES},
+        "calls": sum(line.to_do - line.copies for line in lines),
+        "cost_expected_usd": planning.total(line.cost_expected_usd for line in lines),
+        "cost_ceiling_usd": planning.total(line.cost_ceiling_usd for line in lines),
+    }
 
 
 def _choice(args: argparse.Namespace) -> Choice:
@@ -79,8 +109,10 @@ def _ask(question: str) -> str:
         raise ConfigError("the input ended before all questions were answered", "nothing was written") from None
 
 
-def _listed(counts: dict[str, int]) -> str:
-    return ", ".join(f"{count:,} {stage}s" for stage, count in counts.items())
+def _listed(size: Mapping[str, Any]) -> str:
+    made = ", ".join(f"{size[f'{stage}s']:,} {stage}s" for stage in STAGES)
+    expected, most = usd(size["cost_expected_usd"]), usd(size["cost_ceiling_usd"])
+    return f"{made}; {counted(size['calls'], 'call')} to make, {expected} USD expected, {most} at most"
 
 
 def _sizes(text: str) -> list[int]:

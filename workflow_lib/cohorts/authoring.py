@@ -14,6 +14,7 @@ from ..files import write_text
 from ..paths import Cohort, is_safe_id
 from ..settings import Settings
 from ..stages import FIRST, JUDGES, PARENTS, STAGE, STAGES
+from ..tables import counting_number
 from .expansion import Expansion, expand_source
 from .sources import AUTO, spec_source
 
@@ -83,18 +84,27 @@ def expand_texts(settings: Settings, cohort_id: str, texts: Mapping[str, str]) -
             raise SpecError(f"the spec of {cohort_id}, which was not written", *error.parts) from None
 
 
-def write(settings: Settings, catalogs: Catalogs, name: str, choice: Choice) -> Expansion:
-    """Write cohorts/<name>/spec/config.yaml and return what it would expand to.
+def prepared(settings: Settings, catalogs: Catalogs, name: str, choice: Choice) -> tuple[str, Expansion]:
+    """Return the text of a new cohort's spec, and what it would expand to; nothing is written.
 
     Raises:
-        ConfigError: a name that is taken, or a level that no catalog has; nothing is written.
-        SpecError: the choice makes no cohort; nothing is written.
+        ConfigError: a name that is taken, or a level that no catalog has.
+        SpecError: the choice makes no cohort.
     """
-    cohort = new_cohort(settings, name)
+    new_cohort(settings, name)
     text = spec_text(settings, catalogs, choice)
-    expansion = expand_texts(settings, name, {"config.yaml": text})
-    write_text(cohort.spec / "config.yaml", text)
-    return expansion
+    return text, expand_texts(settings, name, {"config.yaml": text})
+
+
+def write(settings: Settings, name: str, text: str) -> Path:
+    """Write cohorts/<name>/spec/config.yaml and return its path.
+
+    Raises:
+        ConfigError: a name that is taken.
+    """
+    path = new_cohort(settings, name).spec / "config.yaml"
+    write_text(path, text)
+    return path
 
 
 def spec_text(settings: Settings, catalogs: Catalogs, choice: Choice) -> str:
@@ -148,6 +158,9 @@ def ask(settings: Settings, catalogs: Catalogs, question: Ask) -> Choice:
             break
         offered = _active_models(catalogs, stage)
         choice.models[stage] = _ask_names(question, f"Models of stage {stage}", list(catalogs.models), offered)
+        counted = catalogs.replicates.get(stage, 1)
+        if replicates := _ask_until(question, f"Replicates of stage {stage} [{counted}]: ", _to_count):
+            choice.replicates[stage] = replicates
     return choice
 
 
@@ -207,17 +220,36 @@ def _ask_names(question: Ask, title: str, known: Sequence[str], offered: Sequenc
     """Ask for names by number or as such; an empty answer takes what is offered."""
     lines = [f"{index:4d}  {name}{'  *' if name in offered else ''}" for index, name in enumerate(known, 1)]
     default = "those with *" if offered else "the draft's"
-    text = "\n".join([f"{title}:", *lines, f"Numbers or names, separated by commas [{default}]: "])
+    text = "\n".join([f"{title}:", *lines, f"Numbers, ranges such as 2-4, or names, separated by commas [{default}]: "])
 
     def read(answer: str) -> list[str]:
         parts = [part.strip() for part in answer.split(",") if part.strip()]
-        names = [known[int(part) - 1] if part.isdecimal() and 0 < int(part) <= len(known) else part for part in parts]
+        names = [name for part in parts for name in _named(part, known)]
         for name in names:
             if name not in known:
                 raise ConfigError(f"there is no '{name}' among these", nearest(name, known))
-        return names or list(offered)
+        return list(dict.fromkeys(names)) or list(offered)
 
     return _ask_until(question, text, read)
+
+
+def _named(part: str, known: Sequence[str]) -> Sequence[str]:
+    """Return the names that a number, or a range of numbers, of a list stands for; else the text as a name."""
+    first, is_range, last = part.partition("-")
+    last = last if is_range else first
+    if first.strip().isdecimal() and last.strip().isdecimal() and 0 < int(first) <= int(last) <= len(known):
+        return known[int(first) - 1 : int(last)]
+    return [part]
+
+
+def _to_count(answer: str) -> int | None:
+    """Return a number of replicates; None for an empty answer."""
+    if not answer.strip():
+        return None
+    count = counting_number(answer.strip())
+    if count is None:
+        raise ConfigError(f"'{answer.strip()}' is not a whole number of 1 or more")
+    return count
 
 
 def _ask_level(question: Ask, offered: str) -> str:
