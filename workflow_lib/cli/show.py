@@ -19,7 +19,7 @@ COLUMNS = ("stage", "gen_id", "template", "model", "replicate", "state", "score"
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command."""
     parser = command(commands, "show", run, "Show one generation with its lineage, texts, scores and costs.", DETAILS)
-    parser.add_argument("gen_id", metavar="GEN_ID", help="a gen_id, or its beginning")
+    parser.add_argument("gen_id", metavar="ID", help="a gen_id, or its beginning")
     add_json(parser)
 
 
