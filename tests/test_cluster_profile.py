@@ -25,6 +25,7 @@ def environment(tmp_path) -> dict[str, str]:
     return {"PATH": f"{SOURCE / 'tests' / 'grid_engine'}:{os.environ['PATH']}", "GRID_ENGINE": str(jobs)}
 
 
+@pytest.mark.full
 def test_chunks_are_jobs_of_the_scheduler_and_tables_are_made_here(tmp_path, environment):
     project = Project(tmp_path / "project")
     with OfflineServer() as server:

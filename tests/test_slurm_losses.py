@@ -10,7 +10,7 @@ import pytest
 
 from tests import batch_cohort
 from tests.project import Project
-from tests.slurm import SlurmRun, command, require_slurm, slurm_run
+from tests.slurm import SlurmRun, command, require_slurm, slurm_run, wait_until
 from workflow_lib.offline.server import OfflineServer
 
 pytestmark = [pytest.mark.slow, pytest.mark.full]
@@ -144,3 +144,30 @@ def test_a_budget_limits_what_all_jobs_together_spend(project):
     assert "budget_exhausted" in output
     status = json.loads(project.daydream("status", "--json", code=1))
     assert status["spent_usd"] == pytest.approx(0.003 * bought) and status["spent_usd"] <= 0.05
+
+
+def test_an_interrupted_run_cancels_its_jobs_which_keep_what_arrives(project):
+    with OfflineServer(latency=6.0) as server:
+        url = {"DD_OFFLINE_BASE_URL": server.url}
+        with slurm_run(project, "--config", "batch=12", "--", "drafts", env=url) as run:
+            run.wait_until(lambda: len(server.requests) == 12)
+            run.process.send_signal(signal.SIGINT)
+            output = run.finish(1)
+            # within the time that Slurm gives to jobs that end
+            wait_until(lambda: not run.jobs())
+        assert "Interrupted: no new call is made" in output and "Lost:" not in output
+        assert set(asked(server).values()) == {1}
+        project.snakemake("--config", "batch=12", "--", "drafts", env=url)
+        assert len(server.requests) == 12, "each answer was kept"
+
+
+def test_a_lost_chunk_is_submitted_again_where_the_run_may(project):
+    with OfflineServer(latency=20.0) as server:
+        url = {"DD_OFFLINE_BASE_URL": server.url}
+        with slurm_run(project, "--retries", "1", "--config", "batch=6", "--", "drafts", env=url) as run:
+            run.wait_until(lambda: len(server.requests) == 12)
+            lost = running(run)["0"]
+            command("scancel", "--signal=KILL", lost)
+            output = run.finish(0)
+        assert "Lost:" not in output
+        assert sorted(asked(server).values()) == [1] * 6 + [2] * 6

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from .. import cohorts
+from ..calls import stopping
 from ..cohorts import Source
 from ..errors import DayDreamError
 from ..generations import failures
@@ -58,7 +59,8 @@ def after_failure(run: Run, batch: Chunks, show: Callable[[str], None]) -> None:
     """
     _end(run)
     try:
-        for text in lost.messages(run, batch):
+        # jobs of an interrupted run are told to end, and still keep what arrives
+        for text in () if stopping.is_stopping() else lost.messages(run, batch):
             show(text)
         accepted = bool(run.settings.accept_failures)
         for cohort_id in run.sources:
