@@ -72,10 +72,30 @@ def test_alpha_is_undefined_without_pairs_or_without_variation(text):
     assert math.isnan(ratings.alpha(rated(read(text))).value)
 
 
+def test_the_interval_of_alpha_holds_the_truth_also_for_few_essays():
+    rng = np.random.default_rng(8)
+    essay, judge, error = 1.0, np.array([0.5, 0.0, -1.0]), 0.8
+    true = 1 - (error**2 + judge.var(ddof=1)) / (essay**2 + error**2 + judge.var())
+    held = []
+    for _ in range(400):
+        found = ratings.alpha(rated(rng.normal(0, essay, (24, 1)) + judge + rng.normal(0, error, (24, 3))))
+        held.append(found.low <= true <= found.high)
+    # plain percentiles of resamples: 0.88
+    assert np.mean(held) == pytest.approx(0.945, abs=0.025)
+
+
+@pytest.mark.parametrize("unlike", [0, 1])
+def test_alpha_has_no_interval_where_raters_differ_about_one_essay_at_most(unlike):
+    values = np.repeat(np.arange(30.0)[:, None] % 7, 2, axis=1)
+    values[:unlike, 0] += 3
+    found = ratings.alpha(rated(values))
+    assert found.value > 0.9 and math.isnan(found.low) and math.isnan(found.high)
+
+
 def test_alpha_of_many_units_and_values_needs_memory_for_the_scores_only():
     values = np.random.default_rng(3).integers(0, 101, size=(10_000, 3)).astype(float)
     tracemalloc.start()
-    ratings.alpha(rated(values), with_interval=False)
+    ratings.alpha(rated(values))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 20e6

@@ -122,9 +122,9 @@ def replicate_noise(own: pd.DataFrame) -> Measured:
     return Measured(n, value, value * math.exp(-half), value * math.exp(half))
 
 
-def replicate_alpha(own: pd.DataFrame, with_interval: bool = True) -> Measured:
+def replicate_alpha(own: pd.DataFrame) -> Measured:
     """Return Krippendorff's alpha between a judge's replicates, the mean of each rubric taken off."""
-    return alpha(centred(between_replicates(own), _rubric_of_units(own, ())), with_interval)
+    return alpha(centred(between_replicates(own), _rubric_of_units(own, ())))
 
 
 def _rubric_of_units(frame: pd.DataFrame, by: Sequence[str]) -> np.ndarray:

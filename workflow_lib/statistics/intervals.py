@@ -16,7 +16,7 @@ LEVEL = 0.05
 SEED = 20250101
 RESAMPLES = 1000
 MIN_RESAMPLED = 20
-"""Essays from which on an interval by resampling them is given."""
+"""Essays from which on an interval by resampling them, or by leaving each out, is given."""
 
 CHUNK = 4_000_000
 """Weights that are drawn or multiplied at a time, so that memory stays bounded."""
@@ -99,6 +99,19 @@ def resampled(units: int, statistic: Statistic) -> tuple[np.ndarray, np.ndarray]
         tail = normal_below(-np.sqrt(units / (units - 1)) * t_critical(units - 1, LEVEL))
         low[answered], high[answered] = np.nanquantile(found[:, answered], [tail, 1 - tail], axis=0)
     return low, high
+
+
+def jackknifed(value: float, without: np.ndarray) -> tuple[float, float]:
+    """Return the ends of the 95 % interval of a statistic by what it is without each unit.
+
+    value +- t se with n - 1 degrees of freedom and se^2 = (n - 1) / n sum (without_u - mean)^2 (Efron and Tibshirani
+    1993, chapter 11). NaN for fewer than `MIN_RESAMPLED` units, or where one of them decides whether there is a value.
+    """
+    n = len(without)
+    if n < MIN_RESAMPLED or not np.isfinite([value, *without]).all():
+        return np.nan, np.nan
+    half = t_critical(n - 1, LEVEL) * np.sqrt((n - 1) / n * ((without - without.mean()) ** 2).sum())
+    return float(value - half), float(value + half)
 
 
 @lru_cache(maxsize=2)

@@ -57,7 +57,7 @@ def judges(frame: pd.DataFrame) -> pd.DataFrame:
         part = frame if rubric == POOLED else frame[frame[RUBRIC] == rubric]
         found = severities(between_judges(part, names))
         agreed = pooled_ratings(part, names)
-        together = alpha(agreed, with_interval=False).value
+        together = alpha(agreed).value
         for number, name in enumerate(names):
             own = part[part[JUDGE] == name]
             if own.empty:
@@ -73,7 +73,7 @@ def judges(frame: pd.DataFrame) -> pd.DataFrame:
                     "severity_low": POINTS * severity.low,
                     "severity_high": POINTS * severity.high,
                     "alpha": together,
-                    "alpha_without": alpha(agreed.of(others), with_interval=False).value,
+                    "alpha_without": alpha(agreed.of(others)).value,
                 }
             )
     rows.sort(key=lambda row: (row[JUDGE], row[RUBRIC] == POOLED, row[RUBRIC]))
@@ -86,7 +86,7 @@ def _use_of_scale(own: pd.DataFrame) -> dict[str, object]:
     freedom = len(own) - rubrics
     away = score - means(score, rubric, rubrics)[rubric]
     noise = replicate_noise(own)
-    agreed = replicate_alpha(own, with_interval=False).value if noise.n else np.nan
+    agreed = replicate_alpha(own).value if noise.n else np.nan
     return {
         "n_scores": len(own),
         "n_essays": own[ESSAY].nunique(),

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from .frame import ESSAY, JUDGE, NOTHING, RUBRIC, averaged, dense, levels, means, numbered
-from .intervals import Statistic, resampled
+from .intervals import Statistic, jackknifed, resampled
 
 POOLED = "all"
 MIN_FOR_RANKS = 3
@@ -98,7 +98,7 @@ def centred(ratings: Ratings, rubric: np.ndarray) -> Ratings:
     return Ratings(values - np.nan_to_num(of_rubric)[rubric][:, None], ratings.essay, ratings.essays, ratings.raters)
 
 
-def alpha(ratings: Ratings, with_interval: bool = True) -> Measured:
+def alpha(ratings: Ratings) -> Measured:
     """Return Krippendorff's alpha for interval data over the units with two or more ratings.
 
     alpha = 1 - D_o / D_e with, for units of m_u ratings x and n = sum m_u,
@@ -107,23 +107,37 @@ def alpha(ratings: Ratings, with_interval: bool = True) -> Measured:
         D_e = 2 (n sum x^2 - (sum x)^2) / (n (n - 1))
 
     1: raters agree fully, 0: as if they rated at random. Undefined (NaN) without such units or without any
-    variation. Raters are fixed, essays random: the interval resamples essays, from 20 on, and holds for
-    essays like these under these raters. Source: Krippendorff 2011, Computing Krippendorff's
-    Alpha-Reliability, section E, with the sums over pairs written out.
+    variation. Source: Krippendorff 2011, Computing Krippendorff's Alpha-Reliability, section E, with the sums over
+    pairs written out.
+
+    Raters are fixed, essays random: the interval leaves out each essay in turn, from 20 on, and holds for essays like
+    these under these raters. It is that of F = (1 + (m - 1) alpha) / (1 - alpha) on the scale of logarithms, m the mean
+    of m_u: as of a ratio of variances, whose spread grows with itself (Fisher 1925, Statistical Methods for Research
+    Workers, section 39). Percentiles of alpha's resamples hold the truth in 88 % of cohorts of 24 combos only. None
+    where all ratings of all units, or of all but one essay, are the same.
     """
     pairable = ratings.where((~np.isnan(ratings.values)).sum(axis=1) >= 2)
+    units = len(pairable.values)
+    if units == 0:
+        return Measured(0, np.nan)
     x, known = _from_mean(pairable)
     m, first, second = known.sum(axis=1), x.sum(axis=1), (x**2).sum(axis=1)
     observed = 2 * (m * second - first**2) / (m - 1)
     sums = pairable.per_essay(np.column_stack([m, first, second, observed]))
+    raters = m.mean()
+    values = _alpha_of(np.vstack([sums.sum(axis=0), sums.sum(axis=0) - sums]))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        stretched = np.log((1 + (raters - 1) * values) / (1 - values))
+    low, high = (np.expm1(end) / (np.exp(end) + raters - 1) for end in jackknifed(stretched[0], stretched[1:]))
+    return Measured(units, float(values[0]), float(low), float(high))
 
-    def statistic(weights: np.ndarray) -> np.ndarray:
-        n, first, second, observed = (weights @ sums).T
-        with np.errstate(invalid="ignore", divide="ignore"):
-            expected = 2 * (n * second - first**2) / (n * (n - 1))
-            return np.where(expected > NOTHING**2, 1 - observed / n / expected, np.nan)[:, None]
 
-    return _measured(pairable, statistic, with_interval)
+def _alpha_of(sums: np.ndarray) -> np.ndarray:
+    """Return alpha from rows of sums of m_u, x, x^2 and of the units' shares of n D_o."""
+    n, first, second, observed = sums.T
+    with np.errstate(invalid="ignore", divide="ignore"):
+        expected = 2 * (n * second - first**2) / (n * (n - 1))
+        return np.where(expected > NOTHING**2, 1 - observed / n / expected, np.nan)
 
 
 def reliability(ratings: Ratings) -> tuple[Measured, Measured]:
@@ -297,13 +311,13 @@ def _from_mean(ratings: Ratings) -> tuple[np.ndarray, np.ndarray]:
     return np.where(known, ratings.values - centre, 0.0), known
 
 
-def _measured(used: Ratings, statistic: Statistic, with_interval: bool = True) -> Measured:
+def _measured(used: Ratings, statistic: Statistic) -> Measured:
     """Return a statistic of one column, and its interval over resampled essays."""
     n = len(used.values)
     if n == 0:
         return Measured(0, np.nan)
     value = float(statistic(np.ones((1, used.essays)))[0, 0])
-    if not with_interval or np.isnan(value):
+    if np.isnan(value):
         return Measured(n, value)
     low, high = resampled(used.essays, statistic)
     return Measured(n, value, float(low[0]), float(high[0]))
