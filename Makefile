@@ -5,6 +5,7 @@
 PYTHON ?= python3
 SOAK_MINUTES ?= 20
 DOUBLE_RUNS ?= 50
+KILLS ?= 20
 # tests wait for servers and processes for a part of their time
 WORKERS ?= $(shell echo $$(( ($$(getconf _NPROCESSORS_ONLN) * 3 + 1) / 2 )))
 BIN := .venv/bin
@@ -26,9 +27,9 @@ test: $(READY)
 test-quick: $(READY)
 	$(BIN)/python -m pytest -q -n $(WORKERS) -m "not slow and not full"
 
-# kills, full disks, DOUBLE_RUNS, a soak of SOAK_MINUTES; in short: make test-full SOAK_MINUTES=1 DOUBLE_RUNS=5
+# full disks, KILLS, DOUBLE_RUNS, a soak of SOAK_MINUTES; in short: make test-full SOAK_MINUTES=1 DOUBLE_RUNS=5 KILLS=3
 test-full: $(READY)
-	SOAK_MINUTES=$(SOAK_MINUTES) DOUBLE_RUNS=$(DOUBLE_RUNS) $(BIN)/python -m pytest -q -n $(WORKERS) -m full
+	SOAK_MINUTES=$(SOAK_MINUTES) DOUBLE_RUNS=$(DOUBLE_RUNS) KILLS=$(KILLS) $(BIN)/python -m pytest -q -n $(WORKERS) -m full
 
 check: $(READY)
 	$(BIN)/ruff check .

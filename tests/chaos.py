@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -338,6 +338,7 @@ class Soak:
 
     Attributes:
         attacks: how often each came.
+        in_flight: of each kill, how many calls were in flight.
         bill: at the end.
         generations: how many there are.
         answered: how many of them have an answer.
@@ -346,6 +347,7 @@ class Soak:
     """
 
     attacks: Counter
+    in_flight: list[int]
     bill: Bill
     generations: int
     answered: int
@@ -362,15 +364,33 @@ def soak(folder: Path, minutes: float, seed: int) -> Soak:
         seed: of all dice; times are real, so that two soaks of one seed still differ.
     """
     names = [name for name in possible() if minutes >= 10 or name not in PATIENT]
+    end = time.monotonic() + 60 * minutes
+
+    def at_random(ground: Ground) -> Iterator[str]:
+        while time.monotonic() < end:
+            yield ground.dice.choice(names)
+
+    return _endured(folder, seed, at_random, disk=bool(ON_A_DISK & set(names)))
+
+
+def kills(folder: Path, name: str, times: int, seed: int) -> Soak:
+    """Attack one store with calls in flight so many times, always in the same way; else as `soak`."""
+
+    def until_enough(ground: Ground) -> Iterator[str]:
+        while len(ground.in_flight_at_kill) < times:
+            yield name
+
+    return _endured(folder, seed, until_enough, disk=name in ON_A_DISK)
+
+
+def _endured(folder: Path, seed: int, attacks: Callable[[Ground], Iterable[str]], *, disk: bool) -> Soak:
     counts: Counter = Counter()
     with OfflineServer(latency=LATENCY_S, faults=FAULTS, retry_after=0, seed=seed) as server:
-        ground = Ground(folder / "soaked", server, seed, disk=bool(ON_A_DISK & set(names)))
+        ground = Ground(folder / "soaked", server, seed, disk=disk)
         try:
-            end = time.monotonic() + 60 * minutes
-            while time.monotonic() < end:
+            for name in attacks(ground):
                 if len(ground.answers()) > 0.5 * PER_REPLICATE * ground.replicates:
                     ground.grow()
-                name = ground.dice.choice(names)
                 counts[name] += 1
                 ATTACKS[name](ground)
             ground.finish()
@@ -388,7 +408,8 @@ def soak(folder: Path, minutes: float, seed: int) -> Soak:
     for cohort in ESSAYS:
         reports = calm.snapshot(calm.data / "cohorts" / cohort / "reports")
         undisturbed |= {f"{cohort}/{path}": text for path, text in reports.items() if path.endswith(".csv")}
-    return Soak(counts, bill, len(members), answered, len(litter), _differing(tables, undisturbed))
+    in_flight = [len(calls) for calls in ground.in_flight_at_kill]
+    return Soak(counts, in_flight, bill, len(members), answered, len(litter), _differing(tables, undisturbed))
 
 
 def _differing(found: dict[str, bytes], expected: dict[str, bytes]) -> list[str]:

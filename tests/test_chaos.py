@@ -8,6 +8,7 @@ import pytest
 from tests import chaos
 
 SOAK_MINUTES = float(os.environ.get("SOAK_MINUTES", "20"))
+KILLS = int(os.environ.get("KILLS", "20"))
 
 
 @pytest.mark.full
@@ -18,6 +19,16 @@ def test_no_attack_loses_an_answer(tmp_path: Path, name):
     bill = chaos.attack(tmp_path, name, seed=3)
     assert (bill.lost, bill.twice) == (0, 0)
     assert bill.kept + bill.listed >= bill.billed > 0
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", ["kill the group", "kill in batch mode"])
+def test_a_store_whose_runs_are_killed_again_and_again_has_the_tables_of_an_undisturbed_one(tmp_path: Path, name):
+    """KILLS says how often; see the Makefile."""
+    done = chaos.kills(tmp_path, name, KILLS, seed=7)
+    print(f"\n{len(done.in_flight)} kills, {sum(done.in_flight)} calls in flight; {done.bill}")
+    assert len(done.in_flight) == KILLS and min(done.in_flight) > 0
+    check(done)
 
 
 @pytest.mark.full
