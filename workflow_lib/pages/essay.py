@@ -1,5 +1,6 @@
 """The page of one essay, or of a draft without essays: text, lineage, judgements, prompts, files."""
 
+import os
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -212,8 +213,12 @@ class EssayPages:
         yield Prompt(label, parts, elided, links)
 
     def _links(self, files: Generation, page: Path) -> list[FileLink]:
+        try:
+            names = os.listdir(files.folder)
+        except OSError:
+            return []
         found = (files.raw, files.parsed, files.prompt, files.system, files.metadata, files.raw_metadata)
-        return [FileLink(path.name, html.link(path, page)) for path in found if path.exists()]
+        return [FileLink(path.name, html.link(path, page)) for path in found if path.name in names]
 
 
 def _by_template(judgements: Sequence[Judgement]) -> list[tuple[str, list[Judgement]]]:

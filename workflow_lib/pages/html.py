@@ -4,7 +4,7 @@ import base64
 import hashlib
 import json
 import os
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -61,7 +61,16 @@ def json_data(content: Any) -> Markup:
 
 def link(target: Path, page: Path) -> str:
     """Return the relative, quoted address of a file as seen from a page."""
-    return quote(Path(os.path.relpath(target, page.parent)).as_posix())
+    folder = _way(str(target.parent), str(page.parent))
+    name = quote(target.name)
+    return name if folder == "." else f"{folder}/{name}"
+
+
+# a page links many files of a few folders, all pages of a folder the same
+@lru_cache(maxsize=1024)
+def _way(target: str, start: str) -> str:
+    """Return the relative, quoted address of a folder as seen from another."""
+    return quote(Path(os.path.relpath(target, start)).as_posix())
 
 
 @cache
