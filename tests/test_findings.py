@@ -191,8 +191,15 @@ LINKS = {name: (f"essays/{name}.html", f"Of {name}") for name in ("e1", "e2", "e
     ],
 )
 def test_first_essay_is_ahead_only_if_its_group_is_itself(groups, verdict, sentence):
-    found = findings.top([essay(f"e{place}", group=group) for place, group in enumerate(groups, 1)], LINKS)
+    found = findings.top(
+        [essay(f"e{place}", f"{9 - place}.000", group) for place, group in enumerate(groups, 1)], LINKS
+    )
     assert (found.verdict, said(found)) == (verdict, sentence)
+
+
+def test_equal_essays_have_no_best_one():
+    found = findings.top([essay(f"e{place}", "6.000", "", low="", high="") for place in (1, 2)], LINKS)
+    assert said(found) == "All 2 have the same score, 6.00 of 9: Of e1 is one of them."
 
 
 def test_single_essay_is_best_of_nothing():
@@ -252,7 +259,10 @@ def test_next_are_the_combos_that_show_a_difference_if_none_is_clear():
         "To show 1 point between draft templates takes 20 combos, not 12, for $3.00 more. "
         "More judges or replicates would change little: reliability is 0.95 already."
     )
-    assert "combos" not in said(findings.next_step(rows, [difference()]))
+    # essay templates are decided, draft templates are not
+    assert said(findings.next_step(rows, [difference()])).startswith("To show 1 point between draft templates")
+    both = [difference(), difference(factor="draft_template")]
+    assert "combos" not in said(findings.next_step(rows, both))
 
 
 def test_next_are_the_evaluations_that_raise_reliability_most_for_their_price():
@@ -274,4 +284,6 @@ def test_missing_scores_come_before_everything_that_could_be_bought():
 
 
 def test_nothing_is_advised_where_the_tables_foresee_nothing():
-    assert findings.next_step([more("one more judge", "", "")], [], missing=0) is None
+    found = findings.next_step([more("one more judge", "", "")], [], missing=0)
+    assert found.verdict == "not known" and "two judges and three combos" in said(found)
+    assert findings.next_step([], [], missing=0) is None

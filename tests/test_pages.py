@@ -15,6 +15,7 @@ from tests.stores import COHORT, Store
 from workflow_lib import pages
 from workflow_lib.contents import FIGURES
 from workflow_lib.pages import numbers, search, texts
+from workflow_lib.pages import reports as page_reports
 from workflow_lib.results import reports
 
 ALLOWED = {"a", "p", "h1", "h2", "h3", "h4", "h5", "h6", "em", "strong", "s", "code", "pre", "ul", "ol", "li"} | {
@@ -505,27 +506,35 @@ def test_plots_are_files_without_scripts_or_addresses(ordinary_store):
         assert set(re.findall(r"https?://[^\"']+", source)) == {"http://www.w3.org/2000/svg"}
 
 
-def test_cross_page_has_each_cohort_and_its_means(ordinary_store):
+def test_cross_page_shows_each_cohort_s_own_tables_and_leads_to_their_rows(ordinary_store):
     page = Page(ordinary_store.data.cross_page)
-    assert "32 evaluations in all, 32 with a score that counts, mean 5.25" in page.text
-    assert [link["data-stored"] for link in page.of("a") if link.get("data-stored", "").endswith("index.html")] == [
-        os.path.relpath(ordinary_store.data.cohort(COHORT).page, page.path.parent)
+    assert "32 evaluations in all, 32 with a score that counts." in page.text
+    cohort = os.path.relpath(ordinary_store.data.cohort(COHORT).page, page.path.parent)
+    stored = {link["data-stored"] for link in page.of("a") if link.get("data-stored", "").startswith(cohort)}
+    assert f"{cohort}#difference-generation_template-e-other-e-plain-crossed" in stored
+    assert {cohort, f"{cohort}#differences", f"{cohort}#judges"} <= stored
+    ids = {
+        attributes["id"]
+        for _, attributes in Page(html_folder(ordinary_store) / "index.html").tags
+        if "id" in attributes
+    }
+    assert {unquote(link.partition("#")[2]) for link in stored if "#" in link} <= ids
+    [row] = [
+        row
+        for row in page_reports.rows(ordinary_store.data.cohort(COHORT).analysis("level_means"))
+        if row["draft_template"] == "d-plain" and row["factor"] == "draft_template"
     ]
-    titles = [cell.get("title") for cell in page.of("td")]
-    assert f"d-plain in {COHORT}: mean 4.25, n 16" in titles
-    assert f"j2 in {COHORT}: mean 5.75, n 16" in titles
+    assert numbers.points(row["mean"]) in page.text and "no interval, 1 combo, 16 scores" in page.text
 
 
-def test_cross_page_draws_the_course_over_cohorts(tmp_path):
+def test_cross_page_names_cohorts_without_tables(tmp_path):
     store = ordinary(tmp_path)
     write_pages(store)
     store.write_membership("later", [entry for entry in store.entries if entry.llm_model_id != "j2"])
     page = Page(write_cross(store))
-    titles = [cell.get("title") for cell in page.of("td")]
-    # neither cohort has a manifest, so they stand by name: later, small
-    assert titles.index("e-plain in later: mean 4.25, n 8") + 1 == titles.index("e-plain in small: mean 4.75, n 16")
-    assert "Course of e-plain" in [drawing.get("aria-label") for drawing in page.of("svg")]
-    assert "Course of j2" not in [drawing.get("aria-label") for drawing in page.of("svg")]
+    assert "Without means of their own yet: later." in page.text
+    for picture in page.text.split("Means in each cohort")[1:]:
+        assert "later" not in picture
 
 
 def test_importing_pages_does_not_import_pandas(tmp_path):

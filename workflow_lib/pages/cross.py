@@ -1,36 +1,27 @@
-"""The page over all cohorts: how templates and models did from cohort to cohort."""
+"""The page over all cohorts: how templates, models and judges did in each, as each cohort's own tables have it."""
 
-from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from .. import catalogs as catalogs_module
 from ..cohorts import membership as membership_module
 from ..errors import DayDreamError
 from ..files import read_recorded, write_text
+from ..paths import Cohort
 from ..settings import Settings, split_names
 from ..stages import JUDGING
 from ..statistics.scale import POINTS
-from . import carried, html, reports
-from .documents import scales_of
-from .numbers import Mean, mean_of
-from .overview import distinct, is_offline
+from . import carried, evidence, html, reports
+from .axes import Axis, Estimate, zoomed
+from .findings import anchor
+from .numbers import count, points, signed
+from .overview import NOUNS, distinct, is_offline
+from .pictures import Line, Picture, dot, head, interval
 from .reports import Rows
-from .svg import Svg
 
-FACTORS = {
-    "draft_template": "Draft templates",
-    "draft_model": "Draft models",
-    "generation_template": "Essay templates",
-    "generation_model": "Writers",
-    "evaluation_llm_model": "Judges",
-    "evaluation_template": "Evaluation templates",
-}
-"""Column of aggregated_scores.csv -> heading."""
-
-SHADES = 20
-"""Steps of the colour scale; the style sheet has a class for each."""
+MEANS, DIFFERENCES, JUDGES = "level_means", "comparisons", "judges"
 
 
 @dataclass(frozen=True)
@@ -40,7 +31,7 @@ class CohortLine:
     Attributes:
         created: day of its first expansion in this form, empty without a manifest.
         page: address of its page, empty if it has none.
-        evaluations: how many it has; `mean` is over those whose score counts.
+        evaluations: how many it has, and how many of them have a score that counts.
     """
 
     cohort_id: str
@@ -49,20 +40,16 @@ class CohortLine:
     page: str
     membership: str
     evaluations: int
-    mean: Mean
+    scored: int
     is_offline: bool
 
 
 @dataclass(frozen=True)
-class Trend:
-    """One level of a factor: its mean in each cohort, over all cohorts, and a sketch of the course."""
+class Told:
+    """A row of a cohort's table."""
 
-    level: str
-    is_offline: bool
-    means: list[Mean]
-    shades: list[int]
-    overall: Mean
-    course: Svg | None
+    cohort: CohortLine
+    row: Mapping[str, str]
 
 
 def write(settings: Settings, counted: Collection[str]) -> Path:
@@ -71,14 +58,10 @@ def write(settings: Settings, counted: Collection[str]) -> Path:
     page = data.cross_page
     aggregated = data.cross_tables[0]
     catalogs = catalogs_module.load(data)
-    # a score that does not count is shown in the table, and in no mean
-    scores = [row if row["gen_id"] in counted else row | {"score": ""} for row in reports.rows(aggregated)]
-    scales = scales_of(catalogs, scores)
-    scores = [_in_points(row, scales[row["evaluation_template"]]) for row in scores]
-    by_id = {row["gen_id"]: row for row in scores}
+    by_id = {row["gen_id"]: row for row in reports.rows(aggregated)}
     cohorts: list[CohortLine] = []
-    members: list[Rows] = []
     unreadable: list[str] = []
+    found: dict[str, list[Told]] = {MEANS: [], DIFFERENCES: [], JUDGES: []}
     for cohort_id in _cohort_ids(settings):
         try:
             evaluations = membership_module.read(data, cohort_id).stage(JUDGING)
@@ -89,21 +72,19 @@ def write(settings: Settings, counted: Collection[str]) -> Path:
         cohort = data.cohort(cohort_id)
         manifest = read_recorded(cohort.manifest)
         models = distinct(row[name] for row in rows for name in ("generation_model", "evaluation_llm_model"))
-        cohorts.append(
-            CohortLine(
-                cohort_id,
-                str(manifest.get("created_at") or "")[:10],
-                str(manifest.get("notes") or ""),
-                html.link(cohort.page, page) if cohort.page.exists() else "",
-                html.link(cohort.membership, page),
-                len(evaluations),
-                mean_of(_values(rows)),
-                any(is_offline(catalogs, model) for model in models),
-            )
+        line = CohortLine(
+            cohort_id,
+            str(manifest.get("created_at") or "")[:10],
+            str(manifest.get("notes") or ""),
+            html.link(cohort.page, page) if cohort.page.exists() else "",
+            html.link(cohort.membership, page),
+            len(evaluations),
+            sum(row["gen_id"] in counted for row in rows),
+            any(is_offline(catalogs, model) for model in models),
         )
-        members.append(rows)
-    offline = {model for row in scores for model in _models(row) if is_offline(catalogs, model)}
-    trends = {heading: _trends(factor, members, scores, offline) for factor, heading in FACTORS.items()}
+        cohorts.append(line)
+        for name, told in found.items():
+            told += [Told(line, row) for row in _table(cohort, name)]
     copies = carried.copy(page, data.cross_tables)
     write_text(
         page,
@@ -111,17 +92,109 @@ def write(settings: Settings, counted: Collection[str]) -> Path:
             "cross.html.j2",
             scripts=(),
             cohorts=cohorts,
+            without_tables=[line.cohort_id for line in cohorts if line not in {one.cohort for one in found[MEANS]}],
             unreadable=unreadable,
             only=settings.cross_cohort or "",
-            trends={heading: found for heading, found in trends.items() if found},
-            total=mean_of(_values(scores)),
-            evaluations=len(scores),
-            is_offline=bool(offline),
+            means=means(found[MEANS]),
+            contrasts=contrasts(found[DIFFERENCES]),
+            severities=severities(found[JUDGES]),
+            evaluations=len(by_id),
+            scored=sum(gen_id in counted for gen_id in by_id),
+            is_offline=any(line.is_offline for line in cohorts),
             tables=[(html.link(path, page), path.name) for path in copies],
             scores_link=html.link(carried.place(page, aggregated), page),
         ),
     )
     return page
+
+
+def means(told: Sequence[Told]) -> Picture | None:
+    """Return the mean of each template and model in each cohort with its interval for new combos, on one axis."""
+    known = [
+        (one, shown, f"{evidence.FACTOR_NAMES[one.row['factor']]}: {evidence.level_name(one.row)}")
+        for one in told
+        if one.row["factor"] in NOUNS and (shown := evidence.estimate(one.row, "mean"))
+    ]
+    if not known:
+        return None
+    axis = zoomed([shown for _, shown, _ in known], (0.0, POINTS))
+    groups: dict[str, list[Line]] = {}
+    for one, shown, name in sorted(known, key=lambda part: (list(NOUNS).index(part[0].row["factor"]), part[2])):
+        row = one.row
+        rest = f"{interval(row['ci_low'], row['ci_high'])}, {_counted(row, 'n_combos', 'combo')}, "
+        rest += _counted(row, "n_scores", "score")
+        groups.setdefault(name, []).append(_line(one, "differences", axis, shown, points(shown.value), rest))
+    return Picture("Means by cohort", f"mean of adjusted scores, {evidence.UNIT}", head(axis), groups)
+
+
+def contrasts(told: Sequence[Told]) -> Picture | None:
+    """Return the paired differences of templates and models within each cohort, on one axis; most cohorts first."""
+    known = [
+        (one, shown, evidence.versus(one.row))
+        for one in told
+        if one.row["factor"] in NOUNS and (shown := evidence.estimate(one.row, "difference"))
+    ]
+    if not known:
+        return None
+    axis = zoomed([shown for _, shown, _ in known], (-POINTS, POINTS), zero=True)
+    groups: dict[str, list[Line]] = {}
+    for one, shown, name in known:
+        row = one.row
+        rest = f"{interval(row['ci_low'], row['ci_high'], is_signed=True)}, {_counted(row, 'n_combos', 'combo')}"
+        is_clear = row["clear"] == "true"
+        rest += ", clear" if is_clear else ""
+        line = _line(one, anchor(row), axis, shown, signed(shown.value), rest, is_strong=is_clear)
+        groups.setdefault(f"{evidence.FACTOR_NAMES[row['factor']]}: {name}", []).append(line)
+    ordered = dict(sorted(groups.items(), key=lambda group: (-len(group[1]), group[0])))
+    unit = f"first minus second, {evidence.DIFFERENCE}"
+    return Picture("Paired differences by cohort", unit, head(axis, is_signed=True), ordered)
+
+
+def severities(told: Sequence[Told]) -> Picture | None:
+    """Return how much more or less each judge gives than the mean judge of its cohort, on one axis."""
+    overall = _over_templates(told)
+    known = [
+        (one, shown)
+        for one in overall
+        if (shown := evidence.estimate(one.row, "severity", "severity_low", "severity_high"))
+    ]
+    if not known:
+        return None
+    axis = zoomed([shown for _, shown in known], (-POINTS, POINTS), zero=True)
+    groups: dict[str, list[Line]] = {}
+    for one, shown in sorted(known, key=lambda part: part[0].row["evaluation_llm_model"]):
+        rest = interval(one.row["severity_low"], one.row["severity_high"], is_signed=True)
+        rest += f", {_counted(one.row, 'n_scores', 'score')}"
+        line = _line(one, "judges", axis, shown, signed(shown.value), rest)
+        groups.setdefault(one.row["evaluation_llm_model"], []).append(line)
+    unit = "more (+) or less than the mean judge of the cohort, points of 9"
+    return Picture("Severity of judges by cohort", unit, head(axis, is_signed=True), groups)
+
+
+def _line(one: Told, place: str, axis: Axis, shown: Estimate, value: str, rest: str, *, is_strong: bool = True) -> Line:
+    stored = f"{one.cohort.page}#{quote(place)}" if one.cohort.page else ""
+    drawing = dot(axis, shown, is_strong=is_strong)
+    return Line(one.cohort.cohort_id, drawing, value, rest, stored=stored, is_strong=is_strong)
+
+
+def _over_templates(told: Iterable[Told]) -> list[Told]:
+    """Return the rows of judges over all templates; those by a template where a cohort has only one."""
+    by_cohort: dict[str, list[Told]] = {}
+    for one in told:
+        by_cohort.setdefault(one.cohort.cohort_id, []).append(one)
+    found: list[Told] = []
+    for own in by_cohort.values():
+        found += [one for one in own if one.row["evaluation_template"] == "all"] or own
+    return found
+
+
+def _table(cohort: Cohort, name: str) -> Rows:
+    path = cohort.analysis(name)
+    return reports.rows(path) if path.exists() else []
+
+
+def _counted(row: Mapping[str, str], name: str, noun: str) -> str:
+    return count(int(row[name] or 0), noun)
 
 
 def _cohort_ids(settings: Settings) -> list[str]:
@@ -136,60 +209,3 @@ def _cohort_ids(settings: Settings) -> list[str]:
         return not created, created, cohort_id
 
     return sorted(found, key=age)
-
-
-def _trends(factor: str, members: Sequence[Rows], scores: Rows, offline: set[str]) -> list[Trend]:
-    columns = [_by_level(factor, rows) for rows in members]
-    overall = _by_level(factor, scores)
-    found = {level: [mean_of(column.get(level, [])) for column in columns] for level in sorted(overall)}
-    known = [mean.mean for means in found.values() for mean in means if mean.mean is not None]
-    low, high = (min(known), max(known)) if known else (0.0, 0.0)
-    return [
-        Trend(
-            level,
-            level in offline,
-            means,
-            [_shade(mean, low, high) for mean in means],
-            mean_of(overall[level]),
-            _course(level, means, low, high),
-        )
-        for level, means in found.items()
-    ]
-
-
-def _by_level(factor: str, rows: Rows) -> Mapping[str, list[float]]:
-    values: dict[str, list[float]] = defaultdict(list)
-    for row in rows:
-        if row["score"] and row[factor]:
-            values[row[factor]].append(float(row["score"]))
-    return values
-
-
-def _shade(mean: Mean, low: float, high: float) -> int:
-    if mean.mean is None:
-        return -1
-    return round(SHADES * (mean.mean - low) / (high - low)) if high > low else SHADES // 2
-
-
-def _course(level: str, means: Sequence[Mean], low: float, high: float) -> Svg | None:
-    points = [(place, mean.mean) for place, mean in enumerate(means) if mean.mean is not None]
-    if len(points) < 2:
-        return None
-    drawing = Svg(120, 28, f"Course of {level}")
-    span = high - low or 1.0
-    places = [(6 + 108 * place / (len(means) - 1), 23 - 18 * (value - low) / span) for place, value in points]
-    drawing.add("polyline", points=" ".join(f"{x:.1f},{y:.1f}" for x, y in places), class_="c-course")
-    drawing.add("circle", cx=places[-1][0], cy=places[-1][1], r=3.0, class_="c-dot")
-    return drawing
-
-
-def _in_points(row: dict[str, str], scale: float) -> dict[str, str]:
-    return row | {"score": repr(POINTS * float(row["score"]) / scale)} if row["score"] else row
-
-
-def _values(rows: Rows) -> list[float]:
-    return [float(row["score"]) for row in rows if row["score"]]
-
-
-def _models(row: Mapping[str, str]) -> tuple[str, ...]:
-    return row["draft_model"], row["generation_model"], row["evaluation_llm_model"]

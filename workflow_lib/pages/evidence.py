@@ -50,7 +50,7 @@ def differences(comparisons: Rows) -> Picture | None:
         corrected = f", p {float(row['p_holm']):.2g} corrected" if row["p_holm"] else ""
         rest = f"{interval(row['ci_low'], row['ci_high'], is_signed=True)}, {_combos(row)}{corrected}"
         drawing = dot(axis, shown, is_strong=is_clear)
-        line = Line(_versus(row), drawing, signed(shown.value), rest, place=anchor(row), is_strong=is_clear)
+        line = Line(versus(row), drawing, signed(shown.value), rest, place=anchor(row), is_strong=is_clear)
         groups.setdefault(FACTOR_NAMES[row["factor"]], []).append(line)
     return Picture("Paired differences", f"first minus second, {DIFFERENCE}", head(axis, is_signed=True), groups)
 
@@ -251,7 +251,7 @@ def biases(rows: Rows) -> Picture | None:
     axis = zoomed([shown for _, shown in found], (-POINTS, POINTS), zero=True)
     groups: dict[str, list[Line]] = {}
     for row, shown in found:
-        label = row["judge"] or _versus(row)
+        label = row["judge"] or versus(row)
         rest = f"{interval(row['ci_low'], row['ci_high'], is_signed=True)}, {_combos(row)}"
         groups.setdefault(names[row["bias"]], []).append(Line(label, dot(axis, shown), signed(shown.value), rest))
     return Picture("Biases", UNIT, _signed(axis), groups)
@@ -326,7 +326,8 @@ def _who(row: Mapping[str, str]) -> str:
     return f"{' and '.join(judges)}, {template}" if judges else template
 
 
-def _versus(row: Mapping[str, str]) -> str:
+def versus(row: Mapping[str, str]) -> str:
+    """Return the two levels of a difference."""
     whole = " (drafts, too)" if row["pairing"] == "pipeline" else ""
     return f"{row['level_a']} − {row['level_b']}{whole}"
 

@@ -157,7 +157,7 @@ def agreement(agreements: Rows, judges: Rows) -> Finding | None:
     stricter = _severity(judges)
     n = count(int(row["n"]), "essay and template", "essays and templates")
     if not row["ci_low"]:
-        text = Markup("{} are too few for an interval of their agreement (it takes 20 essays).").format(n)
+        text = Markup("Two judges or more scored {}: an interval of their agreement takes 20 essays.").format(n)
         return Finding(question, "not known", OPEN, text + stricter, evidence)
     low, high = float(row["ci_low"]), float(row["ci_high"])
     alpha = f"alpha {points(row['value'])} {between(low, high)}, {n}"
@@ -198,6 +198,11 @@ def top(board: Rows, links: Mapping[str, tuple[str, str]]) -> Finding | None:
         text = Markup("{} is the only one with a score: {}.{}").format(link, score, apart)
         return Finding(question, "only one", PLAIN, text, evidence)
     group = sum(row["top_group"] == "true" for row in own)
+    if not group and len({row["estimate"] for row in own}) == 1:
+        text = Markup("All {} have the same score, {} of 9: {} is one of them.{}").format(
+            f"{len(own):,}", points(first["estimate"]), link, apart
+        )
+        return Finding(question, "not known", OPEN, text, evidence)
     if not group:
         text = Markup("{} has the highest score: {}. Too few judges or essays to say how sure that is.{}").format(
             link, score, apart
@@ -216,11 +221,11 @@ def top(board: Rows, links: Mapping[str, tuple[str, str]]) -> Finding | None:
 
 
 def next_step(next_steps: Rows, comparisons: Rows, missing: int = 0) -> Finding | None:
-    """Return what to buy next and its price; None where the tables foresee nothing.
+    """Return what to buy next and its price; None without scores.
 
-    First what is missing; then, where no template or model is clearly better, the cheapest number of combos that
-    would show a difference of one point; then, where essays' means are not `RELIABLE`, the evaluations that raise their
-    reliability most for their price.
+    First what is missing; then the smallest number of combos that would show a difference of one point between
+    templates or models of which none is clearly better; then, where essays' means are not `RELIABLE`, the
+    evaluations that raise their reliability most for their price.
 
     Args:
         next_steps: rows of next_steps.csv.
@@ -249,8 +254,11 @@ def next_step(next_steps: Rows, comparisons: Rows, missing: int = 0) -> Finding 
                 f"{said} would raise the reliability of an essay's mean from {points(now)} to "
                 f"{points(best['then'])}{_price(best)}."
             )
-    if not parts:
+    if not parts and not next_steps:
         return None
+    if not parts:
+        verdict = "not known"
+        parts.append("The scores at hand cannot foresee what more would show: that takes two judges and three combos.")
     return Finding("What to buy next?", verdict or "nothing", PLAIN, Markup.escape(" ".join(parts)), _NEXT)
 
 
@@ -348,14 +356,13 @@ def _severity(judges: Rows) -> Markup:
 
 
 def _combos(next_steps: Rows, comparisons: Rows) -> dict[str, str] | None:
-    """Return the cheapest step to a difference of one point, if no template or model is clearly better."""
-    if any(row["clear"] == "true" for row in comparisons):
-        return None
+    """Return the smallest step to a difference of one point between levels of which none is clearly better."""
+    decided = {row["factor"] for row in comparisons if row["clear"] == "true"}
     open_ones = [
         row
         for row in next_steps
         if row["question"] == "more combos" and TARGET in row["change"] and row["then"] and row["now"]
-        if float(row["then"]) > float(row["now"])
+        if float(row["then"]) > float(row["now"]) and _factor(row) not in decided
     ]
     return min(open_ones, key=lambda row: float(row["then"]), default=None)
 

@@ -26,7 +26,7 @@ class Line:
         value: its number, or empty.
         rest: interval, n and what else is to be said, in words.
         place: its id on the page, or empty.
-        href: where the label leads, or empty.
+        href: where the label leads, or empty; `stored` likewise, beside the store only.
         is_strong: whether the claim is clear.
         in_bracket: whether the row belongs to those that a bracket holds together.
     """
@@ -37,6 +37,7 @@ class Line:
     rest: str
     place: str = ""
     href: str = ""
+    stored: str = ""
     is_strong: bool = False
     in_bracket: bool = False
 
