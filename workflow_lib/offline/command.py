@@ -3,7 +3,6 @@
 import argparse
 import signal
 import threading
-from typing import Any
 
 from .behaviour import FAILED_REQUEST, FATES, KINDS, STATUSES
 from .server import OfflineServer
@@ -50,12 +49,17 @@ def _add_list(parser: argparse.ArgumentParser, option: str, what: str) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Serve until interrupted; prints one line with the URL once requests are taken. Returns the exit code.
+    """Serve until SIGINT or SIGTERM; prints one line with the URL once requests are taken. Returns the exit code.
+
+    It must be called in the main thread.
 
     Raises:
         DayDreamError: an unknown fault, or a port that is taken.
     """
-    return run_forever(
+    ended = threading.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, lambda *_: ended.set())
+    server = OfflineServer(
         port=args.port,
         host=args.host,
         latency=args.latency,
@@ -70,14 +74,7 @@ def run(args: argparse.Namespace) -> int:
         usd_per_call=args.usd_per_call,
         usd_per_mtok=args.usd_per_mtok,
     )
-
-
-def run_forever(**options: Any) -> int:
-    """Run an `OfflineServer` with these options until SIGINT or SIGTERM; must be called in the main thread."""
-    ended = threading.Event()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(name, lambda *_: ended.set())
-    with OfflineServer(**options) as server:
+    with server:
         print(f"Offline models at {server.url}", flush=True)
         ended.wait()
     return 0
