@@ -15,6 +15,8 @@ PLAIN, BATCH = "plain", "batch"
 COST = "{mode}, L = 0: CPU per generation"
 BATCH_SIZE = 200
 CORES_WITHOUT_LATENCY = 16
+STORE_SIZE = 1_000
+"""Generations above which a cohort is large enough for figures of its store."""
 IN_PROPORTION = 20_000
 """Generations that the targets of a second and of a dry run are given for."""
 EVALUATIONS = 100_000
@@ -39,7 +41,7 @@ class Form:
     shapes: tuple[str, ...]
 
 
-SHORT = Form("short", (100, 1_000), (100, 1_000, 10_000), 3, ("many essays",))
+SHORT = Form("short", (100, 1_000), (100, 1_000, 5_000), 2, ("many essays",))
 LONG = Form(
     "long",
     (100, 1_000, 20_000),
@@ -106,14 +108,14 @@ def batch(folder: Path, form: Form) -> Iterator[Row]:
     costs: list[tuple[int, float]] = []
     for size in form.batch:
         ground = Ground(folder / f"{size}", size)
-        if size >= 10_000:
+        if size > STORE_SIZE:
             yield from _of_new(ground)
         used = ground.snakemake("all", "--cores", str(CORES_WITHOUT_LATENCY), batch=BATCH_SIZE)
         costs.append((size, used.cpu_s))
         if size > form.batch[0]:
             yield _rate("batch mode, L = 0: generations per second in all", size, size / used.wall_s, 200, used)
         yield _cost(BATCH, size, used)
-        if size >= 10_000:
+        if size > STORE_SIZE:
             yield from _of_finished(ground)
     yield _flatness(BATCH, costs)
 
