@@ -5,59 +5,47 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from markupsafe import Markup
 
 from .. import catalogs as catalogs_module
+from .. import generations
 from ..catalogs import combos as combos_module
+from ..cohorts.membership import Entry
+from ..errors import DayDreamError
 from ..files import read_recorded, sha256_text, write_text
 from ..paths import Generation
 from ..settings import Settings
-from ..stages import JUDGED, JUDGING
-from . import carried, html, texts
+from ..stages import JUDGED, JUDGING, PARENT_STAGE
+from . import carried, exchanges, html, judgements, texts, versions
 from .documents import FOLDERS, Document, Score, Store
+from .judgements import FileLink, Judgement
 from .numbers import Mean, mean_of
 
+SCRIPTS = ("dom.js", "words.js", "essay.js")
+"""In the order in which they run."""
+GIST = 110
+"""Characters of a judgement's first line that are shown before it is opened."""
 SHORTEST_ELISION = 200
 """Characters from which on a text that stands on the page already is left out of a prompt."""
 
 
-class FileLink(NamedTuple):
-    """A file of the store or a page as a page links it."""
-
-    name: str
-    href: str
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """One evaluation as the page shows it.
-
-    Attributes:
-        score: its row of the table.
-        answer: the judge's full answer; None if there is none.
-        message: why it failed, empty if it did not.
-        other_text: whether it judged another text than the one that the page shows.
-        links: files of the store.
-    """
-
-    score: Score
-    answer: str | None
-    message: str
-    other_text: bool
-    served: str
-    links: list[FileLink]
-
-
 @dataclass(frozen=True)
 class Prompt:
-    """A prompt, in parts: text, and None where a text stood that the page shows already."""
+    """A prompt.
+
+    Attributes:
+        parts: text, and None where a text stood that the page shows already.
+        changes: how it differs from the one that would be sent today; empty if it does not, or that is unknown.
+        exchange: the call that sent it, where the page shows it nowhere else.
+    """
 
     label: str
     parts: list[str | None]
     elided: str
     links: list[FileLink]
+    changes: list[versions.Part]
+    exchange: exchanges.Exchange | None
 
 
 class EssayPages:
@@ -73,6 +61,7 @@ class EssayPages:
         offline_models: Sequence[str],
         failures: Mapping[str, str],
     ):
+        self._settings = settings
         self._data = settings.data
         self._cohort = settings.data.cohort(cohort_id)
         self._store = store
@@ -99,13 +88,14 @@ class EssayPages:
         copies = is_essay and template is not None and template.copies
         recorded = self._store.recorded(document.entry)
         draft = self._store.used(document.draft, recorded) if is_essay and not copies else None
-        judgements = [self._judgement(score, document, page) for score in document.scores]
+        judged = [self._judgement(score, document, page) for score in document.scores]
         files = self._data.generation(document.entry.stage, document.gen_id)
         if document.text is not None:
             self.bodies[document.gen_id] = texts.markdown(document.text, below=2)
         return html.render(
             "essay.html.j2",
-            scripts=("essay.js",),
+            scripts=SCRIPTS,
+            styles=("essay.css",),
             cohort_id=self._cohort.cohort_id,
             is_offline=document.entry.llm_model_id in self._offline or document.draft.llm_model_id in self._offline,
             offline=self._offline,
@@ -121,10 +111,9 @@ class EssayPages:
             copies=copies,
             concepts=self._concept_texts(document.entry.combo_id),
             failure=self._failures.get(document.gen_id) or self._failures.get(document.draft.gen_id, ""),
-            judgements=judgements,
-            by_template=_by_template(judgements),
+            groups=judgements.grouped(judged),
             matrix=_matrix(document.scores),
-            prompts=list(self._prompts(document, judgements, page)),
+            prompts=list(self._prompts(document, judged, page)),
             files=self._links(files, page),
             draft_files=self._links(self._draft_files(document), page) if is_essay else [],
             adjusted_link=self._table(self._cohort.analysis("adjusted_scores"), page),
@@ -170,47 +159,73 @@ class EssayPages:
             used = recorded.get("parent_sha256")
             other = bool(used) and used != sha256_text(document.text)
         served, asked = recorded.get("served_model"), recorded.get("model")
+        answer = texts.read(files.raw)
         return Judgement(
             score,
-            texts.read(files.raw),
+            answer,
+            texts.first_words(answer or "", GIST),
             self._failures.get(score.gen_id, "") if score.score is None else "",
             other,
             str(served) if served and served != asked else "",
+            exchanges.of(files),
             self._links(files, page),
         )
 
-    def _prompts(self, document: Document, judgements: Sequence[Judgement], page: Path) -> Iterator[Prompt]:
+    def _prompts(self, document: Document, judged: Sequence[Judgement], page: Path) -> Iterator[Prompt]:
         entry, draft = document.entry, document.draft
-        draft_text = None
+        may_differ = document.stale_lineage != "false"
         if entry.stage == JUDGED:
-            draft_files = self._draft_files(document)
-            yield from self._prompt(f"{draft.stage.capitalize()} prompt", [draft_files], None, "", page)
-            draft_text = self._store.used(draft, self._store.recorded(entry)).text
-        own = self._data.generation(entry.stage, entry.gen_id)
-        yield from self._prompt(f"{entry.stage.capitalize()} prompt", [own], draft_text, draft.stage, page)
+            yield from self._prompt(f"{draft.stage.capitalize()} prompt", [draft], None, page, may_differ)
+            shown = self._store.used(draft, self._store.recorded(entry)).text
+            yield from self._prompt(f"{entry.stage.capitalize()} prompt", [entry], shown, page, may_differ)
+        else:
+            yield from self._prompt(f"{entry.stage.capitalize()} prompt", [entry], None, page, may_differ)
         same: dict[str, list[Judgement]] = defaultdict(list)
-        for judgement in judgements:
+        for judgement in judged:
             text = texts.read(self._data.generation(JUDGING, judgement.score.gen_id).prompt)
             if text:
                 same[text].append(judgement)
         for group in same.values():
             judges = ", ".join(dict.fromkeys(judgement.score.judge for judgement in group))
             label = f"Evaluation prompt: {group[0].score.template}, to {judges}"
-            files = [self._data.generation(JUDGING, judgement.score.gen_id) for judgement in group]
-            yield from self._prompt(label, files, document.text, entry.stage, page)
+            entries = [self._entry_of(judgement.score, document) for judgement in group]
+            differs = any(judgement.score.stale != "false" for judgement in group)
+            yield from self._prompt(label, entries, document.text, page, differs)
+
+    def _entry_of(self, score: Score, document: Document) -> Entry:
+        above = document.entry
+        return Entry(
+            JUDGING, score.gen_id, "", above.gen_id, above.combo_id, score.template, score.judge, score.replicate
+        )
 
     def _prompt(
-        self, label: str, files: Sequence[Generation], shown: str | None, elided: str, page: Path
+        self, label: str, entries: Sequence[Entry], shown: str | None, page: Path, may_differ: bool
     ) -> Iterator[Prompt]:
+        files = [self._data.generation(entry.stage, entry.gen_id) for entry in entries]
         text = texts.read(files[0].prompt)
         if not text:
             return
-        parts: list[str | None] = [text]
-        if shown and len(shown) >= SHORTEST_ELISION and shown in text:
-            before, _, after = text.partition(shown)
-            parts = [before, None, after]
         links = [FileLink(one.gen_id, html.link(one.prompt, page)) for one in files if one.prompt.exists()]
-        yield Prompt(label, parts, elided, links)
+        parent = PARENT_STAGE.get(entries[0].stage, "")
+        exchange = exchanges.of(files[0]) if entries[0].stage != JUDGING else None
+        changes = self._changes(entries[0], text, shown) if may_differ else []
+        yield Prompt(label, _elided(text, shown), parent, links, changes, exchange)
+
+    def _changes(self, entry: Entry, text: str, shown: str | None) -> list[versions.Part]:
+        """Return how a prompt differs from the one of today, whatever has become of the text that stands in it."""
+        try:
+            today = generations.render(self._settings, entry).text
+        except (DayDreamError, OSError):
+            return []
+        if today == text:
+            return []
+        present = None
+        if entry.stage in PARENT_STAGE:
+            present = texts.read(self._data.generation(PARENT_STAGE[entry.stage], entry.parent_gen_id).parsed)
+        sign = f"[{PARENT_STAGE.get(entry.stage, '')}]"
+        before = sign.join(part for part in _elided(text, shown, 1) if part is not None)
+        after = sign.join(part for part in _elided(today, present, 1) if part is not None)
+        return versions.difference(before, after)
 
     def _links(self, files: Generation, page: Path) -> list[FileLink]:
         try:
@@ -221,11 +236,12 @@ class EssayPages:
         return [FileLink(path.name, html.link(path, page)) for path in found if path.name in names]
 
 
-def _by_template(judgements: Sequence[Judgement]) -> list[tuple[str, list[Judgement]]]:
-    groups: dict[str, list[Judgement]] = defaultdict(list)
-    for judgement in judgements:
-        groups[judgement.score.template].append(judgement)
-    return list(groups.items())
+def _elided(text: str, shown: str | None, shortest: int = SHORTEST_ELISION) -> list[str | None]:
+    """Return a text in parts, None for the text that the page shows already."""
+    if shown and len(shown) >= shortest and shown in text:
+        before, _, after = text.partition(shown)
+        return [before, None, after]
+    return [text]
 
 
 def _matrix(scores: Sequence[Score]) -> tuple[list[str], list[tuple[str, list[Mean]]]]:

@@ -89,6 +89,7 @@ def _environment() -> jinja2.Environment:
         "usd": numbers.usd,
         "visible": texts.visible,
         "counted": numbers.count,
+        "known": numbers.known,
     }
     return environment
 

@@ -50,6 +50,11 @@ def usd(value: float | None) -> str:
     return f"${whole}.{cents.rstrip('0'):0<2}"
 
 
+def known(value: float | None) -> str:
+    """Return a number as it is on record, with commas; or that it is unknown."""
+    return UNKNOWN if value is None else f"{value:,}"
+
+
 def count(value: int, one: str, many: str | None = None) -> str:
     """Return a number with its noun: 1 essay, 2,000 essays."""
     return f"{value:,} {one if value == 1 else many or one + 's'}"

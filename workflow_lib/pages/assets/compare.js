@@ -57,7 +57,7 @@
     }
     return new Map([...found].map(([column, values]) => [column, { n: values.length, mean: values.reduce((sum, value) => sum + value, 0) / values.length }]));
   };
-  const signed = (value) => `${value < 0 ? "−" : value > 0 ? "+" : "±"}${show(Math.abs(value))}`;
+  const signed = (value) => `${value < 0 ? "−" : value > 0 ? "+" : ""}${show(Math.abs(value))}`;
   const drawScores = () => {
     const [left, right] = SIDES.map((side) => meansOf(chosen[side]));
     const used = columns.map((_, column) => column).filter((column) => left.has(column) || right.has(column));
