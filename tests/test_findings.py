@@ -180,7 +180,7 @@ LINKS = {name: (f"essays/{name}.html", f"Of {name}") for name in ("e1", "e2", "e
         (
             ("true", "true", "true"),
             "not clear",
-            "None stands out: the scores cannot tell the 3 essays apart. "
+            "No essay stands out: the scores cannot tell the 3 essays apart. "
             "Of e1 has the highest: 8.00 of 9 [7.50, 8.50].",
         ),
         (

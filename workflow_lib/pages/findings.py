@@ -212,7 +212,7 @@ def top(board: Rows, links: Mapping[str, tuple[str, str]]) -> Finding | None:
         text = Markup("{}: {}, clearly ahead of the other {}.{}").format(link, score, len(own) - 1, apart)
         return Finding(question, "clear", CLEAR, text, evidence)
     if group == len(own):
-        text = Markup("None stands out: the scores cannot tell the {} apart. {} has the highest: {}.{}").format(
+        text = Markup("No essay stands out: the scores cannot tell the {} apart. {} has the highest: {}.{}").format(
             f"{len(own):,} essays", link, score, apart
         )
         return Finding(question, "not clear", OPEN, text, evidence)
