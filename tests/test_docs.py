@@ -30,6 +30,7 @@ PAGES = [
     SOURCE / "CHANGELOG.md",
     *sorted((SOURCE / "docs").glob("*.md")),
     *sorted((SOURCE / "data" / "1_raw").glob("*.md")),
+    SOURCE / "config" / "README.md",
 ]
 FENCE = re.compile(r"^```(\w*) ?([^\n]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 INLINE = re.compile(r"`((?:\.venv/bin/)?(?:snakemake|daydream)(?: [^`\n]+)?)`")
