@@ -110,12 +110,14 @@ def test_what_is_written_for_a_generation_has_the_files_and_fields_of_version_0_
     caller = Caller(settings)
     for entry in membership:
         small_cohort.run_one(settings, caller, entry)
+    # the first essay is no copy
     for stage, old in (("draft", "wa"), ("essay", "wa"), ("evaluation", "ja")):
         now = next(entry for entry in membership.stage(stage) if entry.llm_model_id == old)
         then = next(
             path.parent
             for path in sorted((store / "data" / "gens" / stage).glob("*/metadata.json"))
-            if read_json(path)["llm_model_id"] == old and (path.parent / "parsed.txt").exists()
+            if (read_json(path)["llm_model_id"], read_json(path)["mode"]) == (old, "llm")
+            and (path.parent / "parsed.txt").exists()
         )
         folder = settings.data.generation(stage, now.gen_id).folder
         assert shape(then) <= shape(folder)
