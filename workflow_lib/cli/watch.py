@@ -3,24 +3,27 @@
 import argparse
 import json
 import sys
+import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from rich.console import Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from ..inspect import progress, scope
+from ..inspect import progress, scope, serving
 from ..inspect.progress import Look, Progress
+from ..settings import Settings
 from . import batches
-from .options import add_cohort, add_json, command, not_negative, settings_of
+from .options import add_cohort, add_json, command, not_negative, port, settings_of
 from .output import console, counted, duration, usd, warn
 
 DETAILS = (
     "Only reads the store: the run does not notice it, and it may run on another host. Ends with 0 when "
     "all is done, when only failures are left and nothing moves any more, or on Ctrl-C. What was done at the first "
-    "look counts as done."
+    "look counts as done. With --serve, the report can be read from the first essays on: the pages are built aside, "
+    "again and again, as often as takes a fifth of the time at most."
 )
 TERMINAL_SECONDS = 2.0
 ASIDE_SECONDS = 30.0
@@ -34,7 +37,17 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "--interval",
         metavar="S",
         type=not_negative,
-        help=f"seconds between two looks (default: {TERMINAL_SECONDS:g} on a terminal, else {ASIDE_SECONDS:g})",
+        help=f"seconds between two looks (default: {TERMINAL_SECONDS:g} on a terminal or with --serve, "
+        f"else {ASIDE_SECONDS:g})",
+    )
+    parser.add_argument(
+        "--serve",
+        metavar="PORT",
+        nargs="?",
+        type=port,
+        const=serving.PORT,
+        help="also serve the cohorts' pages to this machine, built from what is there, with the progress on top, until "
+        f"Ctrl-C (default port: {serving.PORT}, 0: any free one)",
     )
     parser.add_argument("--once", action="store_true", help="look once and end")
     add_json(parser)
@@ -45,23 +58,45 @@ def run(args: argparse.Namespace) -> int:
     settings = settings_of(args)
     warn(scope.as_written(settings).warnings)
     is_live = sys.stdout.isatty() and not args.json
-    default = TERMINAL_SECONDS if is_live else ASIDE_SECONDS
+    default = TERMINAL_SECONDS if is_live or args.serve is not None else ASIDE_SECONDS
     interval = default if args.interval is None else args.interval
     watched = Progress(settings)
     looks: Iterable[Look] = [watched.look()] if args.once else progress.follow(watched, interval)
     try:
-        if args.json:
-            for look in looks:
-                print(json.dumps(progress.as_json(look)), flush=True)
-        elif is_live:
-            _show_live(looks)
+        if args.serve is None:
+            _show(looks, args.json, is_live)
         else:
-            for look in looks:
-                print(line(look), flush=True)
+            _serve(settings, args.serve, looks, args.json, is_live)
     except KeyboardInterrupt:
         # the usual way to stop watching
         pass
     return 0
+
+
+def _serve(settings: Settings, port: int, looks: Iterable[Look], as_json: bool, is_live: bool) -> None:
+    with serving.Served(settings, port) as served:
+        print(f"The pages of the run: {served.url} (Ctrl-C ends)", file=sys.stderr, flush=True)
+        _show(_noted(looks, served), as_json, is_live)
+        served.finish()
+        # the run is over, and its pages go on being read
+        threading.Event().wait()
+
+
+def _noted(looks: Iterable[Look], served: serving.Served) -> Iterator[Look]:
+    for look in looks:
+        served.note(look)
+        yield look
+
+
+def _show(looks: Iterable[Look], as_json: bool, is_live: bool) -> None:
+    if as_json:
+        for look in looks:
+            print(json.dumps(progress.as_json(look)), flush=True)
+    elif is_live:
+        _show_live(looks)
+    else:
+        for look in looks:
+            print(line(look), flush=True)
 
 
 def line(look: Look) -> str:

@@ -51,6 +51,11 @@ def render(template: str, *, scripts: tuple[str, ...], styles: tuple[str, ...] =
     )
 
 
+def part(template: str, **values: Any) -> str:
+    """Return a part of a page: a template without its own styles and scripts."""
+    return _environment().get_template(template).render(**values)
+
+
 def json_data(content: Any) -> Markup:
     """Return JSON that can stand inside a ``script`` element: it holds no ``<``, ``>`` or ``&``."""
     text = json.dumps(content, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
