@@ -18,6 +18,7 @@ from . import (
     check,
     cohort_from_list,
     cohort_update,
+    completion,
     export,
     models,
     new_cohort,
@@ -60,16 +61,19 @@ COMMANDS: tuple[ModuleType, ...] = (
     models,
     ping,
     serve_offline,
+    completion,
 )
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of all commands; a command's module has `add`, which sets `run`."""
+    """Return the parser of all commands; a command's module has `add`, which sets `run`, and gets this as `parser`."""
     parser = argparse.ArgumentParser(
         prog="daydream",
         description="Plan, inspect and look after DayDreaming cohorts. `snakemake` is what runs them.",
         epilog="Exit codes: 0 fine, 1 problems found, 2 wrong usage.",
     )
+    # the completion of a shell is made of all commands
+    parser.set_defaults(parser=parser)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for module in COMMANDS:
         module.add(commands)
