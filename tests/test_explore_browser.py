@@ -227,3 +227,52 @@ def test_report_is_complete_without_scripts(browser, page):
         browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
     for part in ("Of clocks", "Of tides", "6.75 (8)", "d-other", "e-plain", "w2", "First + Second"):
         assert part in text, part
+
+
+def matrix(browser):
+    rows = (
+        "[...document.querySelectorAll('#matrix-table tr')].map((row) => [...row.cells].map((cell) => cell.innerText))"
+    )
+    return [[" ".join(cell.split()) for cell in row] for row in browser.execute_script(f"return {rows}")]
+
+
+@pytest.fixture(scope="module")
+def two_combos(tmp_path_factory):
+    store = Store(tmp_path_factory.mktemp("combos"))
+    for combo, points in enumerate(((6, 7), (5, 5), (8, 2))):
+        for template, score in zip(("d-plain", "d-other"), points, strict=True):
+            essay = store.essay(store.draft(template, combo=combo), raw=f"# {template} of {combo}\n\nText.")
+            for judge, kindness in (("j1", 0), ("j2", 1 if combo == 0 else 0)):
+                for evaluation in ("novelty", "style"):
+                    store.evaluation(essay, evaluation, judge, score=score + kindness)
+    return write_pages(store)
+
+
+def test_matrix_has_score_line_and_disagreement_of_each_combo_and_template(browser, two_combos):
+    open_at(browser, two_combos)
+    choose(browser, "#matrix-columns", "draft_template")
+    assert matrix(browser) == [
+        ["Combo", "d-other", "d-plain"],
+        ["First + Second", "7.50 n 4 d-other of 0 judges 1.00 apart", "6.50 n 4 d-plain of 0 judges 1.00 apart"],
+        ["First + Third", "5.00 n 4 d-other of 1 judges 0.00 apart", "5.00 n 4 d-plain of 1 judges 0.00 apart"],
+        ["Second + Third", "2.00 n 4 d-other of 2 judges 0.00 apart", "8.00 n 4 d-plain of 2 judges 0.00 apart"],
+    ]
+
+
+def test_matrix_can_show_only_where_scores_or_judges_differ(browser, two_combos):
+    open_at(browser, two_combos, "#differ=cells")
+    assert [row[0] for row in matrix(browser)[1:]] == ["First + Second", "Second + Third"]
+    assert css(browser, "#matrix-count")[0].text == "2 of 3 combos"
+    choose(browser, "#matrix-rows", "judges")
+    assert [row[0] for row in matrix(browser)[1:]] == ["First + Second"]
+    assert "differ=judges" in browser.current_url
+    browser.back()
+    wait_until(browser, "document.querySelectorAll('#matrix-table tbody tr').length === 2")
+
+
+def test_matrix_follows_the_filters_and_leads_to_the_essay(browser, two_combos):
+    open_at(browser, two_combos, "#judge=j1&draft_template=d-plain")
+    assert [row[1].split()[0] for row in matrix(browser)[1:]] == ["6.00", "5.00", "8.00"]
+    assert "one judge" in matrix(browser)[1][1]
+    css(browser, "#matrix-table a")[2].click()
+    wait_for_title(browser, "d-plain of 2")

@@ -17,11 +17,14 @@ SCRIPTS = (
     "tray.js",
     "selection.js",
     "board.js",
+    "matrix.js",
     "heat.js",
     "filters.js",
     "app.js",
 )
 """In the order in which they run."""
+EXCERPT = 100
+"""Characters of a text that stand in the page, for searches that hit them."""
 
 
 def page_data(
@@ -66,7 +69,7 @@ def page_data(
             "gen_id": [document.gen_id for document in documents],
             "folder": [FOLDERS[document.entry.stage] for document in documents],
             "title": [document.title for document in documents],
-            "excerpt": [texts.excerpt(document.text or "", document.title) for document in documents],
+            "excerpt": [texts.excerpt(document.text or "", document.title, EXCERPT) for document in documents],
             "of_draft": [place_of[document.draft.gen_id] for document in documents],
             "replicate": [document.entry.replicate for document in documents],
             "draft_replicate": [document.draft.replicate for document in documents],

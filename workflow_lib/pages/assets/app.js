@@ -2,7 +2,7 @@
 "use strict";
 (() => {
   const { FACTORS, levels, scored } = cohort;
-  const defaults = { q: "", group: "essay", sort: "", up: "", rows: "", full: "" };
+  const defaults = { q: "", group: "essay", sort: "", up: "", rows: "", full: "", cells: "", differ: "" };
   for (const factor of Object.keys(FACTORS)) defaults[factor] = "";
   const view = viewOf(defaults);
   const { state } = view;
@@ -21,6 +21,7 @@
   };
   const board = boardOf({ view, tray, selection, apply });
   const filters = filtersOf({ view, apply });
+  const matrix = byId("matrix") ? matrixOf({ view, selection, apply }) : null;
   const heat = byId("heat") ? heatOf({ view, selection, apply }) : null;
 
   const useful = ([, { keys }]) => !keys || (scored && keys.some((key) => levels[key].length > 1));
@@ -38,6 +39,7 @@
     if (heat && !Object.hasOwn(heat.ROWS, state.rows)) state.rows = "";
     byId("group").value = state.group;
     filters.draw();
+    matrix?.controls();
     if (heat) {
       byId("heat-rows").value = state.rows || heat.usual;
       byId("heat-full").checked = Boolean(state.full);
@@ -49,6 +51,7 @@
     keepingFocus(() => {
       controls();
       board.draw(result);
+      matrix?.draw(result, board.pageOf);
       heat?.draw(result);
     });
   };

@@ -204,6 +204,8 @@ const boardOf = ({ view, tray, selection, apply }) => {
   return {
     draw,
     GROUPS,
+    // the page of an essay, outside of any list: the way back is the view all the same
+    pageOf: (number) => `${docs.folder[number]}/${docs.gen_id[number]}.html${view.isDefault() ? "" : `#${new URLSearchParams({ view: view.asText() })}`}`,
     showMore: () => { view.kept.shown = limit + PAGE; },
     rows: () => [...table.querySelectorAll("[data-row]")],
   };
