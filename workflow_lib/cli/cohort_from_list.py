@@ -5,9 +5,8 @@ from pathlib import Path
 
 from ..cohorts import from_list
 from ..inspect import candidates
-from ..stages import STAGES
-from .options import command, settings_of
-from .output import console
+from .options import add_json, command, settings_of
+from .output import console, print_json, sizes, sizes_line
 
 DETAILS = "Nothing is bought: the cohort holds what the store has, and its tables and page show exactly that."
 
@@ -29,6 +28,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         help="list of `daydream select`, or a .txt with one gen_id per line "
         f"(default: curation/{candidates.CANDIDATES} in the data root)",
     )
+    add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -37,10 +37,14 @@ def run(args: argparse.Namespace) -> int:
     path = args.candidates or settings.data.curation / candidates.CANDIDATES
     essays = candidates.read_candidates(path)
     membership, has_spec = from_list.cohort_from(settings, args.name, essays, path.name)
-    counts = ", ".join(f"{len(membership.stage(stage)):,} {stage}s" for stage in STAGES)
+    counts = sizes(membership)
     cohort = settings.data.cohort(args.name)
+    if args.json:
+        spec = str(cohort.spec) if has_spec else None
+        print_json({"cohort": args.name, "membership": str(cohort.membership), "spec": spec, **counts})
+        return 0
     out = console()
-    out.print(f"{cohort.membership}: {counts}")
+    out.print(f"{cohort.membership}: {sizes_line(counts)}")
     if has_spec:
         out.print(f"{cohort.spec}: declares them; a judge or template added there adds only its own evaluations")
     else:

@@ -4,9 +4,8 @@ import argparse
 
 from .. import cohorts, runs
 from ..errors import ConfigError
-from ..stages import STAGES
-from .options import command, settings_of
-from .output import console, warn
+from .options import add_json, command, settings_of
+from .output import console, print_json, sizes, sizes_line, warn
 
 DETAILS = (
     "A cohort keeps the replicate counts of its first expansion; this command expands it with the present counts of "
@@ -20,6 +19,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser = command(commands, "cohort-update", run, "Adopt the replicate counts of replication_config.csv.", DETAILS)
     parser.add_argument("name", metavar="NAME", help="the cohort")
     parser.add_argument("--selection", metavar="FILE", help="list of essays or drafts that makes a curated cohort")
+    add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -35,9 +35,13 @@ def run(args: argparse.Namespace) -> int:
     changes = runs.changes(settings, expansion)
     cohorts.write(settings, expansion)
     warn(expansion.warnings)
+    counts = sizes(expansion.membership)
+    path = settings.data.cohort(source.cohort_id).membership
+    if args.json:
+        print_json({"cohort": source.cohort_id, "membership": str(path), **counts, "changes": changes})
+        return 0
     out = console()
-    counts = ", ".join(f"{len(expansion.membership.stage(stage)):,} {stage}s" for stage in STAGES)
-    out.print(f"{settings.data.cohort(source.cohort_id).membership}: {counts}")
+    out.print(f"{path}: {sizes_line(counts)}")
     for line in changes or ["No row was added or dropped."]:
         out.print(line)
     return 0

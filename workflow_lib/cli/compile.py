@@ -2,21 +2,24 @@
 
 import argparse
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from .. import catalogs, parsers, spec, tables
 from ..catalogs import checks
 from ..errors import DayDreamError
 from ..files import write_text
 from ..stages import JUDGING, STAGE
-from .options import at_least_one, command, settings_of
-from .output import counted, warn
+from .options import add_json, at_least_one, command, settings_of
+from .output import counted, print_json, warn
 
 DETAILS = (
     "The rows are printed as CSV; the count after each rule, and how each evaluation template is read (its parser, "
-    "the range, and the line that its text must ask for), on stderr. Nothing is expanded or written to the store."
+    "the range, and the line that its text must ask for), on stderr, or all of it as JSON. Nothing is expanded or "
+    "written to the store."
 )
+JUDGE_COLUMN = STAGE[JUDGING].template_column
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -26,6 +29,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser.add_argument("--out", metavar="FILE", type=Path, help="write the rows there instead of to the screen")
     parser.add_argument("--limit", metavar="N", type=at_least_one, help="only the first N rows")
     parser.add_argument("--seed", metavar="N", type=int, help="shuffle with this seed instead of the spec's")
+    add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -35,38 +39,56 @@ def run(args: argparse.Namespace) -> int:
         loaded, _ = spec.with_combos(loaded, catalogs.load(settings_of(args).data))
     rows, counts = spec.rows_with_counts(loaded, args.seed)
     warn(spec.unused_levels(loaded))
+    shown = rows[: args.limit]
+    readings, mistakes = _readings(args, rows)
+    if args.out:
+        write_text(args.out, _csv(loaded, shown))
+    if args.json:
+        warn(mistakes)
+        rules = [{"rule": place, "before": before, "after": after} for place, before, after in counts]
+        print_json({"rows": len(rows), "shown": shown, "cells_per_rule": rules, "templates": readings})
+        return 0
     for place, before, after in counts:
         print(f"{place}: {before:,} -> {after:,}", file=sys.stderr)
-    shown = rows[: args.limit]
     print(f"{counted(len(rows), 'row')}, {len(shown):,} shown", file=sys.stderr)
-    for line in _readings(args, rows):
-        print(line, file=sys.stderr)
-    text = tables.render(list(rows[0]) if rows else loaded.field_order, shown)
-    if args.out:
-        write_text(args.out, text)
-    else:
-        print(text, end="")
+    for one in readings:
+        asked = f" reads {one['line']} (scale_max {one['scale_max']:g})" if one["line"] else ""
+        print(f"{JUDGE_COLUMN} {one['template']}: parser {one['parser']}{asked}", file=sys.stderr)
+    warn(mistakes)
+    if not args.out:
+        print(_csv(loaded, shown), end="")
     return 0
 
 
-def _readings(args: argparse.Namespace, rows: Iterable[Mapping[str, str]]) -> Iterator[str]:
-    """Yield how the scores of each evaluation template are read, and what does not fit."""
-    column = STAGE[JUDGING].template_column
-    wanted = dict.fromkeys(row[column] for row in rows if row.get(column))
+def _csv(loaded: spec.Spec, rows: list[dict[str, str]]) -> str:
+    return tables.render(list(rows[0]) if rows else loaded.field_order, rows)
+
+
+def _readings(args: argparse.Namespace, rows: Iterable[Mapping[str, str]]) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return how the scores of each evaluation template are read, and what does not fit."""
+    wanted = dict.fromkeys(row[JUDGE_COLUMN] for row in rows if row.get(JUDGE_COLUMN))
     if not wanted:
-        return
+        return [], []
     data = settings_of(args).data
     try:
         known = catalogs.load(data).templates[JUDGING]
     except DayDreamError as error:
-        yield f"Warning: {error}"
-        return
+        return [], [str(error)]
+    readings: list[dict[str, Any]] = []
+    mistakes: list[str] = []
     for template_id in wanted:
         template = known.get(template_id)
         if template is None:
-            yield f"Warning: {column} '{template_id}' is not in {data.catalog('evaluation_templates')}"
+            mistakes.append(f"{JUDGE_COLUMN} '{template_id}' is not in {data.catalog('evaluation_templates')}")
             continue
         reading = parsers.reading(template.parser)
-        asked = f" reads {reading.line} (scale_max {template.scale_max:g})" if reading else ""
-        yield f"{column} {template_id}: parser {template.parser}{asked}"
-        yield from (f"Warning: {mistake}" for mistake in checks.of_template(data, template, ()))
+        readings.append(
+            {
+                "template": template_id,
+                "parser": template.parser,
+                "line": reading.line if reading else None,
+                "scale_max": template.scale_max,
+            }
+        )
+        mistakes += map(str, checks.of_template(data, template, ()))
+    return readings, mistakes

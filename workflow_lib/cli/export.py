@@ -8,8 +8,8 @@ from ..generations.state import States
 from ..inspect import scope
 from ..settings import Settings
 from ..stages import JUDGING
-from .options import add_cohort, command, names, settings_of
-from .output import counted, warn
+from .options import add_cohort, add_json, command, names, settings_of
+from .output import counted, print_json, warn
 
 DETAILS = (
     "One row per evaluation, with or without a score: ids, templates, models, scores, tokens, costs, times and paths. "
@@ -31,6 +31,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         help="folder (default: export/ in the cohort's folder, or in 7_cross_experiment/)",
     )
     parser.add_argument("--format", metavar="LIST", type=names, default=["csv", "parquet"], help="default: csv,parquet")
+    add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -50,6 +51,11 @@ def run(args: argparse.Namespace) -> int:
     found = export.judgements_of(settings, None if within is None else within.membership, states)
     written = export.write(folder, export.rows(states, found), args.format)
     scored = sum(judgement.score is not None for judgement in found)
+    if args.json:
+        cohort = None if within is None else within.name
+        files = [str(path) for path in written]
+        print_json({"cohort": cohort, "evaluations": len(found), "scored": scored, "files": files})
+        return 0
     print(f"{counted(len(found), JUDGING)}, {scored:,} with a score:")
     for path in written:
         print(f"  {path}")

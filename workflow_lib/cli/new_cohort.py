@@ -15,7 +15,7 @@ from ..inspect.scope import Scope
 from ..settings import Settings
 from ..stages import PARENTS, STAGE, STAGES
 from .options import add_json, at_least_one, command, names, settings_of
-from .output import console, counted, print_json, usd, warn
+from .output import console, counted, print_json, sizes, sizes_line, usd, warn
 
 DETAILS = (
     "Without an axis option it asks on a terminal, shows size and cost, and writes when you confirm; elsewhere, or "
@@ -81,7 +81,7 @@ def _size(settings: Settings, name: str, expansion: Expansion) -> dict[str, Any]
     plan = planning.Planner(settings, Scope((name,), expansion.membership, combos, ())).plan()
     lines = [line for stage in STAGES for line in plan.stages[stage].values()]
     return {
-        **{f"{stage}s": len(expansion.membership.stage(stage)) for stage in STAGES},
+        **sizes(expansion.membership),
         "calls": sum(line.to_do - line.copies for line in lines),
         "cost_expected_usd": planning.total(line.cost_expected_usd for line in lines),
         "cost_ceiling_usd": planning.total(line.cost_ceiling_usd for line in lines),
@@ -110,9 +110,8 @@ def _ask(question: str) -> str:
 
 
 def _listed(size: Mapping[str, Any]) -> str:
-    made = ", ".join(f"{size[f'{stage}s']:,} {stage}s" for stage in STAGES)
     expected, most = usd(size["cost_expected_usd"]), usd(size["cost_ceiling_usd"])
-    return f"{made}; {counted(size['calls'], 'call')} to make, {expected} USD expected, {most} at most"
+    return f"{sizes_line(size)}; {counted(size['calls'], 'call')} to make, {expected} USD expected, {most} at most"
 
 
 def _sizes(text: str) -> list[int]:

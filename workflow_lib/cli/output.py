@@ -2,11 +2,14 @@
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+
+from ..cohorts.membership import Membership
+from ..stages import STAGES
 
 # wide enough for ids and messages where the output goes to a file or a pipe
 WIDTH_ASIDE = 160
@@ -44,6 +47,16 @@ def warn(lines: Iterable[str]) -> None:
     """Print warnings on stderr."""
     for line in lines:
         print(f"Warning: {line}", file=sys.stderr)
+
+
+def sizes(membership: Membership) -> dict[str, int]:
+    """Return how many drafts, essays and evaluations there are, as JSON names them."""
+    return {f"{stage}s": len(membership.stage(stage)) for stage in STAGES}
+
+
+def sizes_line(counts: Mapping[str, int]) -> str:
+    """Return `sizes` as people read them."""
+    return ", ".join(f"{counts[f'{stage}s']:,} {stage}s" for stage in STAGES)
 
 
 def usd(amount: float | None) -> str:

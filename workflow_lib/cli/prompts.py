@@ -5,10 +5,11 @@ import sys
 from pathlib import Path
 
 from .. import generations
+from ..cohorts.membership import Entry
 from ..files import write_text
 from ..inspect import prompts, scope
-from .options import add_cohort, command, settings_of
-from .output import counted, warn
+from .options import add_cohort, add_json, command, settings_of
+from .output import counted, print_json, warn
 
 DETAILS = "No call is made. Generations that only copy their parent have no prompt."
 
@@ -23,6 +24,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         type=Path,
         help="write DIR/<stage>/<gen_id>.txt (and .system.txt) instead of to the screen",
     )
+    add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -31,20 +33,25 @@ def run(args: argparse.Namespace) -> int:
     within = scope.declared(settings)
     warn(within.warnings)
     rendered = waiting = 0
+    listed: list[dict[str, str | None]] = []
     for entry, text in prompts.prompts(settings, within):
         if text is None:
             waiting += 1
             continue
         rendered += 1
         system = prompts.system(settings, entry)
-        if args.out:
-            write_text(args.out / entry.stage / f"{entry.gen_id}.txt", text)
-            if system is not None:
-                write_text(args.out / entry.stage / f"{entry.gen_id}.system.txt", system)
-        else:
+        path = args.out / entry.stage / f"{entry.gen_id}.txt" if args.out else None
+        if path:
+            _write(path, text, system)
+        if args.json:
+            listed.append(_as_json(entry, text, system, path))
+        elif not path:
             print(f"----- {entry.stage} {entry.gen_id}: {entry.template_id} for {entry.llm_model_id}")
             print(text if system is None else f"--- system message\n{system}\n--- prompt\n{text}", end="\n\n")
     copies = sum(generations.is_copy(settings, entry) for entry in within.membership)
+    if args.json:
+        print_json({"cohort": within.name, "prompts": listed, "waiting": waiting, "copies": copies})
+        return 0
     where = f" in {args.out}" if args.out else ""
     print(
         f"{counted(rendered, 'prompt')} rendered{where}, {waiting:,} waiting for the parent's text, "
@@ -52,3 +59,21 @@ def run(args: argparse.Namespace) -> int:
         file=sys.stderr,
     )
     return 0
+
+
+def _write(path: Path, text: str, system: str | None) -> None:
+    write_text(path, text)
+    if system is not None:
+        write_text(path.with_suffix(".system.txt"), system)
+
+
+def _as_json(entry: Entry, text: str, system: str | None, path: Path | None) -> dict[str, str | None]:
+    return {
+        "stage": entry.stage,
+        "gen_id": entry.gen_id,
+        "template": entry.template_id,
+        "model": entry.llm_model_id,
+        "system": system,
+        "prompt": text,
+        "file": str(path) if path else None,
+    }

@@ -8,8 +8,8 @@ from ..errors import DayDreamError
 from ..inspect import candidates, rankings, scope
 from ..settings import Settings
 from ..stages import JUDGED, JUDGING
-from .options import add_cohort, at_least_one, command, names, settings_of
-from .output import console, counted
+from .options import add_cohort, add_json, at_least_one, command, names, settings_of
+from .output import console, counted, print_json, sizes
 
 DETAILS = (
     "Drafts and essays are kept; each essay gets further evaluations. The list is written to curation/NAME.txt in the "
@@ -44,6 +44,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         type=at_least_one,
         help="evaluations of an essay by each judge and template (default: as replication_config.csv says)",
     )
+    add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -52,11 +53,17 @@ def run(args: argparse.Namespace) -> int:
     essays = candidates.read_candidates(args.essays) if args.essays else _best(settings, args.top)
     membership = rejudging.rejudge(settings, args.name, essays, args.judges, args.templates, args.replicates)
     evaluations = membership.stage(JUDGING)
+    path = settings.data.cohort(args.name).membership
+    templates = list(dict.fromkeys(one.template_id for one in evaluations))
+    if args.json:
+        content = {"cohort": args.name, "membership": str(path), **sizes(membership)}
+        print_json(content | {"judges": args.judges, "templates": templates})
+        return 0
     out = console()
     out.print(
-        f"{settings.data.cohort(args.name).membership}: {counted(len(evaluations), JUDGING)} of "
+        f"{path}: {counted(len(evaluations), JUDGING)} of "
         f"{counted(len(membership.stage(JUDGED)), JUDGED)}, by {', '.join(args.judges)} with "
-        f"{', '.join(dict.fromkeys(one.template_id for one in evaluations))}",
+        f"{', '.join(templates)}",
         soft_wrap=True,
     )
     out.print(f"Next: daydream plan --cohort {args.name}; then snakemake --config cohort={args.name}", soft_wrap=True)
