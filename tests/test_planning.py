@@ -7,7 +7,7 @@ import pytest
 
 from tests.project import TWO_BY_TWO
 from tests.small_cohort import declare, make_project, run_all
-from workflow_lib import catalogs, cli
+from workflow_lib import catalogs, cli, runs
 from workflow_lib.calls.estimates import Estimates
 from workflow_lib.calls.journal import Journal
 from workflow_lib.catalogs import prices
@@ -24,6 +24,24 @@ HOSTED = TWO_BY_TWO.replace("[sim-writer-a]", "[sonnet-5.5]")
 @pytest.fixture
 def settings(tmp_path: Path):
     return make_project(tmp_path)
+
+
+def test_selection_that_a_spec_leaves_unused_is_noted(settings, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    essay = run_all(settings).stage("essay")[0].gen_id
+    (tmp_path / "list.txt").write_text(f"{essay}\n")
+    note = "mini is declared by its spec; the selection is not used"
+    for command in (["plan"], ["plan", "--spec", "data/cohorts/mini/spec"], ["cohort-update", "mini"]):
+        assert cli.main([*command, "--selection", "list.txt"]) == 0
+        assert capsys.readouterr().err.count(note) == 1, command
+    assert cli.main(["plan", "--config", "selection=list.txt"]) == 0
+    assert note in capsys.readouterr().err
+    # the run says the same
+    chosen = settings.model_copy(update={"selection": "list.txt"})
+    assert [note in line for line in runs.notes(runs.Run(chosen), tmp_path)] == [True]
+    assert cli.main(["plan", "--cohort", "curated", "--selection", "list.txt"]) == 0
+    assert cli.main(["plan"]) == 0
+    assert note not in capsys.readouterr().err
 
 
 def plan_of(settings):

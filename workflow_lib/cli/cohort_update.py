@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
     expansion = cohorts.expand_source(settings, source, adopt=True)
     changes = runs.changes(settings, expansion)
     cohorts.write(settings, expansion)
-    warn(expansion.warnings)
+    warn([*cohorts.unused_selection(settings, [source]), *expansion.warnings])
     counts = sizes(expansion.membership)
     path = settings.data.cohort(source.cohort_id).membership
     if args.json:

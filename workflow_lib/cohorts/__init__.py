@@ -8,7 +8,7 @@ Never: looks at an answer, beyond what the store's metadata.json says of its ori
 from .expansion import Expansion, differing_counts, expand_source, load_membership, write
 from .manifest import changed_freeze, differs_from_manifest, read_manifest
 from .membership import read_ids
-from .sources import AUTO, Source, existing, resolve, spec_source
+from .sources import AUTO, Source, existing, resolve, spec_source, unused_selection
 
 __all__ = [
     "AUTO",
@@ -24,5 +24,6 @@ __all__ = [
     "read_manifest",
     "resolve",
     "spec_source",
+    "unused_selection",
     "write",
 ]

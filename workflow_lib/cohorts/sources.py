@@ -1,6 +1,6 @@
 """What a cohort's name stands for: a spec, a list, the active catalog, or a membership.csv that is there."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -99,6 +99,17 @@ def _selection_of(settings: Settings, cohort: Cohort) -> Mapping[str, Any] | Non
     if manifest.get("mode") == CURATED and Path(str(recorded.get("selection"))).exists():
         return recorded
     return None
+
+
+def unused_selection(settings: Settings, sources: Iterable[Source]) -> list[str]:
+    """Return one line if a selection is given that cohorts with a spec do not use, else none."""
+    specs = [source.cohort_id for source in sources if source.mode == "spec"]
+    if not (settings.selection and specs):
+        return []
+    return [
+        f"{', '.join(specs)} is declared by its spec; the selection is not used. Give the curated cohort a name "
+        "of its own with --config cohort=NAME."
+    ]
 
 
 def spec_source(settings: Settings, cohort_id: str, path: Path) -> Source:

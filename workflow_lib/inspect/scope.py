@@ -67,7 +67,7 @@ def of_folder(settings: Settings, cohort_id: str) -> Scope:
 def _merged(settings: Settings, sources: list[Source], *, keep_written: bool, report_changes: bool = False) -> Scope:
     entries: dict[str, Entry] = {}
     combos: dict[str, Combo] = {}
-    warnings: list[str] = []
+    warnings = [] if keep_written else cohorts.unused_selection(settings, sources)
     for source in sources:
         if keep_written and settings.data.cohort(source.cohort_id).membership.exists():
             membership = cohorts.load_membership(settings, source.cohort_id)

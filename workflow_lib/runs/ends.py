@@ -18,13 +18,7 @@ from .tables import write_page, write_tables
 
 def notes(run: Run, snakemake_folder: Path) -> list[str]:
     """Return what the user should know before anything is done, one line each."""
-    found = []
-    specs = [name for name, source in run.sources.items() if source.mode == "spec"]
-    if run.settings.selection and specs:
-        found.append(
-            f"{', '.join(specs)} is declared by its spec; the selection is not used. Give the curated cohort a name "
-            "of its own with --config cohort=NAME."
-        )
+    found = cohorts.unused_selection(run.settings, run.sources.values())
     if any(snakemake_folder.glob("locks/*")):
         found.append(
             "another snakemake is at work in this folder, or one was killed. If Snakemake finds the folder locked and "
