@@ -56,6 +56,14 @@ def test_strict_neutral_judge_that_is_missing_changes_no_preference():
     assert row["value"] == pytest.approx(0.0, abs=0.15)
 
 
+def test_family_that_wrote_everything_has_no_preference_in_many_combos():
+    # more combos than a category of one byte holds, none of which another family wrote for
+    rows = drawn(seed=5, combos=200, judges=("j1", "j2"), essay=0.5, error=0.2)
+    families = {name: (name, "ours") for name in ("w1", "w2", "j1")}
+    [row] = rows_of(tidy(*rows), "own_family", families)
+    assert (row["judge"], row["n_other"]) == ("j1", 0) and math.isnan(row["value"])
+
+
 def test_family_is_that_of_the_catalog():
     rows = drawn(seed=2, combos=3, judges=("j1", "j2"))
     families = {

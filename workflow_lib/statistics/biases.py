@@ -93,6 +93,8 @@ def _preference(given: pd.DataFrame, neutral: pd.DataFrame) -> tuple[Mean, dict[
     counts = {"n_own": int(units.sum()), "n_other": int((~units).sum())}
     lead = both.assign(lead=both["score"] - both["score_neutral"])
     columns = [COMBO, f"{JUDGE}_neutral", RUBRIC]
+    # as texts: pandas cannot join categories whose numbers differ in width, as those of no and of 200 combos do
+    lead = lead.astype(dict.fromkeys(columns, object))
     sides = [lead[lead["own"] == side].groupby(columns, observed=True)["lead"].mean() for side in (True, False)]
     shared = pd.concat(sides, axis=1, join="inner")
     combos, combo = np.unique(shared.index.get_level_values(COMBO), return_inverse=True)
