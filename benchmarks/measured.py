@@ -4,14 +4,25 @@ Each function takes a cohort and returns claim -> a figure of this cohort: for i
 the truth, for alarms whether there was one, for biases estimate less truth. NaN: the tables claim nothing here.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import optimize, stats
 
-from workflow_lib.statistics import agreement, biases, comparisons, components, decisions, frame, judges, leaderboard
+from workflow_lib.statistics import (
+    agreement,
+    biases,
+    comparisons,
+    components,
+    decisions,
+    frame,
+    judges,
+    leaderboard,
+    levels,
+)
 
 from .simulated import FACTORS, SCALES, Design, cohort
 
@@ -75,6 +86,28 @@ def of_leaderboard(design: Design, seed: Seed) -> Figures:
         "winner's bias, adjusted": estimate[estimate.argmax()] - quality[estimate.argmax()],
         "winner's bias, raw means": raw[raw.argmax()] - quality[raw.argmax()],
     }
+
+
+def of_level_means(design: Design, seed: Seed) -> Figures:
+    """Return coverage of the means of levels and of whole recipes."""
+    scores, _ = cohort(design, seed)
+    found: dict[str, list[float]] = {}
+    for row in levels.level_means(leaderboard.adjusted_scores(tidy(scores))).to_dict("records"):
+        kind = "recipe" if row["factor"] == levels.RECIPE else "level"
+        found.setdefault(f"interval of the mean of a {kind}", []).append(
+            _holds(row["ci_low"], expected_mean(design, row), row["ci_high"])
+        )
+    return {claim: _mean(values) for claim, values in found.items()}
+
+
+def expected_mean(design: Design, row: Mapping[str, Any]) -> float:
+    """Return the mean over all combos there could be of the essays that a row of level_means.csv is about."""
+    names = {name: row[name] for name in FACTORS}
+    if design.pipeline:
+        names["draft_model"] = names["generation_model"] = names["draft_model"] or names["generation_model"]
+    places = {name: [int(level.lstrip("demt")) - 1] if level else slice(None) for name, level in names.items()}
+    own = sum(np.asarray(design.effects[name])[places[name]].mean() for name in FACTORS)
+    return design.middle + own + np.mean([severity for severity, _ in design.judges.values()])
 
 
 def of_agreement(design: Design, seed: Seed) -> Figures:
@@ -224,6 +257,7 @@ def of_biases(design: Design, seed: Seed) -> Figures:
 PARTS: dict[str, Callable[[Design, Seed], Figures]] = {
     "comparisons": of_comparisons,
     "adjusted_scores": of_leaderboard,
+    "level_means": of_level_means,
     "judges": of_agreement,
     "variance_components": of_components,
     "detectable_differences": of_detectable,

@@ -54,7 +54,7 @@ HARD = {
 
 def studies(scale: float = 1.0) -> list[Study]:
     """Return what is simulated; `scale` multiplies the numbers of cohorts."""
-    found = [*_grid(), *_hard(), *_of_judges(), *_of_components(), *_of_biases()]
+    found = [*_grid(), *_hard(), *_of_levels(), *_of_judges(), *_of_components(), *_of_biases()]
     return [replace(study, cohorts=max(2, round(scale * study.cohorts))) for study in found]
 
 
@@ -95,6 +95,15 @@ def _hard() -> Iterator[Study]:
             design = replace(EQUAL, judges=judges, missing=missing, effects=effects, whole_points=effects is NULL)
             kind = f"{essays} equal essays, {len(judges)} judges"
             yield Study("adjusted_scores", kind, _lacking(missing), design, 150)
+
+
+def _of_levels() -> Iterator[Study]:
+    for combos, pipeline, missing in ((3, False, 0.0), (12, False, 0.5), (12, True, 0.2)):
+        design = Design(combos=combos, pipeline=pipeline, missing=missing, effects=REAL, interaction=0.3)
+        kind = f"{combos} combos, {'pipelines' if pipeline else 'crossed'}"
+        yield Study("level_means", kind, _lacking(missing), design, 60)
+    for kind in ("6 combos, heavy tails", "6 combos, judges of unlike noise"):
+        yield Study("level_means", kind, "some missing" if HARD[kind].missing else _lacking(0), HARD[kind], 60)
 
 
 def _of_judges() -> Iterator[Study]:
