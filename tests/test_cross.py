@@ -116,9 +116,8 @@ def test_scores_that_do_not_count_are_listed_and_averaged_nowhere(store):
     )
     assert list(versions["novelty"]) == ["4.00"]
     page = pages.write_cross(store.settings, found).read_text(encoding="utf-8")
-    assert "2 evaluations in all, 1 with a score that counts, mean 4.00" in page
-    assert f"d-plain in {COHORT}: mean 4.00, n 1" in page
+    assert "2 evaluations in all, 1 with a score that counts." in page
 
     accepting = store.load(results={"accept_other_models": True})
     page = pages.write_cross(accepting, cross.write(accepting)).read_text(encoding="utf-8")
-    assert "2 evaluations in all, 2 with a score that counts, mean 6.50" in page
+    assert "2 evaluations in all, 2 with a score that counts." in page

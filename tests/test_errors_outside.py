@@ -317,7 +317,7 @@ def test_a_numeric_name_works_as_the_message_says(project: Project, arguments, e
 
 def test_a_config_that_cannot_be_read_is_reported(project: Project):
     (project.folder / "config" / "config.yaml").write_text("cohort: [open\n")
-    assert "config/config.yaml: line 2 column 1: not valid YAML" in complaint(project)
+    assert "config/config.yaml: line 1 column 9: not valid YAML" in complaint(project)
 
 
 def test_an_explosion_of_the_active_catalog_is_refused_with_its_counts(project: Project):

@@ -204,9 +204,11 @@ def test_table_and_chart_are_written_and_on_the_page(extended, tmp_path):
     ]
     page = (reports / "html" / "index.html").read_text()
     _, _, after = page.partition("<h3>What became of each draft</h3>")
-    assert "<circle" in after.partition("</svg>")[0] and "6.25 of 9, n 16" in after.partition("</svg>")[0]
-    assert '<a href="../summary/draft_scores.csv">draft_scores.csv</a>' in after.partition("</figure>")[0]
-    assert "6.25 of 9, n 16" in (reports / "html" / "plots" / "draft_scores.svg").read_text()
+    figure = after.partition("</figure>")[0]
+    assert figure.count("<circle") == 2 and '<b class="weak">6.25</b> 16 scores' in figure
+    assert '<a href="tables/summary/draft_scores.csv">draft_scores.csv</a>' in figure
+    drawn = (reports / "html" / "plots" / "draft_scores.svg").read_text()
+    assert "6.25" in drawn and "16 scores" in drawn
     empty = tmp_path / "empty" / "data" / "cohorts" / "small" / "reports"
     assert (empty / "summary" / "draft_scores.csv").read_text() == lines[0] + "\n"
     assert "What became of each draft" not in (empty / "html" / "index.html").read_text()

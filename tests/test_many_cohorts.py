@@ -30,7 +30,8 @@ def comparable(project: Project, cohort: str) -> dict[str, str]:
     """Return the bytes of every table of a cohort but costs.csv, without the columns that say for whom it was made."""
     folder = project.data / "cohorts" / cohort / "reports"
     found = {}
-    for path in sorted(set(folder.rglob("*.csv")) - {costs_of(project, cohort)}) + [folder / "completeness.json"]:
+    made = {path for path in folder.rglob("*.csv") if "html" not in path.parts} - {costs_of(project, cohort)}
+    for path in [*sorted(made), folder / "completeness.json"]:
         found[path.name] = path.read_text(encoding="utf-8")
         if path.name in OF_THE_RUN:
             rows = tables.read_rows(path, ())
