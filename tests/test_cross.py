@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from tests.stores import COHORT, Store
+from tests.stores import Store
 from workflow_lib import pages, settings
 from workflow_lib.errors import MembershipError
 from workflow_lib.results import cross, scores
