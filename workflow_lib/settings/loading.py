@@ -81,7 +81,8 @@ def from_words(words: Iterable[str]) -> dict[str, Any]:
         if not is_assigned or not key or not value.strip():
             raise ConfigError(f"{COMMAND_LINE}: '{word}' is no setting", "settings are written key=value")
         try:
-            found[key] = yaml.load(value, Loader=yaml.BaseLoader)  # noqa: S506: makes texts, lists and mappings only
+            # this loader makes texts, lists and mappings only
+            found[key] = yaml.load(value, Loader=yaml.BaseLoader)
         except yaml.YAMLError as error:
             problem = getattr(error, "problem", None) or error
             hint = f"quote it for the shell, as in {COMMAND_LINE} 'ids={{scope: cohort}}'"
