@@ -27,7 +27,8 @@ test: $(READY)
 test-quick: $(READY)
 	$(BIN)/python -m pytest -q -n $(WORKERS) -m "not slow and not full"
 
-# full disks, KILLS, DOUBLE_RUNS, a soak of SOAK_MINUTES; in short: make test-full SOAK_MINUTES=1 DOUBLE_RUNS=5 KILLS=3
+# Slurm (make slurm && scripts/slurm-node start), full disks, KILLS, DOUBLE_RUNS, a soak of SOAK_MINUTES;
+# in short: make test-full SOAK_MINUTES=1 DOUBLE_RUNS=5 KILLS=3
 test-full: $(READY)
 	SOAK_MINUTES=$(SOAK_MINUTES) DOUBLE_RUNS=$(DOUBLE_RUNS) KILLS=$(KILLS) $(BIN)/python -m pytest -q -n $(WORKERS) -m full
 

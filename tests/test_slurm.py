@@ -9,7 +9,7 @@ from tests.project import TWO_BY_TWO, Project
 from tests.slurm import OPTIONS, command, require_slurm, slurm_run
 from workflow_lib.offline.server import OfflineServer
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.full]
 
 KEY = "sk-or-v1-0123456789abcdef-never-on-a-cluster"
 BATCH = ("--config", "batch=200", "--")
