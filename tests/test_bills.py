@@ -184,5 +184,5 @@ def test_spent_is_one_number_everywhere_also_for_rows_that_are_gone(tmp_path):
     assert sum(float(row["cost_usd"]) for row in costs) == pytest.approx(0.16)
     assert sum(float(row["dropped_cost_usd"] or 0) for row in costs) == pytest.approx(0.06)
     page = (project.cohort_folder / "reports" / "html" / "index.html").read_text()
-    (spent,) = re.findall(r"<dt>Spent</dt><dd><a[^>]*>([^<]*)</a>", page)
+    (spent,) = re.findall(r"<dt>What was spent\?</dt>\s*<dd><b[^>]*>([^<]*)</b>", page)
     assert spent == usd(0.16)

@@ -292,7 +292,7 @@ def test_an_unknown_cohort_lists_those_there_are(project: Project):
 @pytest.mark.parametrize(
     ("argument", "words"),
     [
-        ("cohort=007", "--config 'cohort=!!str 007', or set DD_COHORT=007"),
+        ("cohort=007", "--config 'cohort=!!str NAME', or set DD_COHORT=NAME"),
         ("cohort=../evil", "'../evil' cannot be a cohort's name"),
         ("cohrt=mini", "unknown setting 'cohrt'"),
         ("ids={scpe: cohort}", "unknown setting 'ids.scpe'"),

@@ -18,6 +18,8 @@ CHANGED = {
     "aggregated_scores": {"stale"},
     "evaluation_scores": {"stale"},
     "coverage": {"scored", "other_model"},
+    # the id has the essay's model now
+    "essay_tasks": {"essay_task_id"},
 }
 # tables whose figures are computed otherwise since
 REPLACED = {"comparisons", "judge_agreement"}

@@ -1,9 +1,11 @@
 """What a run has to say when it ends: what it bought, what is left, where the pages are."""
 
+import contextlib
 from pathlib import Path
 
 from ..calls import stopping
 from ..calls.committed import Spent, bought_since, sum_of
+from ..errors import DayDreamError
 from .run import Run
 
 
@@ -31,7 +33,13 @@ def lines_of_a_part(run: Run) -> list[str]:
 
 
 def _expanded(run: Run) -> list[str]:
-    return [cohort_id for cohort_id in run.sources if run.data.cohort(cohort_id).membership.exists()]
+    """Return the cohorts whose membership can be read; what is wrong with another one has been said by then."""
+    found = []
+    for cohort_id in run.sources:
+        with contextlib.suppress(DayDreamError, OSError):
+            run.membership(cohort_id)
+            found.append(cohort_id)
+    return found
 
 
 def _bought(run: Run) -> Spent:
