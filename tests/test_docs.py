@@ -326,6 +326,7 @@ WITH_STEPS = [page for page in PAGES if any(kind == "run" for kind, _, _ in step
 
 
 @pytest.mark.slow
+@pytest.mark.full
 @pytest.mark.parametrize("page", WITH_STEPS, ids=names(WITH_STEPS))
 def test_what_a_page_has_people_do_works_from_top_to_bottom(page, working_copy):
     for kind, given, body in steps(page):
