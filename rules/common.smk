@@ -36,12 +36,8 @@ def due(is_due):
 
 def expanded(cohort):
     """Return a cohort's membership, after its checkpoint has run."""
-    with one_message():
-        if workflow.is_main_process:
-            chosen = workflow.dag_settings
-            runs.refuse_part("--until", chosen.until, PREFIX, DATA.root)
-            runs.refuse_part("--omit-from", chosen.omit_from, PREFIX, DATA.root)
     if cohort not in READY:
+        refuse_parts()
         checkpoints.cohort_membership.get(cohort=cohort)
         READY.add(cohort)
     with one_message():
@@ -101,11 +97,6 @@ def redoes():
         or workflow.dag_settings.forceall
         or workflow.dag_settings.forcerun
     )
-
-
-def asks_for_pages():
-    """Return whether the targets of the run are, or contain, the pages of its cohorts."""
-    return set(workflow.dag_settings.targets) <= {f"{PREFIX}all", f"{PREFIX}report"}
 
 
 def open_of(stage=None):

@@ -8,8 +8,6 @@ checkpoint has run, and later only those that are still to be made.
 from snakemake.dag import DAG
 from snakemake.rules import Rule
 
-# another workflow may use this one as a module, under other names
-PREFIX = rules.cohort.rule.name.removesuffix("cohort")
 METHOD = runs.rules_before(in_batches=bool(settings.batch))
 
 
