@@ -113,8 +113,8 @@ def alpha(ratings: Ratings) -> Measured:
     Raters are fixed, essays random: the interval leaves out each essay in turn, from 20 on, and holds for essays like
     these under these raters. It is that of F = (1 + (m - 1) alpha) / (1 - alpha) on the scale of logarithms, m the mean
     of m_u: as of a ratio of variances, whose spread grows with itself (Fisher 1925, Statistical Methods for Research
-    Workers, section 39). Percentiles of alpha's resamples hold the truth in 88 % of cohorts of 24 combos only. None
-    where all ratings of all units, or of all but one essay, are the same.
+    Workers, section 39). With 24 combos, an essay each, it holds the truth for new combos in about 91 % of cohorts,
+    percentiles of resamples in 88 to 90 %. None where raters differ about one essay at most.
     """
     pairable = ratings.where((~np.isnan(ratings.values)).sum(axis=1) >= 2)
     units = len(pairable.values)
