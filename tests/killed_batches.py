@@ -56,26 +56,38 @@ class KilledRuns:
         self.project.configure(f"llm: {{backoff_s: 0.01}}\nendpoints: {{offline: {{batch: {style}}}}}\n")
         batch_cohort.set_prices(self.project.data / "1_raw" / "llm_models.csv")
         self.killed: dict[str, int] = {}
+        self.drafts = 0
 
     def grow(self, drafts: int) -> None:
-        """Ask for so many drafts, each with an essay and a judgement."""
-        numbers = ", ".join(str(number + 1) for number in range(drafts))
+        """Ask for so many more drafts, each with an essay and a judgement."""
+        self.drafts += drafts
+        self._step = drafts
+        numbers = ", ".join(str(number + 1) for number in range(self.drafts))
         self.project.declare(SPEC.format(replicates=numbers))
 
     def kill(self, moment: str) -> None:
         """Start a run and kill it at one of `MOMENTS`; a moment is that of the first stage that is still open."""
+        while not self._is_killed(moment):
+            # all was written between two looks: once more, with as much new work
+            self.grow(self._step)
+        self.killed[moment] = self.killed.get(moment, 0) + 1
+
+    def _is_killed(self, moment: str) -> bool:
         fate, stage, state = MOMENTS[moment]
         if fate:
             self.server.batches.plan(fate)
         running = self.start()
         deadline = time.monotonic() + RUN_TIMEOUT_S
         while not self._has_come(stage, state, half_written=moment == "writing"):
-            assert running.poll() is None, f"{moment}: {running.communicate()[0][-6000:]}"
+            if running.poll() is not None:
+                output = running.communicate()[0]
+                assert moment == "writing" and running.returncode == 0, f"{moment}: {output[-6000:]}"
+                return False
             assert time.monotonic() < deadline, f"{moment}: it never came to that"
             time.sleep(0.001)
         os.killpg(running.pid, signal.SIGKILL)
         running.communicate()
-        self.killed[moment] = self.killed.get(moment, 0) + 1
+        return True
 
     def start(self) -> subprocess.Popen:
         """Start a run; it leads a process group."""
@@ -98,13 +110,15 @@ class KilledRuns:
         assert running.returncode == 0, output[-6000:]
         return output
 
-    def check(self, drafts: int) -> None:
+    def check(self) -> None:
         """Assert that every generation was answered and billed once, at the price of batches."""
         settings = settings_module.load({"data_root": str(self.project.data)}, self.project.folder, {})
         batch_cohort.check_bill(settings, self.server)
         answers = batch_cohort.attempts(settings)
-        assert len({one["gen_id"] for one in answers}) == len(answers) == len(self.server.batches.bill) == 3 * drafts
-        assert len(self.project.files("parsed.txt")) == 3 * drafts
+        assert (
+            len({one["gen_id"] for one in answers}) == len(answers) == len(self.server.batches.bill) == 3 * self.drafts
+        )
+        assert len(self.project.files("parsed.txt")) == 3 * self.drafts
         assert self.open_records() == []
 
     def open_records(self) -> list[dict]:

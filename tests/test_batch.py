@@ -166,6 +166,7 @@ def test_chunks_in_processes_of_their_own_and_a_plain_run_beside_them_ask_for_ea
     assert len(project.files("parsed.txt")) == 14
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("sent", [[signal.SIGINT], [signal.SIGTERM], [signal.SIGINT, signal.SIGINT]])
 def test_an_interrupt_stops_new_calls_and_keeps_those_in_flight_and_a_second_ends_at_once(project: Project, sent):
     project.configure("pools: {offline: {max_concurrent: 1}}\n")

@@ -10,6 +10,7 @@ from workflow_lib.offline.server import OfflineServer
 pytestmark = pytest.mark.slow
 
 
+@pytest.mark.full
 def test_broken_files_cost_their_own_generations_and_no_others(project: Project):
     with OfflineServer() as server:
         env = {"DD_OFFLINE_BASE_URL": server.url}

@@ -41,6 +41,7 @@ def test_chunks_are_jobs_of_the_scheduler_and_tables_are_made_here(tmp_path, env
     assert len([row for row in project.scores() if row["score"]]) == 8
 
 
+@pytest.mark.full
 def test_a_killed_job_ends_the_run_with_its_chunk_and_calls_named(tmp_path, environment):
     project = Project(tmp_path / "project")
     with OfflineServer(latency=600.0) as server:

@@ -151,6 +151,7 @@ def test_fresh_that_meets_no_credits_keeps_the_old_answer(project: Project, tmp_
             assert after[path] == before[path]
 
 
+@pytest.mark.full
 def test_fresh_run_killed_in_the_middle_and_repeated_orders_once(project: Project):
     spec = project.cohort_folder / "spec" / "config.yaml"
     spec.write_text(spec.read_text().replace("copy-v1]", "creative-synthesis-v10, popular-science-v1]"))

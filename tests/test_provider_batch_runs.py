@@ -17,6 +17,7 @@ DRAFTS = 8
 
 
 # the other moments of each style are in tests/faults
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("style", "moments"), [("openrouter", ("unknown id", "writing")), ("openai", ("before", "waiting"))]
 )
@@ -27,13 +28,14 @@ def test_runs_that_are_killed_buy_every_answer_once(tmp_path, style, moments):
         for moment in moments:
             runs.kill(moment)
         runs.finish()
-        runs.check(DRAFTS)
+        runs.check()
     single = Project(tmp_path / "single", spec="")
     single.declare((runs.project.cohort_folder / "spec" / "config.yaml").read_text())
     single.snakemake()
     assert tables(runs.project) == tables(single)
 
 
+@pytest.mark.full
 def test_an_interrupt_leaves_batches_at_their_service_and_everything_shows_them(tmp_path):
     with OfflineServer(usd_per_mtok=PRICES, batch_delay=2) as server:
         runs = KilledRuns(tmp_path, server, "openrouter")
@@ -66,6 +68,6 @@ def test_an_interrupt_leaves_batches_at_their_service_and_everything_shows_them(
         assert "batch_1" in project.daydream("status", code=1)
 
         runs.finish()
-        runs.check(2)
+        runs.check()
         assert len(server.batches.submitted()) == 3
         assert "less than single calls by their prices" in project.daydream("status").replace("\n", " ")

@@ -46,6 +46,7 @@ def test_parts_of_another_workflow_are_its_own_business() -> None:
     runs.refuse_part("--omit-from", {"best", "data/other.txt"}, "dd_", Path("data"))
 
 
+@pytest.mark.full
 @pytest.mark.slow
 def test_habits_of_people_who_know_snakemake(project: Project, tmp_path: Path) -> None:
     chain = CHAIN.split()

@@ -105,6 +105,7 @@ def test_a_disk_that_is_full_when_answers_come_loses_none(tmp_path: Path, kind, 
             check_short_and_finished(project, shortage, server)
 
 
+@pytest.mark.full
 @pytest.mark.slow
 def test_descriptors_that_are_used_up_when_answers_come_lose_none(tmp_path: Path):
     project = Project(tmp_path, spec=PAID)

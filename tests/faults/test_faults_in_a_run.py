@@ -42,6 +42,7 @@ SCRIPTS = [
 ]
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("mode", [(), ("batch=4",)], ids=["plain", "batch"])
 def test_a_run_keeps_or_lists_what_was_billed(tmp_path, mode):
     project = Project(tmp_path, spec=SPEC)
