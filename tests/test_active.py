@@ -67,6 +67,7 @@ def test_tens_of_thousands_of_rows_are_refused_or_accepted_as_configured(tmp_pat
     assert manifest["counts"] == {"draft": 2_664, "essay": 5_328, "evaluation": 10_656}
 
 
+@pytest.mark.full
 @pytest.mark.slow
 def test_auto_runs_to_its_page_under_one_name_and_a_wider_one_under_another(tiny: Project):
     with OfflineServer() as server:

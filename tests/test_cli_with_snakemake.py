@@ -16,6 +16,7 @@ def calls_planned(project: Project) -> int:
     return sum(line["to_do"] for lines in plan["stages"].values() for line in lines.values())
 
 
+@pytest.mark.full
 def test_plan_regenerate_and_undo_agree_with_what_is_bought(project: Project):
     with OfflineServer() as server:
         url = {"DD_OFFLINE_BASE_URL": server.url}

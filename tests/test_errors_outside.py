@@ -200,6 +200,7 @@ MISTAKES = [
 ]
 
 
+@pytest.mark.full
 def test_a_mistake_in_a_spec_changes_nothing_and_is_reported_every_time(project: Project):
     project.snakemake("cohort")
     spec = project.cohort_folder / "spec" / "config.yaml"

@@ -81,6 +81,7 @@ def test_membership_of_another_tool_survives_forced_runs_failures_and_delete_all
         assert not server.requests
 
 
+@pytest.mark.full
 @pytest.mark.slow
 def test_membership_of_another_tool_is_never_replaced_by_a_declaration_of_the_same_name(project: Project):
     store = ForeignStore(project.data)

@@ -80,6 +80,7 @@ def test_nothing_is_wider_than_the_window(browser, folders, width):
     assert wrong_on(browser, folders, lambda: asked(browser, "wide")) == []
 
 
+@pytest.mark.full
 def test_every_control_is_reached_and_seen_by_keyboard(browser, folders):
     assert wrong_on(browser, folders, lambda: beyond_the_keyboard(browser)) == []
 
