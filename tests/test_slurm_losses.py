@@ -1,5 +1,6 @@
 """Slurm jobs that are cancelled or killed, drivers that are, and limits that hold over several jobs."""
 
+import contextlib
 import json
 import os
 import signal
@@ -53,11 +54,17 @@ def running(run: SlurmRun) -> dict[str, str]:
     return {comment.split("_")[-2]: job for job, comment in jobs}
 
 
-def process_of(chunk: str) -> int:
-    """Return the process that makes a chunk: the last of those that name it."""
+def process_of(run: SlurmRun, chunk: str) -> int:
+    """Return the process that makes a chunk of a run: the last of those in its folder that name it."""
     mark = f"index={chunk},".encode()
-    lines = {path: path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline")}
-    return max(int(path.parent.name) for path, line in lines.items() if mark in line and b"srun" not in line)
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        # others come and go, and other tests have chunks of the same number
+        with contextlib.suppress(OSError):
+            line = path.read_bytes()
+            if mark in line and b"srun" not in line and path.parent.joinpath("cwd").resolve() == run.folder:
+                found.append(int(path.parent.name))
+    return max(found)
 
 
 def in_flight(project: Project) -> set[str]:
@@ -77,7 +84,7 @@ def test_a_cancelled_and_a_killed_job_cost_what_was_in_flight_and_are_named(proj
             lost = in_flight(project)
             command("scancel", jobs["0"])
             # as the kernel does it where memory runs out
-            os.kill(process_of("1"), signal.SIGKILL)
+            os.kill(process_of(run, "1"), signal.SIGKILL)
             output = run.finish(1)
     assert len(lost) == 6
     for chunk, job in jobs.items():
