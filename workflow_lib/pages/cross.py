@@ -1,5 +1,6 @@
 """The page over all cohorts: how templates, models and judges did in each, as each cohort's own tables have it."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +13,12 @@ from ..files import read_recorded, write_text
 from ..paths import Cohort
 from ..settings import Settings, split_names
 from ..stages import JUDGING
-from ..statistics.scale import POINTS
 from . import carried, evidence, html, reports
-from .axes import Axis, Estimate, zoomed
+from .axes import Axis, Estimate
 from .findings import anchor
 from .numbers import count, points, signed
 from .overview import NOUNS, distinct, is_offline
-from .pictures import Line, Picture, dot, head, interval
+from .pictures import Line, Picture, dot, dots, interval
 from .reports import Rows
 
 MEANS, DIFFERENCES, JUDGES = "level_means", "comparisons", "judges"
@@ -110,65 +110,57 @@ def write(settings: Settings, counted: Collection[str]) -> Path:
 
 def means(told: Sequence[Told]) -> Picture | None:
     """Return the mean of each template and model in each cohort with its interval for new combos, on one axis."""
-    known = [
-        (one, shown, f"{evidence.FACTOR_NAMES[one.row['factor']]}: {evidence.level_name(one.row)}")
-        for one in told
-        if one.row["factor"] in NOUNS and (shown := evidence.estimate(one.row, "mean"))
-    ]
-    if not known:
-        return None
-    axis = zoomed([shown for _, shown, _ in known], (0.0, POINTS))
-    groups: dict[str, list[Line]] = {}
-    for one, shown, name in sorted(known, key=lambda part: (list(NOUNS).index(part[0].row["factor"]), part[2])):
+
+    def name(row: Mapping[str, str]) -> str:
+        return f"{evidence.FACTOR_NAMES[row['factor']]}: {evidence.level_name(row)}"
+
+    def line(one: Told, shown: Estimate, axis: Axis) -> tuple[str, Line]:
         row = one.row
         rest = f"{interval(row['ci_low'], row['ci_high'])}, {_counted(row, 'n_combos', 'combo')}, "
         rest += _counted(row, "n_scores", "score")
-        groups.setdefault(name, []).append(_line(one, "differences", axis, shown, points(shown.value), rest))
-    return Picture("Means by cohort", f"mean of adjusted scores, {evidence.UNIT}", head(axis), groups)
+        return name(row), _line(one, "differences", axis, shown, points(shown.value), rest)
+
+    found = _estimates((one for one in told if one.row["factor"] in NOUNS), "mean")
+    found.sort(key=lambda pair: (list(NOUNS).index(pair[0].row["factor"]), name(pair[0].row)))
+    return dots("Means by cohort", f"mean of adjusted scores, {evidence.UNIT}", found, line, evidence.WHOLE)
 
 
 def contrasts(told: Sequence[Told]) -> Picture | None:
     """Return the paired differences of templates and models within each cohort, on one axis; most cohorts first."""
-    known = [
-        (one, shown, evidence.versus(one.row))
-        for one in told
-        if one.row["factor"] in NOUNS and (shown := evidence.estimate(one.row, "difference"))
-    ]
-    if not known:
-        return None
-    axis = zoomed([shown for _, shown, _ in known], (-POINTS, POINTS), zero=True)
-    groups: dict[str, list[Line]] = {}
-    for one, shown, name in known:
+
+    def name(row: Mapping[str, str]) -> str:
+        return f"{evidence.FACTOR_NAMES[row['factor']]}: {evidence.versus(row)}"
+
+    def line(one: Told, shown: Estimate, axis: Axis) -> tuple[str, Line]:
         row = one.row
         rest = f"{interval(row['ci_low'], row['ci_high'], is_signed=True)}, {_counted(row, 'n_combos', 'combo')}"
         is_clear = row["clear"] == "true"
         rest += ", clear" if is_clear else ""
-        line = _line(one, anchor(row), axis, shown, signed(shown.value), rest, is_strong=is_clear)
-        groups.setdefault(f"{evidence.FACTOR_NAMES[row['factor']]}: {name}", []).append(line)
-    ordered = dict(sorted(groups.items(), key=lambda group: (-len(group[1]), group[0])))
+        return name(row), _line(one, anchor(row), axis, shown, signed(shown.value), rest, is_strong=is_clear)
+
+    found = _estimates((one for one in told if one.row["factor"] in NOUNS), "difference")
+    cohorts = Counter(name(one.row) for one, _ in found)
+    found.sort(key=lambda pair: (-cohorts[name(pair[0].row)], name(pair[0].row)))
     unit = f"first minus second, {evidence.DIFFERENCE}"
-    return Picture("Paired differences by cohort", unit, head(axis, is_signed=True), ordered)
+    return dots("Paired differences by cohort", unit, found, line, evidence.DIFFERENCES, is_signed=True)
 
 
 def severities(told: Sequence[Told]) -> Picture | None:
     """Return how much more or less each judge gives than the mean judge of its cohort, on one axis."""
-    overall = _over_templates(told)
-    known = [
-        (one, shown)
-        for one in overall
-        if (shown := evidence.estimate(one.row, "severity", "severity_low", "severity_high"))
-    ]
-    if not known:
-        return None
-    axis = zoomed([shown for _, shown in known], (-POINTS, POINTS), zero=True)
-    groups: dict[str, list[Line]] = {}
-    for one, shown in sorted(known, key=lambda part: part[0].row["evaluation_llm_model"]):
+
+    def line(one: Told, shown: Estimate, axis: Axis) -> tuple[str, Line]:
         rest = interval(one.row["severity_low"], one.row["severity_high"], is_signed=True)
         rest += f", {_counted(one.row, 'n_scores', 'score')}"
-        line = _line(one, "judges", axis, shown, signed(shown.value), rest)
-        groups.setdefault(one.row["evaluation_llm_model"], []).append(line)
+        return one.row["evaluation_llm_model"], _line(one, "judges", axis, shown, signed(shown.value), rest)
+
+    found = _estimates(_over_templates(told), "severity", "severity_low", "severity_high")
+    found.sort(key=lambda pair: pair[0].row["evaluation_llm_model"])
     unit = "more (+) or less than the mean judge of the cohort, points of 9"
-    return Picture("Severity of judges by cohort", unit, head(axis, is_signed=True), groups)
+    return dots("Severity of judges by cohort", unit, found, line, evidence.DIFFERENCES, is_signed=True)
+
+
+def _estimates(told: Iterable[Told], name: str, *ends: str) -> list[tuple[Told, Estimate]]:
+    return [(one, shown) for one in told if (shown := evidence.estimate(one.row, name, *ends))]
 
 
 def _line(one: Told, place: str, axis: Axis, shown: Estimate, value: str, rest: str, *, is_strong: bool = True) -> Line:

@@ -5,15 +5,16 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from ..stages import JUDGED
 from ..statistics.scale import POINTS
-from .axes import Axis, Estimate, of_scale, zoomed
+from .axes import Axis, Estimate, of_scale
 from .findings import anchor
 from .numbers import count, points, signed, usd
 from .overview import NOUNS
-from .pictures import Line, Picture, bar, dot, head, histogram, interval, shares_of
+from .pictures import Line, Picture, bar, dot, dots, head, histogram, interval, shares_of
 from .reports import Rows
-from .svg import Svg
 
+Row = Mapping[str, str]
 WHOLE = (0.0, POINTS)
+DIFFERENCES = (-POINTS, POINTS)
 UNIT = "points of 9"
 DIFFERENCE = "difference in points of 9"
 FACTOR_NAMES = {
@@ -30,7 +31,7 @@ MOST_RECIPES = 40
 MOST_DISPUTED = 8
 
 
-def estimate(row: Mapping[str, str], name: str, low: str = "ci_low", high: str = "ci_high") -> Estimate | None:
+def estimate(row: Row, name: str, low: str = "ci_low", high: str = "ci_high") -> Estimate | None:
     """Return a value of a row with its interval, None where the row has no value."""
     if not row[name]:
         return None
@@ -38,21 +39,24 @@ def estimate(row: Mapping[str, str], name: str, low: str = "ci_low", high: str =
     return Estimate(float(row[name]), *((float(row[low]), float(row[high])) if has_interval else (None, None)))
 
 
+def estimates(rows: Rows, name: str, low: str = "ci_low", high: str = "ci_high") -> list[tuple[Row, Estimate]]:
+    """Return the rows that have a value, each with its estimate."""
+    return [(row, shown) for row in rows if (shown := estimate(row, name, low, high))]
+
+
 def differences(comparisons: Rows) -> Picture | None:
     """Return the paired differences of templates and models with their intervals for new combos."""
-    found = [(row, shown) for row in comparisons if row["factor"] in NOUNS and (shown := estimate(row, "difference"))]
-    if not found:
-        return None
-    axis = zoomed([shown for _, shown in found], (-POINTS, POINTS), zero=True)
-    groups: dict[str, list[Line]] = {}
-    for row, shown in found:
+
+    def line(row: Row, shown: Estimate, axis: Axis) -> tuple[str, Line]:
         is_clear = row["clear"] == "true"
         corrected = f", p {float(row['p_holm']):.2g} corrected" if row["p_holm"] else ""
         rest = f"{interval(row['ci_low'], row['ci_high'], is_signed=True)}, {_combos(row)}{corrected}"
         drawing = dot(axis, shown, is_strong=is_clear)
-        line = Line(versus(row), drawing, signed(shown.value), rest, place=anchor(row), is_strong=is_clear)
-        groups.setdefault(FACTOR_NAMES[row["factor"]], []).append(line)
-    return Picture("Paired differences", f"first minus second, {DIFFERENCE}", head(axis, is_signed=True), groups)
+        drawn = Line(versus(row), drawing, signed(shown.value), rest, place=anchor(row), is_strong=is_clear)
+        return FACTOR_NAMES[row["factor"]], drawn
+
+    found = estimates([row for row in comparisons if row["factor"] in NOUNS], "difference")
+    return dots("Paired differences", f"first minus second, {DIFFERENCE}", found, line, DIFFERENCES, is_signed=True)
 
 
 def leaders(board: Rows, links: Mapping[str, tuple[str, str]]) -> Picture | None:
@@ -64,30 +68,25 @@ def leaders(board: Rows, links: Mapping[str, tuple[str, str]]) -> Picture | None
     """
     own = largest_component(board)
     top = sum(row["top_group"] == "true" for row in own)
-    shown = own[: max(MOST_ESSAYS, min(top, 2 * MOST_ESSAYS))]
-    estimates = [found for row in shown if (found := estimate(row, "estimate"))]
-    if not estimates:
-        return None
-    axis = zoomed(estimates, WHOLE)
-    lines = []
-    for row, found in zip(shown, estimates, strict=True):
+    named = own[: max(MOST_ESSAYS, min(top, 2 * MOST_ESSAYS))]
+
+    def line(row: Row, shown: Estimate, axis: Axis) -> tuple[str, Line]:
         href, title = links[row["parent_gen_id"]]
         rest = f"{interval(row['ci_low'], row['ci_high'])}, {count(int(row['n_scores']), 'score')}, rank {row['rank']}"
         if row["rank_low"]:
             rest += f" ({row['rank_low']}–{row['rank_high']})"
         is_top = row["top_group"] == "true"
-        lines.append(
-            Line(
-                title,
-                dot(axis, found, is_strong=is_top),
-                points(found.value),
-                rest,
-                href=href,
-                is_strong=is_top,
-                in_bracket=is_top and top > 1,
-            )
+        return "", Line(
+            title,
+            dot(axis, shown, is_strong=is_top),
+            points(shown.value),
+            rest,
+            href=href,
+            is_strong=is_top,
+            in_bracket=is_top and top > 1,
         )
-    return Picture("Best essays", f"adjusted score, {UNIT}", head(axis), {"": lines})
+
+    return dots("Best essays", f"adjusted score, {UNIT}", estimates(named, "estimate"), line, WHOLE)
 
 
 def largest_component(board: Rows) -> Rows:
@@ -104,38 +103,37 @@ def levels(means: Rows) -> Picture | None:
     recipes = [row for row in means if row["factor"] == "recipe"]
     used = [row for row in means if row["factor"] != "recipe" and len(_of(means, row["factor"])) > 1]
     used += recipes if 1 < len(recipes) <= MOST_RECIPES else []
-    found = [(row, shown) for row in used if (shown := estimate(row, "mean"))]
-    if not found:
-        return None
-    axis = zoomed([shown for _, shown in found], WHOLE)
-    groups: dict[str, list[Line]] = {}
-    for row, shown in sorted(found, key=lambda pair: (list(FACTOR_NAMES).index(pair[0]["factor"]), -pair[1].value)):
+    order = list(FACTOR_NAMES)
+
+    def line(row: Row, shown: Estimate, axis: Axis) -> tuple[str, Line]:
         essays = count(int(row["n_essays"]), JUDGED)
         price = f", {usd(float(row['usd_per_essay']))} an essay" if float(row["usd_per_essay"] or 0) else ""
         rest = f"{interval(row['ci_low'], row['ci_high'])}, {_combos(row)}, {essays}{price}"
-        line = Line(level_name(row), dot(axis, shown), points(shown.value), rest)
-        groups.setdefault(FACTOR_NAMES[row["factor"]], []).append(line)
-    return Picture("Means", f"mean of adjusted scores, {UNIT}", head(axis), groups)
+        return FACTOR_NAMES[row["factor"]], Line(level_name(row), dot(axis, shown), points(shown.value), rest)
+
+    found = sorted(estimates(used, "mean"), key=lambda pair: (order.index(pair[0]["factor"]), -pair[1].value))
+    return dots("Means", f"mean of adjusted scores, {UNIT}", found, line, WHOLE)
 
 
-def level_name(row: Mapping[str, str]) -> str:
+def level_name(row: Row) -> str:
     """Return the name of a row of level_means.csv; parts of a recipe that are the same stand once."""
     return " · ".join(dict.fromkeys(row[name] for name in NOUNS if row[name]))
 
 
 def severities(judges: Rows) -> Picture | None:
     """Return how much more or less each judge gives than the mean judge, over all templates and by each."""
-    found = [(row, shown) for row in judges if (shown := estimate(row, "severity", "severity_low", "severity_high"))]
+    found = estimates(judges, "severity", "severity_low", "severity_high")
     if len({row["evaluation_llm_model"] for row, _ in found}) < 2:
         return None
-    axis = zoomed([shown for _, shown in found], (-POINTS, POINTS), zero=True)
-    groups: dict[str, list[Line]] = {}
-    for row, shown in sorted(found, key=lambda pair: pair[0]["evaluation_template"] != "all"):
+
+    def line(row: Row, shown: Estimate, axis: Axis) -> tuple[str, Line]:
         rest = interval(row["severity_low"], row["severity_high"], is_signed=True)
         rest += f", {count(int(row['n_essays']), JUDGED)}, {count(int(row['n_scores']), 'score')}"
-        line = Line(row["evaluation_llm_model"], dot(axis, shown), signed(shown.value), rest)
-        groups.setdefault(_template(row), []).append(line)
-    return Picture("Severity of judges", "more (+) or less than the mean judge, points of 9", _signed(axis), groups)
+        return _template(row), Line(row["evaluation_llm_model"], dot(axis, shown), signed(shown.value), rest)
+
+    found.sort(key=lambda pair: pair[0]["evaluation_template"] != "all")
+    unit = "more (+) or less than the mean judge, points of 9"
+    return dots("Severity of judges", unit, found, line, DIFFERENCES, is_signed=True)
 
 
 def coefficients(agreements: Rows) -> Picture | None:
@@ -147,16 +145,13 @@ def coefficients(agreements: Rows) -> Picture | None:
         "spearman": "Rank correlation (Spearman)",
         "evaluation_replicate_alpha": "Alpha of a judge with itself",
     }
-    found = [(row, shown) for row in agreements if row["measure"] in names and (shown := estimate(row, "value"))]
-    if not found:
-        return None
-    axis = zoomed([shown for _, shown in found], (-1.0, 1.0))
-    groups: dict[str, list[Line]] = {}
-    for row, shown in found:
+
+    def line(row: Row, shown: Estimate, axis: Axis) -> tuple[str, Line]:
         rest = f"{interval(row['ci_low'], row['ci_high'])}, {_units(row)}"
-        line = Line(_who(row), dot(axis, shown), points(shown.value), rest)
-        groups.setdefault(names[row["measure"]], []).append(line)
-    return Picture("Agreement of judges", SHARE, head(axis), groups)
+        return names[row["measure"]], Line(_who(row), dot(axis, shown), points(shown.value), rest)
+
+    found = estimates([row for row in agreements if row["measure"] in names], "value")
+    return dots("Agreement of judges", SHARE, found, line, (-1.0, 1.0))
 
 
 def differences_of_judges(agreements: Rows) -> Picture | None:
@@ -167,17 +162,15 @@ def differences_of_judges(agreements: Rows) -> Picture | None:
         "essay_replicate_sd": "Standard deviation between essays of one draft and template",
         "draft_replicate_sd": "Standard deviation between drafts of one cell",
     }
-    found = [(row, shown) for row in agreements if row["measure"] in names and (shown := estimate(row, "value"))]
-    if not found:
-        return None
-    axis = zoomed([shown for _, shown in found], (-POINTS, POINTS), zero=True)
-    groups: dict[str, list[Line]] = {}
-    for row, shown in found:
+
+    def line(row: Row, shown: Estimate, axis: Axis) -> tuple[str, Line]:
         is_bias = row["measure"] == "bias"
         rest = f"{interval(row['ci_low'], row['ci_high'], is_signed=is_bias)}, {_units(row)}"
         value = signed(shown.value) if is_bias else points(shown.value)
-        groups.setdefault(names[row["measure"]], []).append(Line(_who(row), dot(axis, shown), value, rest))
-    return Picture("Differences between judges", UNIT, _signed(axis), groups)
+        return names[row["measure"]], Line(_who(row), dot(axis, shown), value, rest)
+
+    found = estimates([row for row in agreements if row["measure"] in names], "value")
+    return dots("Differences between judges", UNIT, found, line, DIFFERENCES, is_signed=True)
 
 
 def histograms(scores: Mapping[str, Sequence[float]], judges: Rows) -> Picture | None:
@@ -245,16 +238,12 @@ def biases(rows: Rows) -> Picture | None:
         "length_slope": "Length: points per unit of ln(words)",
         "length_adjusted_difference": "Differences at equal length",
     }
-    found = [(row, shown) for row in rows if (shown := estimate(row, "value"))]
-    if not found:
-        return None
-    axis = zoomed([shown for _, shown in found], (-POINTS, POINTS), zero=True)
-    groups: dict[str, list[Line]] = {}
-    for row, shown in found:
-        label = row["judge"] or versus(row)
+
+    def line(row: Row, shown: Estimate, axis: Axis) -> tuple[str, Line]:
         rest = f"{interval(row['ci_low'], row['ci_high'], is_signed=True)}, {_combos(row)}"
-        groups.setdefault(names[row["bias"]], []).append(Line(label, dot(axis, shown), signed(shown.value), rest))
-    return Picture("Biases", UNIT, _signed(axis), groups)
+        return names[row["bias"]], Line(row["judge"] or versus(row), dot(axis, shown), signed(shown.value), rest)
+
+    return dots("Biases", UNIT, estimates(rows, "value"), line, DIFFERENCES, is_signed=True)
 
 
 def disputed(variances: Rows, links: Mapping[str, tuple[str, str]], scales: Mapping[str, float]) -> Picture | None:
@@ -294,10 +283,6 @@ def _score(text: str) -> str:
     return f"{float(text):g}"
 
 
-def _signed(axis: Axis) -> Svg:
-    return head(axis, is_signed=True)
-
-
 def _of(rows: Rows, factor: str) -> Rows:
     return [row for row in rows if row["factor"] == factor]
 
@@ -306,27 +291,27 @@ def _over_templates(judges: Rows) -> Rows:
     return [row for row in judges if row["evaluation_template"] == "all"] or judges
 
 
-def _combos(row: Mapping[str, str]) -> str:
+def _combos(row: Row) -> str:
     return count(int(row["n_combos"] or 0), "combo")
 
 
-def _units(row: Mapping[str, str]) -> str:
+def _units(row: Row) -> str:
     if row["measure"] in ("essay_replicate_sd", "draft_replicate_sd"):
         return count(int(row["n"]), "group")
     return f"{int(row['n']):,} {'essays and templates' if row['evaluation_template'] == 'all' else 'essays'}"
 
 
-def _template(row: Mapping[str, str]) -> str:
+def _template(row: Row) -> str:
     return "Over all evaluation templates" if row["evaluation_template"] == "all" else row["evaluation_template"]
 
 
-def _who(row: Mapping[str, str]) -> str:
+def _who(row: Row) -> str:
     judges = [name for name in (row["judge_a"], row["judge_b"]) if name]
     template = "all templates" if row["evaluation_template"] == "all" else row["evaluation_template"]
     return f"{' and '.join(judges)}, {template}" if judges else template
 
 
-def versus(row: Mapping[str, str]) -> str:
+def versus(row: Row) -> str:
     """Return the two levels of a difference."""
     whole = " (drafts, too)" if row["pairing"] == "pipeline" else ""
     return f"{row['level_a']} − {row['level_b']}{whole}"

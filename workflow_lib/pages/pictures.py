@@ -5,15 +5,19 @@ In the page a picture is a table, so that its numbers can be read, copied, print
 
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
-from .axes import Axis, Estimate
+from .axes import Axis, Estimate, zoomed
 from .numbers import points, signed
 from .svg import TEXT_WIDTH, Svg
 
 ROW, HEAD, PLOT = 24, 34, 380
 """Pixels: height of a row of dots and of the axis above them, width of the drawing in a file."""
+
+About = TypeVar("About")
+"""What a row is about: a row of a table, perhaps with the cohort that it is from."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +108,35 @@ def head(axis: Axis, *, is_signed: bool = False) -> Svg:
         anchor = "start" if at_start else "end" if at_end else "middle"
         drawing.text(axis.at(tick), base, number(tick, is_signed), anchor)
     return drawing
+
+
+def dots(
+    label: str,
+    unit: str,
+    found: Sequence[tuple[About, Estimate]],
+    line: Callable[[About, Estimate, Axis], tuple[str, Line]],
+    whole: tuple[float, float],
+    *,
+    is_signed: bool = False,
+) -> Picture | None:
+    """Return the picture of estimates on an axis that is zoomed to them, None if there are none.
+
+    Args:
+        label: what is drawn, in a few words.
+        unit: of the axis.
+        found: what each row is about, and its estimate.
+        line: returns the group of a row, and the row as it is drawn on the axis.
+        whole: ends of the whole scale.
+        is_signed: whether these are differences: 0 is on the axis, and its numbers have signs.
+    """
+    if not found:
+        return None
+    axis = zoomed([shown for _, shown in found], whole, zero=is_signed)
+    groups: dict[str, list[Line]] = {}
+    for about, shown in found:
+        group, drawn = line(about, shown, axis)
+        groups.setdefault(group, []).append(drawn)
+    return Picture(label, unit, head(axis, is_signed=is_signed), groups)
 
 
 def dot(axis: Axis, shown: Estimate, *, is_strong: bool = True, height: int = ROW) -> Svg:
