@@ -8,11 +8,13 @@ NNNN.fresh.json     an order for one more answer, open until an answer with a hi
 """
 
 import errno
+import os
 import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -76,26 +78,32 @@ def path_of(folder: Path, number: int, kind: str) -> Path:
     return folder / f"{number:04d}{kind}.json"
 
 
-def numbers(folder: Path) -> dict[int, set[str]]:
+def numbers(folder: Path) -> Mapping[int, frozenset[str]]:
     """Return attempt number -> the kinds of files it has."""
-    found: dict[int, set[str]] = {}
     try:
-        names = [path.name for path in folder.iterdir()]
+        names = os.listdir(folder)
     except (FileNotFoundError, NotADirectoryError):
-        return found
+        return {}
+    return _kinds_of(tuple(sorted(name for name in names if name[0] != ".")))
+
+
+# nearly all generations have the same few names, and a store has a hundred thousand generations
+@lru_cache(maxsize=1024)
+def _kinds_of(names: tuple[str, ...]) -> Mapping[int, frozenset[str]]:
+    found: dict[int, frozenset[str]] = {}
     for name in names:
-        match = _NAME.fullmatch(name)
-        if match:
-            found.setdefault(int(match[1]), set()).add(match[2] or ANSWER)
+        if match := _NAME.fullmatch(name):
+            number = int(match[1])
+            found[number] = found.get(number, frozenset()) | {match[2] or ANSWER}
     return found
 
 
-def newest(numbers: Mapping[int, set[str]], kind: str) -> int | None:
+def newest(numbers: Mapping[int, frozenset[str]], kind: str) -> int | None:
     """Return the highest number that has a file of a kind, None if there is none."""
     return max((number for number, kinds in numbers.items() if kind in kinds), default=None)
 
 
-def is_ordered(numbers: Mapping[int, set[str]]) -> bool:
+def is_ordered(numbers: Mapping[int, frozenset[str]]) -> bool:
     """Return whether a fresh answer was ordered and has not come yet."""
     return (newest(numbers, FRESH) or 0) > (newest(numbers, ANSWER) or 0)
 

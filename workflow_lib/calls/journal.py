@@ -74,7 +74,7 @@ class Journal:
         self.generation = generation
         self.folder = generation.attempts
 
-    def numbers(self) -> dict[int, set[str]]:
+    def numbers(self) -> Mapping[int, frozenset[str]]:
         """Return attempt number -> the kinds of files it has."""
         return attempts.numbers(self.folder)
 
@@ -221,7 +221,7 @@ class Journal:
         answered, ordered = attempts.newest(numbers, ANSWER), attempts.is_ordered(numbers)
         return State(answered, ordered, self._open_claim(numbers, watch), _next(numbers))
 
-    def _open_claim(self, numbers: Mapping[int, set[str]], watch: holders.Watch) -> int | None:
+    def _open_claim(self, numbers: Mapping[int, frozenset[str]], watch: holders.Watch) -> int | None:
         for number, kinds in sorted(numbers.items(), reverse=True):
             if kinds & {ANSWER, FAILED}:
                 return None

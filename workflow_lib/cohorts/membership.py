@@ -1,5 +1,6 @@
 """membership.csv: which generations make up a cohort."""
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -217,16 +218,10 @@ def _entry(path: Path, row: Row, cohort_id: str) -> Entry:
             f"'{row['cohort_id'][:80]}' is not a safe file name",
             f"write {cohort_id}, or leave it empty",
         )
-    return Entry(
-        stage,
-        row["gen_id"],
-        cohort_id,
-        row["parent_gen_id"],
-        row["combo_id"],
-        row["template_id"],
-        row["llm_model_id"],
-        replicate,
-    )
+    # a hundred thousand rows have few different words, and name each other
+    words = (row[name] for name in ("gen_id", "parent_gen_id", "combo_id", "template_id", "llm_model_id"))
+    gen_id, parent_gen_id, combo_id, template_id, llm_model_id = map(sys.intern, words)
+    return Entry(sys.intern(stage), gen_id, cohort_id, parent_gen_id, combo_id, template_id, llm_model_id, replicate)
 
 
 def _stage(path: Path, row: Row) -> str:

@@ -29,9 +29,9 @@ REASONS = (PROMPT, PARENT, MODEL, PARAMETERS)
 
 
 class Staleness:
-    """Compares generations with what would be asked today; every prompt is rendered once.
+    """Compares generations with what would be asked today; a prompt that several have in common is rendered once.
 
-    Rendered prompts are kept: make a new one after texts have changed.
+    What it was is kept: make a new one after texts have changed.
     """
 
     def __init__(self, settings: Settings):
@@ -120,16 +120,20 @@ class Staleness:
         return self._parents[key]
 
     def _prompt_sha256(self, entry: Entry) -> str | None:
-        # neither the model nor the replicate goes into a prompt, but for the word that fences the judged text
-        key: tuple[str, ...] = (entry.stage, entry.parent_gen_id or entry.combo_id, entry.template_id)
         if self._is_fenced(entry):
-            key = (*key, entry.gen_id)
+            # the word that fences the judged text is another one for each generation
+            return self._rendered_sha256(entry)
+        # neither the model nor the replicate goes into a prompt
+        key = (entry.stage, entry.parent_gen_id or entry.combo_id, entry.template_id)
         if key not in self._prompts:
-            try:
-                self._prompts[key] = sha256_text(render(self._settings, entry).text)
-            except (OSError, DayDreamError):
-                self._prompts[key] = None
+            self._prompts[key] = self._rendered_sha256(entry)
         return self._prompts[key]
+
+    def _rendered_sha256(self, entry: Entry) -> str | None:
+        try:
+            return sha256_text(render(self._settings, entry).text)
+        except (OSError, DayDreamError):
+            return None
 
     def _is_fenced(self, entry: Entry) -> bool:
         key = (entry.stage, entry.template_id)

@@ -1,14 +1,16 @@
 """The state of a generation: the one place that says what its folder and its journal mean.
 
-A generation's folder is listed once, and its attempts/ once. Contents are read when something asks for them, and what
-they say is remembered by size and time of the file.
+A generation's folder is listed once, and its attempts/ once. Contents are read when something asks for them. What a
+state keeps is small, for a cohort may have a hundred thousand of them: records and answers are kept of the few
+generations that were asked for last, and paths are put together anew.
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from .. import catalogs as catalogs_module
 from ..calls import attempts, endpoints
@@ -31,8 +33,7 @@ from .prompts import render, request_for
 from .staleness import CURRENT, STALE, UNKNOWN, Staleness, combined, request_facts
 
 _KNOWN = frozenset((RAW, PARSED, FAILURE, ATTEMPTS, RAW_METADATA))
-
-T = TypeVar("T")
+_KEPT = 512
 
 
 @dataclass(frozen=True)
@@ -79,8 +80,9 @@ class States:
         self.settings = settings
         self.watch = Watch()
         self.staleness = Staleness(settings)
+        self.recorded = lru_cache(_KEPT)(_recorded)
+        self.facts = lru_cache(_KEPT)(_facts)
         self._states: dict[tuple[str, str], State] = {}
-        self._remembered: dict[tuple[str, Path], tuple[object, object]] = {}
 
     def of(self, entry: Entry) -> "State":
         """Return the state of a generation as it was when it was first asked for."""
@@ -103,14 +105,6 @@ class States:
         """Return ``true`` if any of these generations is stale, else ``unknown`` if any is unknown."""
         return combined(state.stale for state in self.each(chain))
 
-    def remembered(self, what: str, path: Path, read: Callable[[Path], T]) -> T:
-        """Return `read(path)`, read again only when the size or the time of the file has changed."""
-        key, now = (what, path), _signature(path)
-        known = self._remembered.get(key)
-        if known is None or known[0] != now:
-            known = self._remembered[key] = (now, read(path))
-        return known[1]  # type: ignore[return-value]
-
 
 class State:
     """The state of one generation at one moment.
@@ -121,10 +115,7 @@ class State:
 
     def __init__(self, states: States, entry: Entry):
         self.entry = entry
-        self.files: Generation = states.settings.data.generation(entry.stage, entry.gen_id)
-        self.journal = Journal(self.files)
         self._states = states
-        self._settings = states.settings
         try:
             names = _KNOWN.intersection(os.listdir(self.files.folder))
         except (FileNotFoundError, NotADirectoryError):
@@ -135,17 +126,31 @@ class State:
         self._has_record = RAW_METADATA in names
         self._has_attempts = ATTEMPTS in names
 
+    @property
+    def files(self) -> Generation:
+        """The files of the generation."""
+        return self._settings.data.generation(self.entry.stage, self.entry.gen_id)
+
+    @property
+    def journal(self) -> Journal:
+        """What was asked for it, and what came."""
+        return Journal(self.files)
+
+    @property
+    def _settings(self) -> Settings:
+        return self._states.settings
+
     @lazy
-    def attempts(self) -> Mapping[int, set[str]]:
+    def attempts(self) -> Mapping[int, frozenset[str]]:
         """Attempt number -> the kinds of files that it has."""
         return self.journal.numbers() if self._has_attempts else {}
 
-    @lazy
+    @property
     def answered(self) -> int | None:
         """Number of the newest answer of the journal, readable or not; None if there is none."""
         return attempts.newest(self.attempts, ANSWER)
 
-    @lazy
+    @property
     def ordered(self) -> bool:
         """Whether a fresh answer was ordered and has not come yet."""
         return attempts.is_ordered(self.attempts)
@@ -161,7 +166,7 @@ class State:
         if self.answered is None:
             return ""
         try:
-            self._states.remembered("facts", self.journal.path(self.answered, ANSWER), self._read_facts)
+            self._states.facts(self, self.answered)
         except UnreadableAnswer as error:
             return str(error)
         return ""
@@ -221,15 +226,15 @@ class State:
         """The failure that still stands; None if there is none, or something later has overtaken it."""
         if not self._has_failed:
             return None
-        found = self._states.remembered("failure", self.files.failure, failures.read)
+        found = failures.read(self.files.failure)
         return found if found is not None and self._stands(found) else None
 
-    @lazy
+    @property
     def recorded(self) -> Mapping[str, Any]:
         """raw_metadata.json, {} if there is none."""
-        return read_recorded(self.files.raw_metadata) if self._has_record else {}
+        return self._states.recorded(self) if self._has_record else {}
 
-    @lazy
+    @property
     def facts(self) -> Facts | None:
         """What is remembered of the answer that raw.txt claims to come from; None where there is no record of it."""
         claimed = self.recorded.get("attempt")
@@ -237,11 +242,11 @@ class State:
         if number is None:
             return None
         try:
-            return self._states.remembered("facts", self.journal.path(number, ANSWER), self._read_facts)
+            return self._states.facts(self, number)
         except UnreadableAnswer:
             return None
 
-    @property
+    @lazy
     def adopted(self) -> bool:
         """Whether its answer came as a raw.txt, without attempts."""
         if self.answered is None:
@@ -257,10 +262,10 @@ class State:
             was = self.recorded.get("prompt_sha256")
         else:
             was = self.facts.raw_sha256 if self.facts else None
-        now = self._states.remembered("text", self.files.raw, _text_sha256)
+        now = _text_sha256(self.files.raw)
         return bool(was and now) and was != now
 
-    @property
+    @lazy
     def truncated(self) -> bool:
         """Whether the answer in use was cut off at max_tokens."""
         return self.has_raw and self.recorded.get("truncated") is True
@@ -270,7 +275,7 @@ class State:
         """The model that answered, as the endpoint named it; empty where it did not."""
         return _text(self.recorded.get("served_model"))
 
-    @property
+    @lazy
     def other_model(self) -> bool:
         """Whether the endpoint says that another model answered than the one that was asked."""
         return self.has_raw and served_other_model(_text(self.recorded.get("model")), self.served_model)
@@ -364,22 +369,19 @@ class State:
             return False
         return True
 
-    def _read_facts(self, path: Path) -> Facts:
-        attempt = self.journal.answer(int(path.stem))
-        request = attempt.get("request")
-        return Facts(
-            attempt.get("adopted") is True,
-            _sha256_without_bom(make.raw_of(attempt)),
-            request_facts(request) if isinstance(request, dict) else None,
-        )
+
+def _recorded(state: State) -> Mapping[str, Any]:
+    return read_recorded(state.files.raw_metadata)
 
 
-def _signature(path: Path) -> tuple[int, int] | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_size, found.st_mtime_ns
+def _facts(state: State, number: int) -> Facts:
+    attempt = state.journal.answer(number)
+    request = attempt.get("request")
+    return Facts(
+        attempt.get("adopted") is True,
+        _sha256_without_bom(make.raw_of(attempt)),
+        request_facts(request) if isinstance(request, dict) else None,
+    )
 
 
 def _text_sha256(path: Path) -> str | None:

@@ -1,12 +1,12 @@
 """The first part of a cohort's page: what was run, how much of it there is, and what it cost."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ..calls.endpoints import OFFLINE
 from ..catalogs import Catalogs
-from ..cohorts.membership import Membership
+from ..cohorts.membership import Entry, Membership
 from ..generations import counts
 from ..generations.counts import Counts
 from ..generations.state import States
@@ -50,8 +50,15 @@ def state_of(settings: Settings, membership: Membership, catalogs: Catalogs) -> 
     """Return the state of a cohort's generations."""
     states = States(settings)
     offline = {entry.llm_model_id for entry in membership if is_offline(catalogs, entry.llm_model_id)}
-    offline |= {one.entry.llm_model_id for one in states.each(membership) if one.recorded.get("endpoint") == OFFLINE}
-    stages = [own for own in counts.of(states, membership).values() if own.rows]
+
+    def noted() -> Iterator[Entry]:
+        for entry in membership:
+            yield entry
+            # read for the counts just now
+            if states.of(entry).recorded.get("endpoint") == OFFLINE:
+                offline.add(entry.llm_model_id)
+
+    stages = [own for own in counts.of(states, noted()).values() if own.rows]
     return State(stages, sorted(offline), sum(own.other_model for own in stages))
 
 

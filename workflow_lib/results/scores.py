@@ -162,7 +162,8 @@ def of_cohort(settings: Settings, membership: Membership, states: States | None 
 
 def frame(judgements: Iterable[Judgement]) -> pd.DataFrame:
     """Return judgements as a table with `COLUMNS` (see `aggregate`), in their order."""
-    table = pd.DataFrame([_row(judgement) for judgement in judgements], columns=list(COLUMNS))
+    rows = [tuple(map(_row(judgement).__getitem__, COLUMNS)) for judgement in judgements]
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
     return table.astype({name: "Int64" for name in _WHOLE_NUMBERS} | {name: "float64" for name in _NUMBERS})
 
 

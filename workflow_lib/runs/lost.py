@@ -64,7 +64,7 @@ def _calls(cut_off: list[Entry]) -> str:
 def _is_cut_off(state: State) -> bool:
     if state.has_answer:
         return False
-    kinds = state.attempts.get(max(state.attempts, default=0), set())
+    kinds: frozenset[str] = state.attempts.get(max(state.attempts, default=0), frozenset())
     # a holder on another host is not known to be gone until it has been silent for a while
     return (REQUEST in kinds and not kinds & {ANSWER, FAILED}) or bool(state.maybe_billed)
 

@@ -67,7 +67,7 @@ def journal_of(data: DataRoot, request: Request) -> Journal:
 
 def is_settled(own: Journal, number: int) -> bool:
     """Return whether an answer or a failure of the attempt is on disk."""
-    return bool(own.numbers().get(number, set()) & {ANSWER, FAILED})
+    return bool(own.numbers().get(number, frozenset()) & {ANSWER, FAILED})
 
 
 def keep(record: Record, own: Journal, request: Request, reply: Reply, about: Mapping[str, Any]) -> None:
