@@ -3,7 +3,7 @@
 import pytest
 from markupsafe import Markup
 
-from workflow_lib.pages import findings
+from workflow_lib.pages import findings, overview
 from workflow_lib.pages.findings import MODELS, TEMPLATES
 from workflow_lib.pages.overview import Spending
 
@@ -91,7 +91,7 @@ def test_without_interval_no_difference_is_named(combos_used, sentence):
     [
         ([combos("30.000", usd="")], "takes 30 combos, not 12 (price unknown)."),
         ([combos("30.000", usd="0.000000")], "takes 30 combos, not 12, at no cost."),
-        ([combos("9.000")], "12 combos would show a difference of 1 point between essay templates."),
+        ([combos("9.000")], "The 12 combos would have shown a difference of 1 point between essay templates."),
         ([combos(""), step("more combos", "detect 0.5 points of generation_template", "12.000", "")], ""),
         (
             [combos(""), step("more combos", "detect 2 points of generation_template", "12.000", "20.000")],
@@ -138,7 +138,7 @@ def test_judges_agree_only_if_all_of_the_interval_says_so(row, verdict, state):
 
 def test_agreement_names_interval_and_the_stricter_judge():
     assert said(findings.agreement([alpha()], TWO)) == (
-        "The judges agree on which essays are better (alpha 0.92 [0.88, 0.95], 108 essays and templates). "
+        "The judges agree on which essays are better (alpha 0.92 [0.88, 0.95], 108 pairs of essay and template). "
         "j2 is 0.35 points stricter [0.25, 0.45] than the mean judge."
     )
 
@@ -146,6 +146,43 @@ def test_agreement_names_interval_and_the_stricter_judge():
 @pytest.mark.parametrize("row", [judge("j1", "0.350", "-0.010", "0.700"), judge("j1", "0.350", "", "")])
 def test_severity_whose_interval_holds_zero_is_not_named(row):
     assert "than the mean judge" not in said(findings.agreement([alpha()], [row, judge("j2")]))
+
+
+def spearman(value, a="j1", b="j2", low="0.500", high="0.740"):
+    row = alpha(value, low, high)
+    return row | {"measure": "spearman", "judge_a": a, "judge_b": b}
+
+
+def test_judges_that_differ_in_strictness_may_still_order_essays_alike():
+    low = alpha("0.300", "0.100", "0.500")
+    [orders, *_] = said(findings.agreement([low, spearman("0.640")], TWO)).split(" j2 is ")
+    assert orders == (
+        "The judges' scores do not agree (alpha 0.30 [0.10, 0.50], 108 pairs of essay and template). "
+        "Strictness aside, their orders correlate by 0.64 [0.50, 0.74]."
+    )
+    three = [low, spearman("0.640"), spearman("0.550", b="j3"), spearman("0.720", "j2", "j3")]
+    assert "the orders of two judges correlate by 0.55 to 0.72." in said(findings.agreement(three, TWO))
+    assert "correlate" not in said(findings.agreement([alpha(), spearman("0.640")], TWO))
+
+
+def level(**names):
+    return dict.fromkeys((*TEMPLATES, *MODELS), "a") | names
+
+
+def test_a_question_without_two_levels_is_answered_with_what_there_is():
+    found = findings.unmatched("Which template is better?", TEMPLATES, [level(), level()])
+    assert (found.verdict, found.state) == ("only one", findings.PLAIN)
+    assert said(found) == "Nothing to compare: one draft template, a, one essay template, a."
+    found = findings.unmatched("Which template is better?", TEMPLATES, [level(), level(draft_template="b")])
+    assert (found.verdict, found.state) == ("not known", findings.OPEN)
+    assert "no combo has scored essays of two of them" in said(found)
+    assert findings.unmatched("Which template is better?", TEMPLATES, []) is None
+
+
+def test_no_evaluations_are_advised_that_change_nothing():
+    found = findings.next_step([more("one more judge", "0.000", "0.001", "8.000000")], [difference()])
+    assert said(found) == "More judges or replicates would not help: an essay's mean has a reliability of 0.00."
+    assert found.verdict == "nothing"
 
 
 def test_one_judge_has_nobody_to_agree_with():
@@ -257,7 +294,7 @@ def test_next_are_the_combos_that_show_a_difference_if_none_is_clear():
     assert found.verdict == "more combos"
     assert said(found) == (
         "To show 1 point between draft templates takes 20 combos, not 12, for $3.00 more. "
-        "More judges or replicates would change little: reliability is 0.95 already."
+        "More judges or replicates would change little: an essay's mean has a reliability of 0.95 already."
     )
     # essay templates are decided, draft templates are not
     assert said(findings.next_step(rows, [difference()])).startswith("To show 1 point between draft templates")
@@ -280,10 +317,24 @@ def test_next_are_the_evaluations_that_raise_reliability_most_for_their_price():
 def test_missing_scores_come_before_everything_that_could_be_bought():
     found = findings.next_step([combos("30.000")], [unclear()], missing=3)
     assert found.verdict == "the missing scores"
-    assert said(found).startswith("First what is missing: 3 evaluations have no score. To show 1 point")
+    assert said(found).startswith("First what is missing: 3 evaluations have no score that counts. To show 1 point")
 
 
 def test_nothing_is_advised_where_the_tables_foresee_nothing():
     found = findings.next_step([more("one more judge", "", "")], [], missing=0)
     assert found.verdict == "not known" and "two judges and three combos" in said(found)
     assert findings.next_step([], [], missing=0) is None
+
+
+def test_steps_of_the_table_say_what_is_enough_and_what_is_no_forecast():
+    rows = [
+        step("more combos", "detect 1 points of draft_template", "8.000", "4.000", "0.000000") | {"measure": "combos"},
+        step("distinguish the top group", "", "2.000", "64.000", "") | {"measure": "essays like the first, and all"},
+    ]
+    enough, group = overview.steps(rows)
+    assert (enough.now, enough.then, enough.price) == ("8", "4 are enough", "$0.00")
+    assert (group.measure, group.now, group.then) == ("essays like the first, of all", "2 of 64", "–")
+
+
+def test_small_p_values_are_not_zero():
+    assert [findings.p_value(value) for value in ("0.0000", "0.0012", "0.6000")] == ["below 0.001", "0.0012", "0.6"]

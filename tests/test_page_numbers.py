@@ -83,7 +83,7 @@ def test_totals_banner_leaderboard_and_findings_count_the_same_scores(tmp_path):
     text = " ".join(page.text.split())
     assert f"{counted} of {expected} evaluations have a score that counts" in text
     assert f"{counted} of {expected} evaluations with a score that counts" in text
-    assert f"{expected - counted} evaluations have no score" in text
+    assert f"{expected - counted} evaluations have no score that counts" in text
     data = json.loads(page.data["data"])
     shown = [flat[at + 1] for flat in data["scores"] for at in range(0, len(flat), 2)]
     assert sum(score >= 0 for score in shown) == counted

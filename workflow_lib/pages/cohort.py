@@ -64,6 +64,7 @@ def write(settings: Settings, cohort_id: str, membership: Membership) -> Path:
         documents=documents,
         essays=sum(document.entry.stage == JUDGED for document in documents),
         has_scores=any(document.mean.n for document in documents),
+        scored_essays=sum(bool(document.mean.n) for document in documents),
         judged_by=_judged_by(documents),
         components=len({document.adjusted.component for document in documents if document.adjusted}),
         concepts=concepts,

@@ -141,8 +141,8 @@ def contrasts(told: Sequence[Told]) -> Picture | None:
     found = _estimates((one for one in told if one.row["factor"] in NOUNS), "difference")
     cohorts = Counter(name(one.row) for one, _ in found)
     found.sort(key=lambda pair: (-cohorts[name(pair[0].row)], name(pair[0].row)))
-    unit = f"first minus second, {evidence.DIFFERENCE}"
-    return dots("Paired differences by cohort", unit, found, line, evidence.DIFFERENCES, is_signed=True)
+    label, unit = "Paired differences by cohort", evidence.FIRST_MINUS_SECOND
+    return dots(label, unit, found, line, evidence.DIFFERENCES, is_signed=True)
 
 
 def severities(told: Sequence[Told]) -> Picture | None:

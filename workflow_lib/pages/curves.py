@@ -13,8 +13,8 @@ from .pictures import number
 from .reports import Rows
 from .svg import Svg
 
-HEIGHT, TOP, BOTTOM = 260, 34, 40
-"""Pixels: of a drawing, above its curves (names), below (numbers of the axis)."""
+HEIGHT, TOP, BOTTOM = 268, 42, 40
+"""Pixels: of a drawing, above its curves (their names, the vertical axis), below (numbers of the axis)."""
 USUAL = 0.8
 """A reliability that is usually asked for."""
 LEFT = 9.0
@@ -53,12 +53,15 @@ class Plane:
             shown = usd(value) if names[0].startswith("US dollars") else number(value)
             drawing.text(self.x(value), HEIGHT - BOTTOM + 16, shown, "middle", "c-small")
         drawing.text("98%", HEIGHT - 4, f"{names[0]} →", "end", "c-small")
-        drawing.text("0%", HEIGHT - 4, f"↑ {names[1]}", "start", "c-small")
+        # above its numbers: in a narrow window it would lie on the other axis's name
+        drawing.text("0%", TOP - 8, f"↑ {names[1]}", "start", "c-small")
         return drawing
 
 
 def decision_study(rows: Rows) -> Svg | None:
     """Return the reliability of an essay's mean over evaluations per essay, a curve per number of judges.
+
+    Without replicates there is one dot per number of judges, and one curve through them.
 
     The evaluation templates are those that the cohort has (or the nearest number in the table); the cohort's own design
     is the large dot.
@@ -76,25 +79,38 @@ def decision_study(rows: Rows) -> Svg | None:
     across = [tick for tick in (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0) if tick <= most]
     label = f"Reliability of an essay's mean by evaluations, with {count(int(templates), 'evaluation template')}"
     drawing = plane.drawing(label, across, axis.ticks, ("evaluations per essay", "reliability"))
-    for place, judges in enumerate(sorted({int(row["judges"]) for row in known})):
-        own = [row for row in known if int(row["judges"]) == judges]
-        line = [(float(row["evaluations_per_essay"]), float(row["reliability_fixed_templates"])) for row in own]
-        _curve(drawing, plane, line, STYLES[place])
-        _named(drawing, place, count(judges, "judge"))
+    by_judges: dict[str, Rows] = {}
+    for row in known:
+        by_judges.setdefault(count(int(row["judges"]), "judge"), []).append(row)
+    if max(map(len, by_judges.values())) == 1:
+        # nothing is known of replicates: one curve over the numbers of judges, each named at its dot
+        for name, (row,) in by_judges.items():
+            x, y = _reliability(row)
+            at_end = x > most * 0.8
+            drawing.text(plane.x(x), plane.y(y) + 18, name, "end" if at_end else "middle", class_="c-small")
+        by_judges = {"": known}
+    for place, (name, own) in enumerate(by_judges.items()):
+        _curve(drawing, plane, [_reliability(row) for row in own], STYLES[place])
+        if name:
+            _named(drawing, place, name)
     for row in known:
         is_present = row["present"] == "true"
-        value = float(row["reliability_fixed_templates"])
+        evaluations, value = _reliability(row)
         price = f", {usd(float(row['usd_cohort']))} for the cohort" if row["usd_cohort"] else ""
         design = f"{count(int(row['judges']), 'judge')} x {count(int(row['replicates']), 'replicate')}"
         drawing.add(
             "circle",
-            cx=plane.x(float(row["evaluations_per_essay"])),
+            cx=plane.x(evaluations),
             cy=plane.y(value),
             r=6.0 if is_present else 2.5,
             class_="c-dot",
             title=f"{design}{' (the cohort)' if is_present else ''}: {points(value)}{price}",
         )
     return drawing
+
+
+def _reliability(row: Mapping[str, str]) -> tuple[float, float]:
+    return float(row["evaluations_per_essay"]), float(row["reliability_fixed_templates"])
 
 
 def detectable(rows: Rows) -> Svg | None:
@@ -126,10 +142,10 @@ def detectable(rows: Rows) -> Svg | None:
 def quality_and_cost(means: Rows) -> Svg | None:
     """Return the mean of each recipe against the price of an essay, the efficient ones filled, numbered and joined.
 
-    None where no price above 0 is known.
+    None where fewer than two recipes have a known price above 0.
     """
     known = _priced(means)
-    if not known:
+    if len(known) < 2:
         return None
     shown = [_estimate(row) for row in known]
     axis = zoomed(shown, WHOLE)
@@ -180,8 +196,8 @@ def _estimate(row: Mapping[str, str]) -> Estimate:
 
 def _with_interval(row: Mapping[str, str]) -> str:
     has_interval = row["ci_low"] and row["ci_high"]
-    interval = f"[{points(row['ci_low'])}, {points(row['ci_high'])}]" if has_interval else "no interval"
-    return f"{points(row['mean'])} of 9 {interval}, {count(int(row['n_combos']), 'combo')}"
+    interval = f" [{points(row['ci_low'])}, {points(row['ci_high'])}]" if has_interval else ", no interval"
+    return f"{points(row['mean'])} of 9{interval}, {count(int(row['n_combos']), 'combo')}"
 
 
 def _prices(low: float, high: float) -> list[float]:

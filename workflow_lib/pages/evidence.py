@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from ..stages import JUDGED
 from ..statistics.scale import POINTS
 from .axes import Axis, Estimate, of_scale
-from .findings import anchor
+from .findings import anchor, p_value
 from .numbers import count, points, signed, usd
 from .overview import NOUNS
 from .pictures import Line, Picture, bar, dot, dots, head, histogram, interval, shares_of
@@ -16,7 +16,7 @@ Row = Mapping[str, str]
 WHOLE = (0.0, POINTS)
 DIFFERENCES = (-POINTS, POINTS)
 UNIT = "points of 9"
-DIFFERENCE = "difference in points of 9"
+FIRST_MINUS_SECOND = "first minus second in points of 9: below 0 the second is better"
 FACTOR_NAMES = {
     "draft_template": "Draft templates",
     "generation_template": "Essay templates",
@@ -49,14 +49,14 @@ def differences(comparisons: Rows) -> Picture | None:
 
     def line(row: Row, shown: Estimate, axis: Axis) -> tuple[str, Line]:
         is_clear = row["clear"] == "true"
-        corrected = f", p {float(row['p_holm']):.2g} corrected" if row["p_holm"] else ""
+        corrected = f", p {p_value(row['p_holm'])} corrected" if row["p_holm"] else ""
         rest = f"{interval(row['ci_low'], row['ci_high'], is_signed=True)}, {_combos(row)}{corrected}"
         drawing = dot(axis, shown, is_strong=is_clear)
         drawn = Line(versus(row), drawing, signed(shown.value), rest, place=anchor(row), is_strong=is_clear)
         return FACTOR_NAMES[row["factor"]], drawn
 
     found = estimates([row for row in comparisons if row["factor"] in NOUNS], "difference")
-    return dots("Paired differences", f"first minus second, {DIFFERENCE}", found, line, DIFFERENCES, is_signed=True)
+    return dots("Paired differences", FIRST_MINUS_SECOND, found, line, DIFFERENCES, is_signed=True)
 
 
 def leaders(board: Rows, links: Mapping[str, tuple[str, str]]) -> Picture | None:
@@ -198,7 +198,7 @@ def histograms(scores: Mapping[str, Sequence[float]], judges: Rows) -> Picture |
         said = f"mean, spread {points(row['spread'])}, " if row["spread"] else "mean, "
         rest = f"{said}{count(int(row['n_scores']), 'score')}, {best} % best, {worst} % lowest"
         lines.append(Line(judge, histogram(axis, bins, own, tallest, float(row["mean"])), points(row["mean"]), rest))
-    unit = f"score in points of 9; bars are shares, the tallest {tallest:.0%}; the line is the mean"
+    unit = f"score in points of 9; bars are shares, the tallest {_percent(tallest)}; the line is the mean"
     return Picture("Scores of each judge", unit, head(axis), {"": lines})
 
 
@@ -276,7 +276,8 @@ def disputed(variances: Rows, links: Mapping[str, tuple[str, str]], scales: Mapp
 
 
 def _percent(share: float) -> str:
-    return f"{share:.0%}" if share >= 0.005 else "< 1%"
+    whole = f"{share:.0%}".replace("%", " %")
+    return "< 1 %" if whole == "0 %" else whole
 
 
 def _score(text: str) -> str:
@@ -298,7 +299,7 @@ def _combos(row: Row) -> str:
 def _units(row: Row) -> str:
     if row["measure"] in ("essay_replicate_sd", "draft_replicate_sd"):
         return count(int(row["n"]), "group")
-    return f"{int(row['n']):,} {'essays and templates' if row['evaluation_template'] == 'all' else 'essays'}"
+    return f"{int(row['n']):,} {'pairs of essay and template' if row['evaluation_template'] == 'all' else 'essays'}"
 
 
 def _template(row: Row) -> str:

@@ -54,11 +54,14 @@ def of(tables: Reports, links: Mapping[str, tuple[str, str]]) -> list[Finding]:
     """
     comparisons, steps, costs = tables.analysis("comparisons"), tables.analysis("next_steps"), tables.summary("costs")
     missing = tables.completeness["expected"] - tables.completeness["scored"]
+    board = tables.analysis("adjusted_scores")
     found = [
-        better("Which template is better?", TEMPLATES, comparisons, steps),
-        better("Which model is better?", MODELS, comparisons, steps),
+        *(
+            better(question, factors, comparisons, steps) or unmatched(question, factors, board)
+            for question, factors in (("Which template is better?", TEMPLATES), ("Which model is better?", MODELS))
+        ),
         agreement(tables.analysis("judge_agreement"), tables.analysis("judges")),
-        top(tables.analysis("adjusted_scores"), links),
+        top(board, links),
         spent(costs, spending_of(costs)),
         next_step(steps, comparisons, missing),
     ]
@@ -99,7 +102,7 @@ def better(question: str, factors: Sequence[str], comparisons: Rows, next_steps:
     if known:
         first = known[0]
         family = sum(bool(row["p_holm"]) for row in comparisons)
-        corrected = f"p {_p(first['p_holm'])} after correction for {count(family, 'pair')}"
+        corrected = f"p {p_value(first['p_holm'])} after correction for {count(family, 'pair')}"
         text = Markup("No {} is clearly better. The largest difference: {} ({}).").format(
             _either(pairs), _difference(first, end=""), corrected
         )
@@ -117,6 +120,26 @@ def better(question: str, factors: Sequence[str], comparisons: Rows, next_steps:
     return Finding(question, "not known", OPEN, text, _evidence(pairs[0]))
 
 
+def unmatched(question: str, factors: Sequence[str], board: Rows) -> Finding | None:
+    """Return why no two levels of some factors can be compared; None without scores.
+
+    Args:
+        question: of the finding.
+        factors: `TEMPLATES` or `MODELS`.
+        board: rows of adjusted_scores.csv.
+    """
+    if not board:
+        return None
+    levels = {NOUNS[factor]: sorted({row[factor] for row in board if row[factor]}) for factor in factors}
+    if any(len(found) > 1 for found in levels.values()):
+        text = Markup("Nothing to compare: no combo has scored essays of two of them.")
+        return Finding(question, "not known", OPEN, text, _DIFFERENCES)
+    named = Markup(", ").join(
+        Markup("one {}, <b>{}</b>").format(noun, found[0]) for noun, found in levels.items() if found
+    )
+    return Finding(question, "only one", PLAIN, Markup("Nothing to compare: {}.").format(named), _DIFFERENCES)
+
+
 def combos_needed(next_steps: Rows, factor: str) -> str:
     """Return how many combos would show a difference of one point, and their price; empty if it is not known."""
     row = _step(next_steps, "more combos", f"detect {TARGET} of {factor}")
@@ -128,7 +151,7 @@ def combos_needed(next_steps: Rows, factor: str) -> str:
         return f"Even 100 combos would not show a difference of 1 point between {_plural(factor)}." if known else ""
     then = _whole(row["then"])
     if then <= now:
-        return f"{count(now, 'combo')} would show a difference of 1 point between {_plural(factor)}."
+        return f"The {count(now, 'combo')} would have shown a difference of 1 point between {_plural(factor)}."
     return f"To show 1 point between {_plural(factor)} takes {then} combos, not {now}{_price(row)}."
 
 
@@ -136,6 +159,7 @@ def agreement(agreements: Rows, judges: Rows) -> Finding | None:
     """Return whether the judges agree, and who is stricter; None without scores.
 
     They agree if all of alpha's interval lies at or above `AGREE`, disagree if all of it lies below `TENTATIVE`.
+    Alpha takes a stricter judge for one that disagrees, so where it is not high the rank correlations stand beside it.
     A judge is called stricter or kinder only if the interval of its severity does not hold 0.
 
     Args:
@@ -155,7 +179,7 @@ def agreement(agreements: Rows, judges: Rows) -> Finding | None:
         text = Markup("No text was scored by two judges, or all scores are the same.")
         return Finding(question, "not known", OPEN, text, evidence)
     stricter = _severity(judges)
-    n = count(int(row["n"]), "essay and template", "essays and templates")
+    n = count(int(row["n"]), "pair of essay and template", "pairs of essay and template")
     if not row["ci_low"]:
         text = Markup("Two judges or more scored {}: an interval of their agreement takes 20 essays.").format(n)
         return Finding(question, "not known", OPEN, text + stricter, evidence)
@@ -164,12 +188,13 @@ def agreement(agreements: Rows, judges: Rows) -> Finding | None:
     if low >= AGREE:
         verdict, state, said = "yes", CLEAR, "The judges agree on which essays are better"
     elif high < TENTATIVE:
-        verdict, state, said = "no", CLEAR, "The judges do not agree on which essays are better"
+        verdict, state, said = "no", CLEAR, "The judges' scores do not agree"
     elif low >= TENTATIVE:
-        verdict, state, said = "roughly", OPEN, "The judges agree enough for tentative conclusions only"
+        verdict, state, said = "roughly", OPEN, "The judges' scores agree enough for tentative conclusions only"
     else:
-        verdict, state, said = "not clear", OPEN, "Whether the judges agree is not clear"
-    return Finding(question, verdict, state, Markup("{} ({}).").format(said, alpha) + stricter, evidence)
+        verdict, state, said = "not clear", OPEN, "Whether the judges' scores agree is not clear"
+    order = "" if low >= AGREE else _order(agreements)
+    return Finding(question, verdict, state, Markup("{} ({}).{}").format(said, alpha, order) + stricter, evidence)
 
 
 def top(board: Rows, links: Mapping[str, tuple[str, str]]) -> Finding | None:
@@ -236,7 +261,8 @@ def next_step(next_steps: Rows, comparisons: Rows, missing: int = 0) -> Finding 
     verdict = ""
     if missing:
         verdict = "the missing scores"
-        parts.append(f"First what is missing: {count(missing, 'evaluation has', 'evaluations have')} no score.")
+        lacking = count(missing, "evaluation has", "evaluations have")
+        parts.append(f"First what is missing: {lacking} no score that counts.")
     more = _combos(next_steps, comparisons)
     if more is not None:
         verdict = verdict or "more combos"
@@ -245,15 +271,19 @@ def next_step(next_steps: Rows, comparisons: Rows, missing: int = 0) -> Finding 
     if evaluations:
         now = float(evaluations[0]["now"])
         if now >= RELIABLE:
-            parts.append(f"More judges or replicates would change little: reliability is {points(now)} already.")
+            reliability = f"an essay's mean has a reliability of {points(now)} already"
+            parts.append(f"More judges or replicates would change little: {reliability}.")
         else:
             best = max(evaluations, key=_gain)
-            verdict = verdict or best["change"]
-            said = best["change"].capitalize()
-            parts.append(
-                f"{said} would raise the reliability of an essay's mean from {points(now)} to "
-                f"{points(best['then'])}{_price(best)}."
-            )
+            was, then = points(now), points(best["then"])
+            if was == then:
+                parts.append(f"More judges or replicates would not help: an essay's mean has a reliability of {was}.")
+            else:
+                verdict = verdict or best["change"]
+                said = best["change"].capitalize()
+                parts.append(
+                    f"{said} would raise the reliability of an essay's mean from {was} to {then}{_price(best)}."
+                )
     if not parts and not next_steps:
         return None
     if not parts:
@@ -290,6 +320,7 @@ def spent(costs: Rows, total: Spending) -> Finding | None:
     return Finding("What was spent?", usd(total.usd), PLAIN, text, (("costs", "costs"),))
 
 
+_DIFFERENCES = (("differences", "comparisons"),)
 _NEXT = (("next", "next_steps"),)
 
 
@@ -334,6 +365,20 @@ def _evidence(row: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
 
 def _overall(rows: Rows, column: str) -> dict[str, str] | None:
     return next((row for row in rows if row[column] == "all"), rows[0] if len(rows) == 1 else None)
+
+
+def _order(agreements: Rows) -> str:
+    """Return how alike the judges order the essays, whatever their strictness; empty where that is not known."""
+    pairs = [row for row in agreements if row["measure"] == "spearman" and row["value"]]
+    pairs = [row for row in pairs if row["evaluation_template"] == "all"] or pairs
+    if len(pairs) == 1:
+        row = pairs[0]
+        interval = f" {between(row['ci_low'], row['ci_high'])}" if row["ci_low"] else ""
+        return f" Strictness aside, their orders correlate by {points(row['value'])}{interval}."
+    if len({row["evaluation_template"] for row in pairs}) != 1:
+        return ""
+    low, high = (points(found(float(row["value"]) for row in pairs)) for found in (min, max))
+    return f" Strictness aside, the orders of two judges correlate by {low} to {high}."
 
 
 def _severity(judges: Rows) -> Markup:
@@ -392,5 +437,6 @@ def _whole(value: str) -> int:
     return round(float(value))
 
 
-def _p(value: str) -> str:
+def p_value(value: str) -> str:
+    """Return a p value; a small one has no figures, since the table has four decimals."""
     return "below 0.001" if float(value) < 0.001 else f"{float(value):.2g}"

@@ -37,7 +37,7 @@ def short_score(value: float | None) -> str:
 
 
 def usd(value: float | None) -> str:
-    """Return an amount with two decimals, or as many as three figures of a small one need; unknown stays so.
+    """Return an amount with two decimals, or, below ten cents, as many as three figures need; unknown stays so.
 
     What is saved has a minus sign.
     """
@@ -45,7 +45,7 @@ def usd(value: float | None) -> str:
         return UNKNOWN
     if value < 0:
         return f"−{usd(-value)}"
-    decimals = 2 if value == 0 or value >= 1 else min(6, 2 - math.floor(math.log10(value)))
+    decimals = 2 if value == 0 or value >= 0.1 else min(6, 2 - math.floor(math.log10(value)))
     whole, _, cents = f"{value:,.{decimals}f}".partition(".")
     return f"${whole}.{cents.rstrip('0'):0<2}"
 

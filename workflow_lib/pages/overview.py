@@ -96,19 +96,28 @@ def steps(rows: Iterable[Mapping[str, str]]) -> list[Step]:
         Step(
             _worded(": ".join(filter(None, (row["question"], row["change"])))),
             _worded(row["measure"]),
-            _figure(row, "now"),
-            _figure(row, "then"),
+            *_now_and_then(row),
             numbers.usd(float(row["usd"])) if row["usd"] else numbers.NO_NUMBER,
         )
         for row in rows
     ]
 
 
+def _now_and_then(row: Mapping[str, str]) -> tuple[str, str]:
+    now, then = _figure(row, "now"), _figure(row, "then")
+    if row["question"] == "distinguish the top group":
+        # the row has the group and all essays, no forecast
+        return f"{now} of {then}", numbers.NO_NUMBER
+    is_enough = row["measure"] == "combos" and row["now"] and row["then"] and float(row["then"]) <= float(row["now"])
+    return now, f"{then} are enough" if is_enough else then
+
+
 def _worded(text: str) -> str:
     for column, noun in NOUNS.items():
         text = text.replace(column, f"{noun}s")
     return (
-        text.replace("detect 1 points of", "a difference of 1 point between")
+        text.replace("essays like the first, and all", "essays like the first, of all")
+        .replace("detect 1 points of", "a difference of 1 point between")
         .replace("detect 0.5 points of", "a difference of 0.5 points between")
         .replace("_", " ")
     )

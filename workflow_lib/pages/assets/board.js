@@ -198,7 +198,7 @@ const boardOf = ({ view, tray, selection, apply }) => {
     byId("more").textContent = `Show ${Math.min(PAGE, items.length - limit).toLocaleString("en")} more`;
     const total = found.reduce((sum, item) => sum + item.stats.n, 0);
     byId("count").textContent = `${found.length.toLocaleString("en")} of ${count.toLocaleString("en")} ${count === 1 ? "text" : "texts"}` +
-      (scored ? `, ${total.toLocaleString("en")} scores` : "") + (keys ? `, in ${items.length.toLocaleString("en")} groups` : "");
+      (scored ? `, ${total.toLocaleString("en")} ${total === 1 ? "score" : "scores"}` : "") + (keys ? `, in ${items.length.toLocaleString("en")} groups` : "");
     tray.draw();
   };
   return {

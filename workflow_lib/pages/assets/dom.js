@@ -26,7 +26,7 @@ const isTyping = (target) => target instanceof Element && Boolean(target.closest
 const hasModifier = (event) => event.ctrlKey || event.metaKey || event.altKey;
 const usd = (value) => {
   if (value === null) return "unknown";
-  const decimals = value === 0 || value >= 1 ? 2 : Math.min(6, 2 - Math.floor(Math.log10(value)));
+  const decimals = value === 0 || value >= 0.1 ? 2 : Math.min(6, 2 - Math.floor(Math.log10(value)));
   const [whole, cents] = fixed(value, decimals).split(".");
   return `$${whole}.${cents.replace(/0+$/, "").padEnd(2, "0")}`;
 };
