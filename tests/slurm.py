@@ -6,14 +6,17 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.project import SOURCE, Project, clean_environment
+from workflow_lib.offline.server import OfflineServer
 
 PROFILE = SOURCE / "profiles" / "slurm"
 # a node of a small machine takes several of these, and the driver looks often
@@ -43,6 +46,23 @@ def require_slurm() -> None:
 def command(*words: str) -> str:
     """Return what a command printed, whatever its exit code."""
     return subprocess.run(words, capture_output=True, text=True, check=False).stdout
+
+
+class HeldServer(OfflineServer):
+    """A server whose answers wait for `release`, so that jobs are at work for as long as a test needs."""
+
+    def __init__(self, **others: Any):
+        super().__init__(**others)
+        self._released = threading.Event()
+
+    def release(self) -> None:
+        """Answer what waits, and from now on everything at once."""
+        self._released.set()
+
+    def fault_for(self, entry: dict[str, Any], prompt: str) -> str:
+        while not self.stopping.is_set() and not self._released.wait(0.05):
+            pass
+        return super().fault_for(entry, prompt)
 
 
 class SlurmRun:
@@ -87,10 +107,15 @@ class SlurmRun:
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
-    def jobs(self) -> list[str]:
-        """Return the ids of the jobs of this folder that wait or run."""
-        lines = command("squeue", "--noheader", "--format", "%i %Z").splitlines()
+    def jobs(self, state: str = "all") -> list[str]:
+        """Return the ids of the jobs of this folder that wait, run or come to their end, or are in one state."""
+        options = () if state == "all" else ("--states", state)
+        lines = command("squeue", "--noheader", *options, "--format", "%i %Z").splitlines()
         return [line.split()[0] for line in lines if line.split()[1:] == [str(self.folder)]]
+
+    def begun(self) -> set[Path]:
+        """Return what the jobs of this folder wrote when they came to their chunk."""
+        return set((self.folder / "data").rglob("*.job"))
 
 
 @contextmanager
