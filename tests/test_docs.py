@@ -16,6 +16,7 @@ import yaml
 
 from tests import reference, small_cohort, tiny_root
 from tests.project import SOURCE, TWO_BY_TWO, clean_environment, read_csv
+from tests.slurm import require_slurm
 from workflow_lib import catalogs, cli, cohorts
 from workflow_lib import settings as settings_module
 from workflow_lib.calls import endpoints
@@ -214,18 +215,21 @@ def shell_commands(text: str) -> list[str]:
 
 
 INLINE_COMMANDS = sorted({command for path in PAGES for command in INLINE.findall(path.read_text())})
-# these need a plugin that `make slurm` installs; test_slurm runs the profile
+# these need a plugin that `make slurm` installs
 SLURM = "--profile profiles/slurm"
 
 
-@pytest.mark.parametrize("command", INLINE_COMMANDS)
+@pytest.mark.parametrize(
+    "command",
+    [pytest.param(one, marks=[pytest.mark.full] if SLURM in one else []) for one in INLINE_COMMANDS],
+)
 def test_commands_in_the_text_are_understood(command: str):
     words = shlex.split(command.removeprefix(".venv/bin/"), comments=True)
     if words[0] == "snakemake":
         from snakemake.cli import parse_args
 
         if SLURM in command:
-            pytest.importorskip("snakemake_executor_plugin_slurm")
+            require_slurm()
         parse_args(words[1:])
         return
     if len(words) > 1:
@@ -305,7 +309,7 @@ def run(folder: Path, command: str) -> str:
 
 def as_tried(command: str) -> str | None:
     """Return a documented command as it can be run here; None where only its being there is known."""
-    if any(word in command for word in NOT_HERE) or command.startswith("export "):
+    if any(word in command for word in NOT_HERE) or command.startswith(("export ", "cd /shared/")):
         return None
     if command.startswith("make "):
         # the commands of a set-up are tried in a clone, by test_setup.py
@@ -332,7 +336,12 @@ WITH_STEPS = [page for page in PAGES if any(kind == "run" for kind, _, _ in step
 @pytest.mark.slow
 @pytest.mark.full
 @pytest.mark.parametrize("page", WITH_STEPS, ids=names(WITH_STEPS))
-def test_what_a_page_has_people_do_works_from_top_to_bottom(page, working_copy):
+def test_what_a_page_has_people_do_works_from_top_to_bottom(page, working_copy, tmp_path, monkeypatch):
+    if page.name == "cluster.md":
+        require_slurm()
+        # a Grid Engine, for the other profile
+        monkeypatch.setenv("PATH", f"{SOURCE / 'tests' / 'grid_engine'}:{os.environ['PATH']}")
+        monkeypatch.setenv("GRID_ENGINE", str(tmp_path))
     for kind, given, body in steps(page):
         if kind == "write":
             (working_copy / given).parent.mkdir(parents=True, exist_ok=True)
@@ -425,8 +434,9 @@ def test_timer_runs_what_the_cron_line_runs():
     assert f"&& {started} >> logs/refresh.log" in text
 
 
-def test_endpoints_of_the_operations_page_are_valid(tmp_path):
-    page = SOURCE / "docs" / "operations.md"
+@pytest.mark.parametrize("name", ["operations.md", "cluster.md"])
+def test_endpoints_of_the_docs_are_valid(tmp_path, name):
+    page = SOURCE / "docs" / name
     (config,), (table,) = blocks(page, "yaml"), blocks(page, "csv")
     given = yaml.safe_load(config)
     settings = settings_module.load(given, tmp_path, {})

@@ -167,15 +167,21 @@ def test_an_interrupted_run_cancels_its_jobs_which_keep_what_arrives(project):
         assert len(server.requests) == 12, "each answer was kept"
 
 
-def test_a_lost_chunk_is_submitted_again_where_the_run_may(project):
+def test_a_lost_chunk_is_made_again_by_the_run_that_may_and_by_slurm_where_a_node_failed(project):
     with HeldServer() as server:
         url = {"DD_OFFLINE_BASE_URL": server.url}
         with slurm_run(project, "--retries", "1", "--config", "batch=6", "--", "drafts", env=url) as run:
             run.wait_until(lambda: len(server.requests) == 12)
-            lost = running(run)["0"]
-            command("scancel", "--signal=KILL", lost)
-            run.wait_until(lambda: len(server.requests) == 18)
+            jobs = running(run)
+            command("scancel", "--signal=KILL", jobs["0"])
+            # what Slurm does with the jobs of a node that died; it would let them wait for two minutes
+            command("scontrol", "requeue", jobs["1"])
+            run.wait_until(lambda: jobs["1"] in run.jobs("PD"))
+            command("scontrol", "update", f"jobid={jobs['1']}", "starttime=now")
+            run.wait_until(lambda: len(server.requests) == 24)
             server.release()
             output = run.finish(0)
         assert "Lost:" not in output
-        assert sorted(asked(server).values()) == [1] * 6 + [2] * 6
+        assert set(asked(server).values()) == {2}
+    status = json.loads(project.daydream("status", "--json", code=1))
+    assert len(status["maybe_billed"]) == 12 and status["stages"]["draft"]["done"] == 12
