@@ -3,10 +3,10 @@
 import argparse
 import itertools
 import random
+import resource
 import shutil
 import statistics
 import tempfile
-import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -32,7 +32,7 @@ LOADS = 5
 
 
 class Measured(NamedTuple):
-    """One cohort; seconds, bytes."""
+    """One cohort; seconds of the processor until it is built, then of the clock until it can be used; bytes."""
 
     cohort: str
     tables_s: float
@@ -47,9 +47,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", nargs="+", default=[f"{a}x{b}" for a, b in SIZES], metavar="ESSAYSxEVALUATIONS")
     wanted = [tuple(map(int, size.split("x"))) for size in parser.parse_args().sizes]
-    print(
-        "| cohort | tables | pages | index | html/ | interactive |\n| --- | --- | --- | --- | --- | --- |", flush=True
-    )
+    print("| cohort | tables, CPU | pages, CPU | index | html/ | interactive |")
+    print("| --- | --- | --- | --- | --- | --- |", flush=True)
     for (essays, evaluations), is_empty in itertools.product(wanted, (False, True)):
         with tempfile.TemporaryDirectory() as folder:
             print(_line(measure(Path(folder), essays, evaluations, is_empty=is_empty)), flush=True)
@@ -64,16 +63,27 @@ def measure(folder: Path, essays: int, evaluations: int, *, is_empty: bool) -> M
         is_empty: nothing of it has been made yet, as at the beginning of a run that `partial=true` looks at.
     """
     settings = store(folder, essays, evaluations, is_empty=is_empty)
-    run = Run(settings)
-    began = time.monotonic()
-    write_tables(run, COHORT)
-    tabled = time.monotonic()
-    write_page(run, COHORT)
-    done = time.monotonic()
+    tables_s, pages_s = build(settings)
     page = settings.data.cohort(COHORT).page
     size = sum(path.stat().st_size for path in page.parent.rglob("*") if path.is_file())
     name = f"{essays:,} x {evaluations}{', empty' if is_empty else ''}"
-    return Measured(name, tabled - began, done - tabled, page.stat().st_size, size, interactive(page))
+    return Measured(name, tables_s, pages_s, page.stat().st_size, size, interactive(page))
+
+
+def build(settings: Settings) -> tuple[float, float]:
+    """Write tables and pages of the cohort; returns the seconds of processor time that each took, children counted."""
+    run = Run(settings)
+    began = processor_s()
+    write_tables(run, COHORT)
+    tabled = processor_s()
+    write_page(run, COHORT)
+    return tabled - began, processor_s() - tabled
+
+
+def processor_s() -> float:
+    """Return the seconds that this process and its ended children have kept processors busy."""
+    spent = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(one.ru_utime + one.ru_stime for one in spent)
 
 
 def interactive(page: Path) -> float | None:

@@ -1,6 +1,5 @@
 """Cohorts for the tests of the pages: texts that mean harm, and many of them."""
 
-import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -125,26 +124,6 @@ def ordinary(folder: Path) -> Store:
                     for replicate in (1, 2):
                         score = 3 + 2 * place + shift + kindness + (evaluation_template == "style") * 0.5
                         store.evaluation(essay, evaluation_template, judge, replicate, score=score)
-    return store
-
-
-def many(folder: Path, essays: int, evaluations: int = 20) -> Store:
-    """Return a store of many essays of about 900 words from a vocabulary of 20,000, used as often as real words."""
-    store, dice = Store(folder), random.Random(1)
-    vocabulary = ["".join(dice.choices("abcdefghijklmnopqrstuvwxyz", k=dice.randint(3, 11))) for _ in range(20_000)]
-    frequencies = [1 / (place + 1) for place in range(len(vocabulary))]
-
-    def text(words: int) -> str:
-        body = dice.choices(vocabulary, frequencies, k=words)
-        return f"# {' '.join(dice.choices(vocabulary, k=6))}\n\n{' '.join(body)}"
-
-    for number in range(essays):
-        draft = store.draft(("d-plain", "d-other")[number % 2], replicate=number // 2 + 1, raw=text(100))
-        essay = store.essay(draft, raw=text(900))
-        for place in range(evaluations):
-            judge, template = ("j1", "j2", "j3")[place % 3], ("novelty", "style")[place % 2]
-            score = dice.randint(0, 9)
-            store.evaluation(essay, template, judge, place // 6 + 1, score=score)
     return store
 
 

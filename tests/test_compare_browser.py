@@ -103,6 +103,19 @@ def test_missing_scores_have_no_difference(browser, tmp_path):
     assert sorted(found["j2"]) == ["3.00 (1)", "–", "–"]
 
 
+def test_text_whose_page_is_missing_is_not_shown_as_another(browser, tmp_path):
+    page = write_pages(ordinary(tmp_path)).parent / "compare.html"
+    open_at(browser, page)
+    third = css(browser, "#choose-b option")[2].text.rpartition("(")[2].rstrip(")")
+    (page.parent / "essays" / f"{third}.html").unlink()
+    choose(browser, "#choose-b", "2")
+    wait_until(browser, "document.getElementById('text-b').innerText.includes('cannot be shown here')")
+    assert headings(browser) == ["Of clocks"]
+    assert css(browser, "iframe") == []
+    choose(browser, "#choose-b", "3")
+    wait_for_headings(browser, "Of clocks", "Of tides")
+
+
 def test_words_that_differ_are_marked_where_the_draft_is_shared(browser, tmp_path):
     store = Store(tmp_path)
     draft = store.draft()

@@ -168,6 +168,16 @@ def test_search_marks_words_in_names_and_says_where_others_stand(browser, page):
     assert "names" in css(browser, "#board .found")[0].text
 
 
+def test_without_its_index_a_page_searches_names_and_ids_and_says_so(browser, tmp_path):
+    page = write_pages(ordinary(tmp_path))
+    (page.parent / "search.html").unlink()
+    open_at(browser, page)
+    assert count(browser) == "4 of 4 texts, 32 scores" and complaints(browser) == []
+    css(browser, "#search")[0].send_keys("w2")
+    wait_for_titles(browser, "Of clocks", "Of gardens")
+    assert "names and ids only: search.html, with the words of the texts, cannot be opened" in count(browser)
+
+
 def test_search_finds_ids_of_essays_drafts_and_judgements(browser, tmp_path):
     store = ordinary(tmp_path)
     page = write_pages(store)

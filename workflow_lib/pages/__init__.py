@@ -13,7 +13,7 @@ from ..settings import Settings
 
 
 def write_cohort(settings: Settings, cohort_id: str, membership: Membership) -> Path:
-    """Write a cohort's page, a page per essay and per draft without essays, a compare page and plots.
+    """Write a cohort's page, a page per essay and per draft without essays, a compare page, a search index and plots.
 
     The cohort's tables must have been written before (`results.write`). The same store and tables give
     the same bytes. Pages of generations that are no longer in the cohort are removed.

@@ -48,12 +48,14 @@ def write(settings: Settings, cohort_id: str, membership: Membership) -> Path:
     common: dict[str, Any] = {"cohort_id": cohort_id, "is_offline": bool(state.offline_models)}
     data = html.json_data(explore.page_data(cohort_id, documents, concepts, scales, state.offline_models))
     named = {"scores_link": table(cohort.aggregated_scores), "adjusted_link": table(cohort.analysis("adjusted_scores"))}
-    write_text(folder / "compare.html", compare.page(documents, essays.bodies, data, common | named))
+    write_text(folder / "compare.html", compare.page(documents, data, common | named))
+    write_text(folder / "search.html", search.page(store, documents, common))
     manifest = read_recorded(cohort.manifest)
     page = html.render(
         "index.html.j2",
         scripts=explore.SCRIPTS,
         styles=("explore.css",),
+        borrows=True,
         **common,
         notes=manifest.get("notes") or "",
         experiment_id=manifest.get("experiment_id") or "",
@@ -77,7 +79,6 @@ def write(settings: Settings, cohort_id: str, membership: Membership) -> Path:
         membership_link=table(cohort.membership),
         manifest_link=table(cohort.manifest) if cohort.manifest.exists() else "",
         data=data,
-        index=html.json_data(search.pack(store, documents)),
     )
     write_text(cohort.page, page)
     return cohort.page

@@ -1,4 +1,4 @@
-"""The page that puts two texts side by side: it holds all of them, so that it asks for no other file."""
+"""The page that puts two texts side by side: it opens their own pages in a frame, which send it the texts."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,13 +8,12 @@ from markupsafe import Markup
 from . import html
 from .documents import Document
 
-SCRIPTS = ("dom.js", "cohort.js", "difference.js", "compare.js")
+SCRIPTS = ("dom.js", "cohort.js", "borrow.js", "difference.js", "compare.js")
 """In the order in which they run."""
 
 
 def page(
     documents: Sequence[Document],
-    bodies: Mapping[str, Markup],
     data: Markup,
     common: Mapping[str, Any],
 ) -> str:
@@ -22,7 +21,6 @@ def page(
 
     Args:
         documents: in the order of the cohort's page.
-        bodies: gen_id -> a document's text as markup of ours; none for one without a text.
         data: what the cohort's page works on, see `explore.page_data`.
         common: what all pages of the cohort are given.
     """
@@ -30,8 +28,8 @@ def page(
         "compare.html.j2",
         scripts=SCRIPTS,
         styles=("compare.css",),
+        borrows=True,
         **common,
         documents=documents,
-        bodies=bodies,
         data=data,
     )

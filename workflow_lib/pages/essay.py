@@ -22,7 +22,7 @@ from .documents import FOLDERS, Document, Score, Store
 from .judgements import FileLink, Judgement
 from .numbers import Mean, mean_of
 
-SCRIPTS = ("dom.js", "words.js", "essay.js")
+SCRIPTS = ("lend.js", "dom.js", "words.js", "essay.js")
 """In the order in which they run."""
 GIST = 110
 """Characters of a judgement's first line that are shown before it is opened."""
@@ -72,11 +72,10 @@ class EssayPages:
         self._failures = failures
         self._catalogs = store.catalogs
         self._rendered: dict[str, Markup] = {}
-        self.bodies: dict[str, Markup] = {}
         self._combos: dict[str, list[tuple[str, str]]] = {}
 
     def write(self, folder: Path) -> Iterator[Path]:
-        """Write a page per document below a folder; yields their paths, and leaves the texts' markup in `bodies`."""
+        """Write a page per document below a folder; yields their paths."""
         for place, document in enumerate(self._documents):
             path = folder / document.href
             write_text(path, self._page(place, document, path))
@@ -90,8 +89,6 @@ class EssayPages:
         draft = self._store.used(document.draft, recorded) if is_essay and not copies else None
         judged = [self._judgement(score, document, page) for score in document.scores]
         files = self._data.generation(document.entry.stage, document.gen_id)
-        if document.text is not None:
-            self.bodies[document.gen_id] = texts.markdown(document.text, below=2)
         return html.render(
             "essay.html.j2",
             scripts=SCRIPTS,
@@ -104,7 +101,7 @@ class EssayPages:
             total=len(self._documents),
             previous=self._neighbour(place - 1, page),
             next=self._neighbour(place + 1, page),
-            body=self.bodies.get(document.gen_id),
+            body=None if document.text is None else texts.markdown(document.text, below=2),
             draft_text=draft,
             draft_body=self._draft_body(draft.text) if draft and draft.text is not None else None,
             draft_title=texts.first_words(draft.text or "") if draft else "",

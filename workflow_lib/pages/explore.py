@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..stages import JUDGED
-from . import numbers, texts
+from . import numbers
 from .documents import FOLDERS, Document, drafts_of
 from .overview import distinct
 
@@ -12,6 +12,7 @@ SCRIPTS = (
     "dom.js",
     "words.js",
     "cohort.js",
+    "borrow.js",
     "view.js",
     "search.js",
     "tray.js",
@@ -23,8 +24,6 @@ SCRIPTS = (
     "app.js",
 )
 """In the order in which they run."""
-EXCERPT = 100
-"""Characters of a text that stand in the page, for searches that hit them."""
 
 
 def page_data(
@@ -69,7 +68,6 @@ def page_data(
             "gen_id": [document.gen_id for document in documents],
             "folder": [FOLDERS[document.entry.stage] for document in documents],
             "title": [document.title for document in documents],
-            "excerpt": [texts.excerpt(document.text or "", document.title, EXCERPT) for document in documents],
             "of_draft": [place_of[document.draft.gen_id] for document in documents],
             "replicate": [document.entry.replicate for document in documents],
             "draft_replicate": [document.draft.replicate for document in documents],

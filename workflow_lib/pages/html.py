@@ -18,13 +18,16 @@ HERE = Path(__file__).parent
 ASSETS = HERE / "assets"
 
 
-def render(template: str, *, scripts: tuple[str, ...], styles: tuple[str, ...] = (), **values: Any) -> str:
+def render(
+    template: str, *, scripts: tuple[str, ...], styles: tuple[str, ...] = (), borrows: bool = False, **values: Any
+) -> str:
     """Return a page.
 
     Args:
         template: name in templates/.
         scripts: names of the assets that run at the end of the page; theme.js always runs first.
         styles: names of further assets; style.css always comes first.
+        borrows: whether the page opens others of its folder (borrow.js).
         values: what the template uses; text is escaped.
     """
     looks = [_asset(name) for name in ("style.css", *styles)]
@@ -35,6 +38,7 @@ def render(template: str, *, scripts: tuple[str, ...], styles: tuple[str, ...] =
         f"script-src {' '.join(_hash(script) for script in (early, *late))}",
         f"style-src {' '.join(_hash(look) for look in looks)}",
         "img-src data:",
+        *(["frame-src 'self' file:"] if borrows else []),
         "base-uri 'none'",
         "form-action 'none'",
     ]

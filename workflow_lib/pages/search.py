@@ -1,15 +1,15 @@
-"""The search index of a page: which words stand in which texts, small enough to be part of it."""
+"""The search index of a cohort's page: which words stand in which texts, in a page of its own beside it."""
 
 import base64
 import re
 import struct
 import zlib
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..stages import JUDGING
-from . import texts
+from . import html, texts
 from .documents import Document, Store, drafts_of
 
 _WORD = re.compile(r"[^\W_]{2,30}")
@@ -17,8 +17,10 @@ MAX_WORDS = 20_000
 """Different words of one text that are kept; more of them are no prose."""
 MAX_JUDGEMENTS = 5_000
 """Judgements up to which their words are searched, too."""
-MAX_BYTES = 200_000
+MAX_BYTES = 500_000
 """Size of the packed index above which the words of judgements are left out."""
+EXCERPT = 100
+"""Characters of a text that are kept as they are, for searches that hit them."""
 ID_LENGTH = 8
 """First characters of a judgement's id that are kept: they hold 30 bits that differ."""
 
@@ -26,6 +28,23 @@ ID_LENGTH = 8
 def words(text: str) -> set[str]:
     """Return the words of a text in lower case: runs of 2 to 30 letters and digits."""
     return set(_WORD.findall(text.lower()))
+
+
+SCRIPTS = ("lend.js",)
+"""The cohort's page opens this one in a frame when something is searched for, and is sent the index."""
+
+
+def page(store: Store, documents: Sequence[Document], common: Mapping[str, Any]) -> str:
+    """Return the page that holds the index and the beginnings of the documents' texts.
+
+    Args:
+        store: where the texts are.
+        documents: in the order of the cohort's page.
+        common: what all pages of the cohort are given.
+    """
+    packed = pack(store, documents)
+    packed["excerpts"] = [texts.excerpt(document.text or "", document.title, EXCERPT) for document in documents]
+    return html.render("search.html.j2", scripts=SCRIPTS, **common, index=html.json_data(packed))
 
 
 def pack(store: Store, documents: Sequence[Document]) -> dict[str, Any]:

@@ -43,7 +43,8 @@ class Svg:
         inner = escape(content)
         if title:
             inner += Markup("<title>{}</title>").format(title)
-        self.parts.append(Markup(f"<{tag} {_written(attributes)}>{inner}</{tag}>"))
+        end = f">{inner}</{tag}>" if inner else "/>"
+        self.parts.append(Markup(f"<{tag} {_written(attributes)}{end}"))
 
     def text(self, x: object, y: float, content: str, anchor: str = "start", class_: str = "") -> None:
         """Add a text with its base line at y."""
@@ -64,20 +65,21 @@ class Svg:
         self.parts.append(Markup(f'<svg x="{x}" y="{_short(y)}" overflow="visible">{tip}</svg>'))
 
     def __html__(self) -> str:
-        return self._document("")
+        # in a page the name space goes without saying
+        return self._document("", "")
 
     def standalone(self) -> str:
         """Return the content of an .svg file."""
-        return self._document(f"<style>{STANDALONE_STYLE}</style>") + "\n"
+        return self._document(' xmlns="http://www.w3.org/2000/svg"', f"<style>{STANDALONE_STYLE}</style>") + "\n"
 
-    def _document(self, style: str) -> str:
+    def _document(self, namespace: str, style: str) -> str:
         named = Markup('role="img" aria-label="{}"').format(self.label) if self.label else 'aria-hidden="true"'
         if self.width is None:
             size = f'width="100%" height="{_short(self.height)}"'
         else:
             box = f"{_short(self.width)} {_short(self.height)}"
             size = f'viewBox="0 0 {box}" width="{_short(self.width)}" height="{_short(self.height)}"'
-        return f'<svg xmlns="http://www.w3.org/2000/svg" {named} {size}>{style}{"".join(self.parts)}</svg>'
+        return f"<svg{namespace} {named} {size}>{style}{''.join(self.parts)}</svg>"
 
 
 def _written(attributes: dict[str, object]) -> str:

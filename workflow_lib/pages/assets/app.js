@@ -7,7 +7,7 @@
   const view = viewOf(defaults);
   const { state } = view;
   const selection = selectionOf(state);
-  const search = searchIn(() => byId("index").textContent);
+  const search = searchIn("search.html");
   const tray = trayOf(view);
 
   // Changes what is shown, as a step of the history.
@@ -48,6 +48,8 @@
   const draw = () => {
     const result = selection.fitting(search.find(state.q));
     result.words = wordsOf(state.q);
+    result.excerptOf = search.excerptOf;
+    result.isWithoutTexts = Boolean(state.q) && search.isWithoutTexts();
     keepingFocus(() => {
       controls();
       board.draw(result);
@@ -60,6 +62,7 @@
     then?.();
   });
 
+  byId("search").addEventListener("focus", search.fetchIndex, { once: true });
   byId("more").addEventListener("click", () => {
     const before = board.rows().length;
     board.showMore();

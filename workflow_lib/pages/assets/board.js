@@ -81,7 +81,7 @@ const boardOf = ({ view, tray, selection, apply }) => {
   };
   const isMarked = (parts) => parts.some((part) => part instanceof Element);
   const WHERE = [["text", "essay"], ["draft", "draft"], ["judgements", "judgements"], ["name", "names"], ["id", "id"]];
-  const essayRow = (item, place, { allowed, words, list }) => {
+  const essayRow = (item, place, { allowed, words, list, excerptOf }) => {
     const { number, stats } = item;
     const genId = docs.gen_id[number];
     const box = element("input", { type: "checkbox", "aria-label": `Mark for comparison: ${docs.title[number]}`, "data-pick": String(number), "data-focus": `pick:${genId}` });
@@ -89,7 +89,7 @@ const boardOf = ({ view, tray, selection, apply }) => {
     const facets = cohort.ofDocuments.filter((factor) => factor !== "combo")
       .map((factor) => levelName(factor, docs[factor][number])).filter((name) => name !== "–");
     const name = (factor) => markedParts(levelName(factor, docs[factor][number]), words);
-    const excerpt = markedParts(docs.excerpt[number], words);
+    const excerpt = markedParts(excerptOf(number), words);
     const where = item.where && WHERE.filter(([key]) => item.where.has(key)).map(([, label]) => label).join(", ");
     const cells = [
       element("td", { class: "rank" }, element("label", {}, box, String(place + 1))),
@@ -180,7 +180,7 @@ const boardOf = ({ view, tray, selection, apply }) => {
     return [...items].sort(order);
   };
 
-  const draw = ({ found, allowed, words }) => {
+  const draw = ({ found, allowed, words, excerptOf, isWithoutTexts }) => {
     const { keys } = GROUPS[state.group];
     const tableColumns = keys ? groupColumns(keys) : essayColumns();
     const items = sorted(keys ? selection.grouped(found, keys) : found, tableColumns);
@@ -189,7 +189,7 @@ const boardOf = ({ view, tray, selection, apply }) => {
     table.tHead.replaceChildren(element("tr", {}, tableColumns.map(heading)));
     table.classList.toggle("of-groups", Boolean(keys));
     const row = keys ? groupRow : essayRow;
-    table.tBodies[0].replaceChildren(...items.slice(0, limit).map((item, place) => row(item, place, { keys, allowed, words, list })));
+    table.tBodies[0].replaceChildren(...items.slice(0, limit).map((item, place) => row(item, place, { keys, allowed, words, list, excerptOf })));
     if (!items.length) {
       const text = "Nothing fits. Remove a filter or a search word.";
       table.tBodies[0].append(element("tr", {}, element("td", { colspan: String(tableColumns.length), class: "empty" }, text)));
@@ -198,7 +198,8 @@ const boardOf = ({ view, tray, selection, apply }) => {
     byId("more").textContent = `Show ${Math.min(PAGE, items.length - limit).toLocaleString("en")} more`;
     const total = found.reduce((sum, item) => sum + item.stats.n, 0);
     byId("count").textContent = `${found.length.toLocaleString("en")} of ${count.toLocaleString("en")} ${count === 1 ? "text" : "texts"}` +
-      (scored ? `, ${total.toLocaleString("en")} ${total === 1 ? "score" : "scores"}` : "") + (keys ? `, in ${items.length.toLocaleString("en")} groups` : "");
+      (scored ? `, ${total.toLocaleString("en")} ${total === 1 ? "score" : "scores"}` : "") + (keys ? `, in ${items.length.toLocaleString("en")} groups` : "") +
+      (isWithoutTexts ? "; names and ids only: search.html, with the words of the texts, cannot be opened" : "");
     tray.draw();
   };
   return {

@@ -24,7 +24,7 @@
 
   const verdict = (number) => {
     const found = docs.adjusted[number];
-    const link = element("a", { href: `${docs.folder[number]}/${docs.gen_id[number]}.html` }, "its page");
+    const link = element("a", { href: pageOf(number) }, "its page");
     if (!found) return ["no score, ", link];
     const [estimate, low, high, rank, rankLow, rankHigh] = found;
     return ["adjusted ", element("b", {}, show(estimate)), low === null ? ` of ${top}, no interval` : ` of ${top} (${show(low)} to ${show(high)})`,
@@ -78,11 +78,26 @@
     const over = `Mean over ${differences.length} shared judge and evaluation ${differences.length === 1 ? "pair" : "pairs"}`;
     byId("scores").tFoot.replaceChildren(element("tr", {}, element("th", { scope: "row", colspan: "4" }, over), element("td", { class: "num" }, mean === null ? "–" : signed(mean))));
   };
-  const drawTexts = () => {
+  // what the pages of the texts sent, by number: markup, or null for one without a text
+  const sent = new Map();
+  const pageOf = (number) => `${docs.folder[number]}/${docs.gen_id[number]}.html`;
+  const partsOf = (number) => {
+    if (!sent.has(number)) return [element("span", { class: "note" }, "This text cannot be shown here; it stands on ", element("a", { href: pageOf(number) }, "its own page"), ".")];
+    const markup = sent.get(number);
+    return markup === null ? ["There is no text."] : [...new DOMParser().parseFromString(markup, "text/html").body.childNodes];
+  };
+  const drawTexts = async () => {
+    const both = SIDES.map((side) => chosen[side]);
+    const missing = [...new Set(both)].filter((number) => !sent.has(number));
+    // what is there already is drawn at once
+    if (missing.length) {
+      for (const side of SIDES) byId(`text-${side}`).setAttribute("aria-busy", "true");
+      await Promise.all(missing.map((number) => borrowed(pageOf(number)).then((markup) => sent.set(number, markup), () => {})));
+      if (SIDES.some((side, place) => chosen[side] !== both[place])) return;
+    }
     const bodies = SIDES.map((side) => {
-      const number = chosen[side], body = element("div", { class: "prose", dir: "auto" });
-      const held = byId(`body-${docs.gen_id[number]}`);
-      body.append(held ? held.content.cloneNode(true) : "There is no text.");
+      const number = chosen[side], body = element("div", { class: "prose", dir: "auto" }, partsOf(number));
+      byId(`text-${side}`).removeAttribute("aria-busy");
       byId(`text-${side}`).replaceChildren(
         element("p", { class: "sheet-label" }, element("bdi", {}, docs.title[number]), element("code", {}, docs.gen_id[number])), body);
       byId(`text-${side}`).scrollTop = 0;
@@ -104,7 +119,7 @@
     }
     drawFactors();
     drawScores();
-    drawTexts();
+    return drawTexts();
   };
   const choose = (changes) => {
     Object.assign(chosen, changes);
@@ -171,6 +186,5 @@
     draw();
   });
   read();
-  draw();
-  document.documentElement.dataset.ready = "1";
+  draw().then(() => { document.documentElement.dataset.ready = "1"; });
 })();

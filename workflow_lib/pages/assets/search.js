@@ -1,12 +1,12 @@
 // Finds documents by the beginnings of words in texts and names, or by the beginning of an id of theirs.
-// The packed index, whose form search.py describes, is opened when it is first needed.
+// The packed index, whose form search.py describes, lies in a page of its own, which is opened when it is first needed.
 "use strict";
-const searchIn = (packed) => {
+const searchIn = (address) => {
   const { count, docs, drafts, levelName, ofDocuments } = cohort;
   const SHORTEST_ID = 4;
-  let index = null, opening = null;
+  let index = null, opening = null, isMissing = false;
   const open = async () => {
-    const { data } = JSON.parse(packed());
+    const { data, excerpts } = JSON.parse(await borrowed(address));
     const zipped = Uint8Array.from(atob(data), (character) => character.charCodeAt(0));
     const stream = new Blob([zipped]).stream().pipeThrough(new DecompressionStream("deflate"));
     const bytes = new Uint8Array(await new Response(stream).arrayBuffer());
@@ -42,7 +42,7 @@ const searchIn = (packed) => {
     const total = count + drafts.length + (hasJudgements ? count : 0);
     const order = [...starts.keys()].sort((a, b) => (words[a] < words[b] ? -1 : 1));
     const ids = text(ends[2] + 1).split("\n").map((line) => line.split(" "));
-    return { words, order, textsOf, ids };
+    return { words, order, textsOf, ids, excerpts };
   };
   const essaysOf = new Map();
   docs.of_draft.forEach((draft, number) => essaysOf.set(draft, [...(essaysOf.get(draft) ?? []), number]));
@@ -104,11 +104,19 @@ const searchIn = (packed) => {
     for (const [number, where] of collected(inIds, query)) found.set(number, new Set([...(found.get(number) ?? []), ...where]));
     return found;
   };
-  // Calls back when the texts can be searched: at once if they can already.
-  const prepare = (text, then) => {
-    if (!text.trim() || index || typeof DecompressionStream === "undefined") { then(); return; }
-    opening ??= open().then((opened) => { index = opened; });
-    opening.then(then);
+  // Without its index, as where index.html was sent alone, the page searches names and ids only.
+  const fetchIndex = () => {
+    opening ??= open().then((opened) => { index = opened; }, () => { isMissing = true; });
+    return opening;
   };
-  return { find, prepare };
+  // Calls back when the texts can be searched, or cannot be: at once if that is known.
+  const prepare = (text, then) => {
+    if (!text.trim() || index || isMissing) { then(); return; }
+    fetchIndex().then(then);
+  };
+  return {
+    find, prepare, fetchIndex,
+    excerptOf: (number) => index?.excerpts[number] ?? "",
+    isWithoutTexts: () => isMissing,
+  };
 };
