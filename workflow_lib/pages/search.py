@@ -1,6 +1,7 @@
 """The search index of a cohort's page: which words stand in which texts, in a page of its own beside it."""
 
 import base64
+import itertools
 import re
 import struct
 import zlib
@@ -75,7 +76,8 @@ def build(contents: Sequence[str]) -> tuple[list[str], bytes]:
     """
     found: dict[str, list[int]] = defaultdict(list)
     for number, text in enumerate(contents):
-        for word in sorted(words(text))[:MAX_WORDS]:
+        different = words(text)
+        for word in different if len(different) <= MAX_WORDS else sorted(different)[:MAX_WORDS]:
             found[word].append(number)
     # words of equal frequency side by side compress best
     ordered = sorted(found, key=lambda word: (len(found[word]), word))
@@ -87,10 +89,12 @@ def build(contents: Sequence[str]) -> tuple[list[str], bytes]:
             present = set(having)
             having = [number for number in range(len(contents)) if number not in present]
         _append(packed, 2 * len(having) + lacks)
-        last = -1
-        for number in having:
-            _append(packed, number - last - 1)
-            last = number
+        gaps = [number - last - 1 for last, number in itertools.pairwise([-1, *having])]
+        if max(gaps, default=0) < 128:
+            packed += bytes(gaps)
+        else:
+            for gap in gaps:
+                _append(packed, gap)
     return ordered, bytes(packed)
 
 
