@@ -105,19 +105,28 @@ def daydream(folder: Path, *arguments: str, code: int | None = 0, env: dict[str,
     return _run(["workflow_lib", *arguments], folder, code, env)
 
 
+def shell(folder: Path, command: str, env: dict[str, str] | None = None, timeout: float = 300) -> str:
+    """Run a command of a shell in a folder and return what it printed; fails if it does."""
+    return _done(["bash", "-euo", "pipefail", "-c", command], folder, 0, env, timeout)
+
+
 def _run(command: list[str], folder: Path, code: int | None, env: dict[str, str] | None) -> str:
+    return _done([sys.executable, "-m", *command], folder, code, env)
+
+
+def _done(command: list[str], folder: Path, code: int | None, env: dict[str, str] | None, timeout: float = 300) -> str:
     done = subprocess.run(
-        [sys.executable, "-m", *command],
+        command,
         cwd=folder,
         env=clean_environment() | (env or {}),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=300,
+        timeout=timeout,
         check=False,
     )
     if code is not None:
-        assert done.returncode == code, f"ended with {done.returncode}:\n{done.stdout[-6000:]}"
+        assert done.returncode == code, f"{command[-1]}\nended with {done.returncode}:\n{done.stdout[-6000:]}"
     return done.stdout
 
 

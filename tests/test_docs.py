@@ -6,7 +6,6 @@ import os
 import re
 import shlex
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +14,7 @@ import pytest
 import yaml
 
 from tests import reference, small_cohort, tiny_root
-from tests.project import SOURCE, TWO_BY_TWO, clean_environment, read_csv
+from tests.project import SOURCE, TWO_BY_TWO, read_csv, shell
 from tests.slurm import require_slurm
 from workflow_lib import catalogs, cli, cohorts
 from workflow_lib import settings as settings_module
@@ -290,21 +289,9 @@ def working_copy(tmp_path_factory, endpoint) -> Path:
 
 
 def run(folder: Path, command: str) -> str:
-    """Run a shell command in a folder and return what it printed; fails if it does."""
-    environment = clean_environment() | {"COLUMNS": "120"}
-    environment["PATH"] = os.pathsep.join([str(Path(sys.prefix) / "bin"), environment["PATH"]])
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", command],
-        cwd=folder,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, f"{command}\nended with {done.returncode}:\n{done.stdout[-4000:]}"
-    return done.stdout
+    """Run a shell command in a folder, with the commands of the environment; returns what it printed."""
+    path = os.pathsep.join([str(Path(sys.prefix) / "bin"), os.environ["PATH"]])
+    return shell(folder, command, {"COLUMNS": "120", "PATH": path})
 
 
 def as_tried(command: str) -> str | None:

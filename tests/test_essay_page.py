@@ -131,13 +131,16 @@ def test_changed_template_is_shown_as_a_difference_of_the_prompts(tmp_path):
     assert "<i>" not in page.read_text()
 
 
-def test_another_text_of_the_essay_is_no_change_of_the_template(tmp_path):
+def test_text_that_was_judged_is_shown_when_the_essay_has_changed_and_is_no_change_of_the_template(tmp_path):
     store = Store(tmp_path)
     essay = store.essay(store.draft(), raw="The text that was judged.")
     store.evaluation(essay, recorded={"parent_attempt": 1})
     store.files(essay).raw.write_text("A newer text.")
     store.files(essay).parsed.write_text("A newer text.")
     write_pages(store)
+    [page] = texts_of(store, essay, "html")
+    assert "An earlier text." in page and "The text that was judged." in page
+    assert "A newer text." not in page
     assert texts_of(store, essay, "changes") == []
 
 

@@ -271,19 +271,6 @@ def test_prompts_leave_out_the_text_that_stands_above(tmp_path):
     assert "the essay's text, as above" in page.text
 
 
-def test_text_that_was_judged_is_shown_when_the_essay_has_changed(tmp_path):
-    store = Store(tmp_path)
-    essay = store.essay(store.draft(), raw="The text that was judged.")
-    store.evaluation(essay, recorded={"parent_attempt": 1})
-    store.files(essay).raw.write_text("A newer text.")
-    store.files(essay).parsed.write_text("A newer text.")
-    write_pages(store)
-    page = Page(html_folder(store) / "essays" / f"{essay.gen_id}.html")
-    assert "An earlier text." in page.text
-    assert "The text that was judged." in page.text
-    assert "A newer text." not in page.text
-
-
 def test_missing_score_is_not_a_low_one(tmp_path):
     store = Store(tmp_path)
     essay = store.essay(store.draft())

@@ -1,30 +1,17 @@
 """What a stranger does first: the README's set-up in a fresh clone with an environment of its own."""
 
-import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
-from tests.project import SOURCE, clean_environment
+from tests.project import SOURCE, shell
 
 
 def sh(folder: Path, command: str) -> str:
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", command],
-        cwd=folder,
-        env=clean_environment() | {"PYTHONPATH": "", "PATH": os.environ["PATH"]},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=1500,
-        check=False,
-    )
-    assert done.returncode == 0, f"{command}\nended with {done.returncode}:\n{done.stdout[-4000:]}"
-    return done.stdout
+    return shell(folder, command, {"PYTHONPATH": ""}, timeout=1500)
 
 
 @pytest.mark.full
