@@ -14,6 +14,7 @@ from workflow_lib import cohorts
 from workflow_lib.cohorts.membership import Entry, Membership
 from workflow_lib.errors import ConfigError, DayDreamError, MembershipError, StoreError
 from workflow_lib.files import read_json, write_json, write_text
+from workflow_lib.generations.state import States
 from workflow_lib.settings import Settings
 
 
@@ -151,8 +152,8 @@ def test_fill_up_holds_what_exists_and_what_is_missing(root, name):
 
 
 def to_buy(root: Path, made: Membership) -> list[Entry]:
-    data = load(root).data
-    return [entry for entry in made if not data.generation(entry.stage, entry.gen_id).raw.exists()]
+    states = States(load(root))
+    return [entry for entry in made if states.of(entry).needs_call]
 
 
 def test_fill_up_of_what_is_complete_buys_nothing_and_holds_its_scores(root):
@@ -190,11 +191,16 @@ def test_what_fill_up_holds_stays_when_another_cohort_buys_more(root):
     assert curate(root, *lines)[:] == made[:]
 
 
-def test_fill_up_keeps_an_evaluation_under_the_id_that_it_was_bought_with(root):
+@pytest.mark.parametrize("gone", [(), ("raw.txt", "parsed.txt")])
+def test_fill_up_keeps_an_evaluation_under_the_id_that_it_was_bought_with(root, gone):
     scoped = {"ids": {"scope": "cohort"}}
     lines = ("# mode: reuse-essays", "# templates: style", "# judges: ja", essay_of(root))
     bought_so = curate(root, *lines, cohort="scoped", **scoped)
     run_all(load(root), "scoped")
+    for entry in bought_so.stage("evaluation"):
+        for name in gone:
+            # its attempts/ keep the answer
+            (load(root).data.generation(entry.stage, entry.gen_id).folder / name).unlink()
     made = curate(root, "# fill-up", *lines)
     assert ids(made, "evaluation") == ids(bought_so, "evaluation")
     assert to_buy(root, made) == []

@@ -272,8 +272,8 @@ class Taken:
             models[entry.gen_id] = model
             key = self._key(entry.stage, _cell(entry._replace(llm_model_id=model)))
             self._all[key].add(entry.replicate)
-            if data.generation(entry.stage, entry.gen_id).raw.exists():
-                self._bought[key].setdefault(entry.replicate, entry)
+            # metadata.json comes with the answer, and stays when texts are lost that attempts/ keep
+            self._bought[key].setdefault(entry.replicate, entry)
             _note(self._in_store, entry)
         for path in sorted(data.cohorts.glob("*/membership.csv")):
             if path.parent.name != cohort_id:
@@ -286,7 +286,7 @@ class Taken:
         return self._all[self._key(stage, cell)]
 
     def bought(self, stage: str, cell: Cell) -> Mapping[int, Entry]:
-        """Return the replicates of a cell whose answer is in the store."""
+        """Return the replicates of a cell that the store has."""
         return self._bought[self._key(stage, cell)]
 
     def judgings(self, essay: str) -> dict[tuple[str, str], int]:
