@@ -22,10 +22,10 @@ run: $(READY)
 	@echo "The page of the demo cohort: $(CURDIR)/data/cohorts/demo/reports/html/index.html"
 
 test: $(READY)
-	$(BIN)/python -m pytest -q -n $(WORKERS) -m "not full"
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal -m "not full"
 
 test-quick: $(READY)
-	$(BIN)/python -m pytest -q -n $(WORKERS) -m "not slow and not full"
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal --hypothesis-profile quick -m "not slow and not full"
 
 # Slurm (make slurm && scripts/slurm-node start), full disks, KILLS, DOUBLE_RUNS, a soak of SOAK_MINUTES;
 # in short: make test-full SOAK_MINUTES=1 DOUBLE_RUNS=5 KILLS=3

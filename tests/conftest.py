@@ -1,14 +1,19 @@
 """Fixtures that many tests share."""
 
+import os
 import shutil
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
+from hypothesis import settings
 
 from tests.project import Project, heed_interrupts
 from tests.world import World
 
 heed_interrupts()
+# `make test-quick` asks for it
+settings.register_profile("quick", max_examples=15)
 
 
 @pytest.fixture
@@ -29,8 +34,14 @@ def project(tmp_path: Path) -> Project:
 @pytest.fixture(scope="session")
 def made_once(tmp_path_factory) -> Path:
     """The folder of a project whose small cohort is made, to its page; to be copied, never changed."""
-    folder = tmp_path_factory.mktemp("made")
-    Project(folder).snakemake()
+    # the workers of a run have their folders below one of the run, and the first that comes makes it for all
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "made"
+    with FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            coming = tmp_path_factory.mktemp("coming")
+            Project(coming).snakemake()
+            coming.rename(folder)
     return folder
 
 

@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -59,17 +60,22 @@ def test_no_modules_import_each_other_in_a_circle():
 
 def test_every_package_says_what_comes_in_and_goes_out():
     for folder in sorted(path.parent for path in PACKAGE.glob("*/__init__.py")):
-        text = ast.get_docstring(ast.parse((folder / "__init__.py").read_text())) or ""
+        text = ast.get_docstring(parsed(folder / "__init__.py")) or ""
         for part in ("Comes in:", "Goes out:", "Never:"):
             assert part in text, f"{folder.name}/__init__.py does not say: {part}"
 
 
 def test_nothing_in_the_library_imports_snakemake():
     for path in PACKAGE.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(parsed(path)):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
             assert not any(name.split(".")[0].startswith("snakemake") for name in names), path
+
+
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
 
 
 def places(heading: str) -> list[str]:
@@ -82,7 +88,7 @@ def places(heading: str) -> list[str]:
 def names_a_stage(path: Path) -> bool:
     if path.suffix == ".smk":
         return any(f'"{stage}"' in path.read_text() for stage in STAGES)
-    texts = (node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant))
+    texts = (node.value for node in ast.walk(parsed(path)) if isinstance(node, ast.Constant))
     return any(text in STAGES for text in texts)
 
 
@@ -120,7 +126,7 @@ def imports(*, only_at_load: bool = False) -> Iterator[tuple[str, str]]:
         if not name or name == "__main__":
             continue
         inside = name.split(".") if path.name == "__init__.py" else name.split(".")[:-1]
-        for node in statements(ast.parse(path.read_text()), only_at_load):
+        for node in statements(parsed(path), only_at_load):
             if not isinstance(node, ast.ImportFrom) or not node.level:
                 continue
             base = inside[: len(inside) - node.level + 1] + (node.module.split(".") if node.module else [])

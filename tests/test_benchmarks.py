@@ -61,6 +61,7 @@ def test_what_became_slower_is_named_with_its_ratio_and_another_machine_is_not(c
     assert len(report.slower_lines(found, True)) == max(1, len(ratios))
 
 
+@pytest.mark.slow
 def test_results_are_read_as_they_were_written_and_the_table_names_what_was_missed(tmp_path):
     rows.write(tmp_path / "short.csv", BEFORE)
     assert rows.read((tmp_path / "short.csv").read_text()) == BEFORE

@@ -43,6 +43,7 @@ def numbers(found):
     return [value for one in found.values() for column in one.columns for value in one[column]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES)
 def test_every_shape_of_cohort_has_its_tables(shape):
     found = made(drawn(**SHAPES[shape]))
@@ -67,6 +68,7 @@ def test_every_cell_missing_once_leaves_figures():
     assert "" not in set(found["comparisons"]["difference"])
 
 
+@pytest.mark.slow
 def test_disconnected_judges_are_reported():
     halves = {"k000": ("j1",), "k001": ("j2", "j3"), "k002": ("j2", "j3")}
     rows = [row for row in drawn(**USUAL) if row["evaluation_llm_model"] in halves[row["combo_id"]]]
@@ -85,6 +87,7 @@ def test_next_to_no_evaluations_give_tables_without_numbers(count):
     assert len(found["variance_components"]) == 0 and len(found["decision_study"]) == 125 * count
 
 
+@pytest.mark.slow
 def test_a_template_of_100_points_weighs_as_much_as_one_of_9():
     rows = drawn(seed=1, **USUAL)
     in_hundreds = [
@@ -95,6 +98,7 @@ def test_a_template_of_100_points_weighs_as_much_as_one_of_9():
         assert same[name].to_csv() == mixed[name].to_csv(), name
 
 
+@pytest.mark.slow
 def test_tables_do_not_depend_on_the_order_of_rows():
     rows = drawn(seed=2, **USUAL)
     numbered = [row | {"gen_id": f"v{place}"} for place, row in enumerate(rows)]

@@ -369,6 +369,7 @@ def test_new_cohort_by_questions(settings):
     assert len(expansion.membership) == 12 and not settings.data.cohort("asked").folder.exists()
 
 
+@pytest.mark.slow
 def test_new_cohort_asks_at_a_terminal(settings, tmp_path):
     ours, theirs = pty.openpty()
     os.write(ours, b"1,2\n2\nsentence\nanalytical-memo-v2\nsim-writer-a\n3\nnone\n\n")

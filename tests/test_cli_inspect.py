@@ -24,6 +24,7 @@ def read_json(capsys):
     return json.loads(capsys.readouterr().out)
 
 
+@pytest.mark.slow
 def test_module_runs_as_a_program():
     done = subprocess.run(
         [sys.executable, "-m", "workflow_lib", "--help"],
@@ -223,6 +224,7 @@ def test_file_that_cannot_be_written_is_one_message(settings, capsys, tmp_path):
     assert captured.err.startswith("daydream prompts: ") and "Not a directory" in captured.err
 
 
+@pytest.mark.slow
 def test_reader_that_has_seen_enough_is_no_error(settings, tmp_path):
     done = subprocess.run(
         f"{sys.executable} -m workflow_lib prompts | head -n 1",
@@ -243,6 +245,7 @@ def test_spec_that_is_not_there_is_one_message(settings, capsys, arguments):
     assert "nowhere" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_offline_server_command_serves(settings, tmp_path):
     server = subprocess.Popen(
         [sys.executable, "-m", "workflow_lib", "serve-offline", "--latency", "0"],

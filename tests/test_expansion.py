@@ -364,7 +364,7 @@ axes = st.fixed_dictionaries(
 SHARED: list[DataRoot] = []
 
 
-@settings(max_examples=40, deadline=None)
+@settings(deadline=None)
 @given(axes, st.data())
 def test_adding_removing_or_reordering_levels_changes_no_id_of_any_other_cell(tmp_path_factory, levels, draw):
     data = SHARED[0] if SHARED else tiny_root.make(tmp_path_factory.mktemp("root")).data
@@ -379,7 +379,7 @@ def test_adding_removing_or_reordering_levels_changes_no_id_of_any_other_cell(tm
     assert design({name: sorted(axis) for name, axis in levels.items()}) == all_cells
 
 
-@settings(max_examples=40, deadline=None)
+@settings(deadline=None)
 @given(axes, st.data())
 def test_a_cell_has_the_same_id_whatever_other_cells_a_spec_has(tmp_path_factory, levels, draw):
     """The same through the spec language: order of axes and levels, subsets, ties and a seed."""

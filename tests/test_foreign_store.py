@@ -289,6 +289,7 @@ class LoneStore(ForeignStore):
         self.rows_by_id = {row["gen_id"]: row for row in self.rows}
 
 
+@pytest.mark.slow
 def test_every_damage_is_found_once_with_its_file_and_a_remedy(project: Project):
     store = LoneStore(project.data)
     settings = load(project.folder, "older")

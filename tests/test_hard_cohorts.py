@@ -11,6 +11,8 @@ import pytest
 from benchmarks.simulated import Design, cohort
 from workflow_lib.results import claims
 
+pytestmark = pytest.mark.slow
+
 SMALL = Design(combos=3, judges={"j1": (0.5, 0.5), "j2": (0.0, 0.7)})
 ONE = {"draft_template": (0.0,), "draft_model": (0.0,), "generation_template": (0.0,), "generation_model": (0.0,)}
 
@@ -133,7 +135,6 @@ def test_equal_scores_are_a_tie_of_all_and_no_certainty(score):
     assert {row["value"] for row in alphas} == {""}
 
 
-@pytest.mark.slow
 def test_every_cell_may_be_missing_once():
     whole = scores_of(replace(SMALL, combos=2))
     full = tables(whole)
@@ -178,7 +179,6 @@ def test_two_essays_and_two_judges_with_one_essay():
     assert set(one["judge_agreement"]["ci_low"]) == {""}
 
 
-@pytest.mark.slow
 def test_order_of_the_rows_changes_nothing():
     scores = scores_of(replace(SMALL, missing=0.2, replicates=(2, 1, 2)))
     again = scores.sample(frac=1.0, random_state=np.random.RandomState(3))

@@ -340,6 +340,7 @@ os._exit(9)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("written", "kept"),
     [('{"number": 1, "answer": "A"}', "A"), ('{"number": 1, "ans', None), ('{"number": 1, "reason": "x"}', None)],

@@ -33,6 +33,7 @@ def renamed(path: Path) -> None:
     (path.parent / ".written-before").rename(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("come", [overwritten, renamed])
 def test_a_text_that_comes_while_tables_are_made_is_news(settings, monkeypatch, come: Callable[[Path], None]):
     run = Run(settings)
@@ -90,6 +91,7 @@ sys.stdin.read()
 """
 
 
+@pytest.mark.slow
 def test_the_next_run_removes_the_file_of_a_killed_one_and_no_other(tmp_path):
     def holder() -> tuple[subprocess.Popen, Path]:
         command = [sys.executable, "-c", HOLDS, str(tmp_path)]

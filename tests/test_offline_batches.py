@@ -5,7 +5,6 @@ import subprocess
 import sys
 import time
 
-import openai
 import pytest
 import requests
 
@@ -41,7 +40,11 @@ def ended(server: OfflineServer, batch_id: str) -> dict:
         time.sleep(0.02)
 
 
+@pytest.mark.slow
 def test_the_openai_package_runs_a_chat_call_and_a_whole_batch(tmp_path):
+    # a second of CPU, which nobody else needs
+    import openai
+
     with OfflineServer(require_key="k", batch_delay=0.2, usd_per_call=0.01) as server:
         client = openai.OpenAI(base_url=server.url, api_key="k", max_retries=0)
         messages = asked(3)["messages"]
@@ -136,6 +139,7 @@ def test_wrong_batches_are_refused_and_not_kept():
         OfflineServer(batch_faults="429:0.1")
 
 
+@pytest.mark.slow
 def test_the_command_logs_batches_and_what_it_billed(tmp_path):
     log = tmp_path / "log.jsonl"
     command = [sys.executable, "-m", "workflow_lib", "serve-offline", "--log", str(log), "--batch-faults", "request:0"]

@@ -102,6 +102,7 @@ def test_connection_is_kept_and_answers_do_not_wait_for_acknowledgements():
     assert fastest < 0.04
 
 
+@pytest.mark.slow
 def test_128_calls_wait_at_the_same_time():
     with OfflineServer(latency=2.0) as server:
         with ThreadPoolExecutor(128) as pool:
@@ -171,6 +172,7 @@ def test_stop_frees_waiting_clients_and_the_port():
         post(server)
 
 
+@pytest.mark.slow
 def test_faults_come_at_their_rates_and_again_with_the_same_seed():
     outcomes = []
     for seed in (1, 1, 2):

@@ -11,6 +11,8 @@ from tests.stores import COHORT, Store
 from tests.test_pages import Page
 from workflow_lib.pages import reports
 
+pytestmark = pytest.mark.slow
+
 
 def failing(store):
     """Failures, evaluations that were not run, and a draft that another model wrote."""

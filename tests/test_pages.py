@@ -142,6 +142,7 @@ def test_folder_of_the_pages_carries_every_table_and_names_the_files_of_the_stor
     assert {"raw.txt", "parsed.txt"} <= names
 
 
+@pytest.mark.slow
 def test_tables_of_earlier_runs_are_no_longer_carried(tmp_path):
     store = ordinary(tmp_path)
     page = write_pages(store)
@@ -213,6 +214,7 @@ def test_json_in_a_page_cannot_end_its_element(hostile_store):
     assert any("<script>" in excerpt for excerpt in json.loads(index)["excerpts"])
 
 
+@pytest.mark.slow
 def test_same_input_gives_the_same_bytes(tmp_path):
     first, second = ordinary(tmp_path / "a"), ordinary(tmp_path / "b")
     for store in (first, second, first):
@@ -223,6 +225,7 @@ def test_same_input_gives_the_same_bytes(tmp_path):
         assert one.read_bytes() == other.read_bytes(), one
 
 
+@pytest.mark.slow
 def test_pages_of_departed_generations_are_removed(tmp_path):
     store = ordinary(tmp_path)
     page = write_pages(store)
@@ -285,6 +288,7 @@ def test_missing_score_is_not_a_low_one(tmp_path):
     assert "8.00" in own.text and "1 without a score" in own.text and "No score here." in own.text
 
 
+@pytest.mark.slow
 def test_offline_models_are_named_as_such(tmp_path):
     store = ordinary(tmp_path)
     assert "offline simulation" not in Page(write_pages(store)).text.lower()
@@ -517,6 +521,7 @@ def test_cross_page_shows_each_cohort_s_own_tables_and_leads_to_their_rows(ordin
     assert numbers.points(row["mean"]) in page.text and "no interval, 1 combo, 16 scores" in page.text
 
 
+@pytest.mark.slow
 def test_cross_page_names_cohorts_without_tables(tmp_path):
     store = ordinary(tmp_path)
     write_pages(store)
@@ -535,6 +540,7 @@ def test_importing_pages_does_not_import_pandas(tmp_path):
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+@pytest.mark.slow
 def test_tables_must_be_there_first(tmp_path):
     store = ordinary(tmp_path)
     store.write_membership()

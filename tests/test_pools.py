@@ -42,6 +42,7 @@ def hold(folder: Path) -> subprocess.Popen:
     return process
 
 
+@pytest.mark.slow
 def test_slots_are_counted_over_processes(tmp_path):
     holders = [hold(tmp_path), hold(tmp_path)]
     pool = Pool(tmp_path, 2, None)
@@ -54,6 +55,7 @@ def test_slots_are_counted_over_processes(tmp_path):
             assert pool.try_take() > 0
 
 
+@pytest.mark.slow
 def test_a_killed_holder_frees_its_slot_at_once(tmp_path):
     holders = [hold(tmp_path), hold(tmp_path)]
     for process in holders:

@@ -185,6 +185,7 @@ def run_alone(program: str, folder: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_prices_come_without_the_network_and_the_package_only_when_it_is_asked(tmp_path):
     tiny_root.declare(tiny_root.make(tmp_path))
     program = """

@@ -10,7 +10,7 @@ import pytest
 
 from tests import small_cohort
 from tests.project import SOURCE, clean_environment
-from workflow_lib import cohorts
+from workflow_lib import cli, cohorts
 from workflow_lib import settings as settings_module
 from workflow_lib.calls import Caller, ping, servers
 from workflow_lib.calls.endpoints import Endpoint
@@ -66,6 +66,7 @@ def failures(folder: Path) -> list[str]:
     return [path.read_text() for path in sorted((folder / "data" / "gens").glob("*/*/failure.json"))]
 
 
+@pytest.mark.slow
 def test_calls_go_to_the_server_of_the_process_which_is_stopped_with_all_that_it_started(folder):
     settings = load(folder, f"sleep 1000 & echo $! > child.pid; exec {SERVE} --serve-as local-model")
     caller = Caller(settings)
@@ -100,6 +101,7 @@ def test_a_server_that_ends_before_it_is_ready_fails_each_generation_once_and_it
         assert "ended with exit code 3" in text and "no memory on device 0" in text
 
 
+@pytest.mark.slow
 def test_a_server_that_is_not_ready_in_time_is_stopped(folder):
     settings = load(
         folder, f"echo $$ > server.pid; exec {sys.executable} -m http.server {{port}}", ready_url=f"{URL}/no"
@@ -146,7 +148,10 @@ def test_a_killed_process_leaves_no_server_behind(folder):
 def test_a_server_gets_no_keys_but_its_own(folder, monkeypatch):
     monkeypatch.setenv("OPENROUTER_API_KEY", KEY)
     monkeypatch.setenv("OWN_KEY", "x" * 20)
-    own = {"start": f"env > environment; exec {SERVE}", "base_url": URL, "api_key_env": "OWN_KEY"}
+    (folder / "v1").mkdir()
+    (folder / "v1" / "models").write_text("ready")
+    serve = f"env > environment; exec {sys.executable} -m http.server {{port}} --bind 127.0.0.1"
+    own = {"start": serve, "base_url": URL, "api_key_env": "OWN_KEY"}
     given = {"data_root": str(folder / "data"), "endpoints": {"offline": own}}
     settings = settings_module.load(given, folder)
     found = Servers(settings)
@@ -158,6 +163,7 @@ def test_a_server_gets_no_keys_but_its_own(folder, monkeypatch):
     assert f"OWN_KEY={'x' * 20}" in environment and KEY not in environment
 
 
+@pytest.mark.slow
 def test_ping_starts_the_server_of_an_endpoint_and_stops_it(folder):
     settings = load(folder, f"echo $$ > server.pid; exec {SERVE}")
     [came] = ping.ping(settings, [Caller(settings).model("sim-writer-a")])
@@ -184,12 +190,11 @@ def test_what_is_wrong_with_a_server_is_known_before_anything_is_started(own, pr
     assert problem is None or problem in found[0]
 
 
-def test_plan_says_what_is_wrong_with_a_server(folder):
+def test_plan_says_what_is_wrong_with_a_server(folder, capsys):
     (folder / "config" / "config.yaml").write_text("cohort: mini\nendpoints: {offline: {start: serve}}\n")
-    command = [sys.executable, "-m", "workflow_lib", "plan"]
-    done = subprocess.run(command, cwd=folder, env=clean_environment(), capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert "setting endpoints.offline" in done.stdout + done.stderr and "{port}" in done.stdout + done.stderr
+    assert cli.main(["plan"]) == 1
+    shown = "".join(capsys.readouterr())
+    assert "setting endpoints.offline" in shown and "{port}" in shown
 
 
 def _offline(base_url: str) -> Endpoint:

@@ -209,6 +209,7 @@ def test_tables_of_a_cohort_where_everything_failed(store):
     assert tables["aggregated_scores.csv"].count(b"\n") == 2
 
 
+@pytest.mark.slow
 def test_same_store_gives_the_same_bytes_in_whatever_order_the_rows_come(store):
     for template, model in (("d-plain", "w1"), ("d-other", "w1"), ("d-other", "w2"), ("d-plain", "w2")):
         essay = store.essay(store.draft(template, model))

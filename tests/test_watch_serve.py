@@ -19,6 +19,8 @@ from workflow_lib.inspect.progress import Progress
 from workflow_lib.inspect.serving import Served
 from workflow_lib.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
@@ -121,7 +123,6 @@ def test_port_in_use_is_a_readable_error(settings, served):
         Served(settings, taken)
 
 
-@pytest.mark.slow
 def test_files_that_come_and_go_leave_the_pages_of_before(settings):
     run_all(settings)
     files = [
@@ -153,7 +154,6 @@ def test_files_that_come_and_go_leave_the_pages_of_before(settings):
             moving.join()
 
 
-@pytest.mark.slow
 def test_interrupt_ends_it_and_leaves_nothing_behind(settings, tmp_path):
     run_all(settings, stages=["draft"])
     temporary = tmp_path / "temporary"
