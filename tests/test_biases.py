@@ -37,11 +37,15 @@ def test_what_others_add_to_their_own_is_no_preference_of_a_judge():
     rows = drawn(seed=3, combos=8, judges=("w1", "w2", "j3"), essay=1.0, judge=1.0, error=0.2)
     for row in rows:
         row["score"] += row["generation_model"] == row["evaluation_llm_model"]
-    for row in rows_of(tidy(*rows), "own_model"):
+    both = rows_of(tidy(*rows), "own_model")
+    assert len(both) == 2
+    for row in both:
         assert row["value"] == pytest.approx(1.0, abs=0.15) and row["ci_low"] < 1.0 < row["ci_high"]
     # nobody is left to compare with: the sum of two preferences is not split
     between = [row for row in rows if row["evaluation_llm_model"] != "j3"]
-    for row in rows_of(tidy(*between), "own_model"):
+    both = rows_of(tidy(*between), "own_model")
+    assert len(both) == 2
+    for row in both:
         assert math.isnan(row["value"]) and (row["n_own"], row["n_other"]) == (0, 0)
 
 

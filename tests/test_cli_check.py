@@ -83,12 +83,13 @@ def test_lost_parsed_text_is_parsed_again(settings):
     assert snapshot(settings) == before
 
 
-def test_answer_that_cannot_be_parsed_is_recorded_as_a_failure(settings, capsys):
+def test_answer_that_cannot_be_parsed_is_recorded_as_a_failure(settings):
     evaluation = files_of(settings, "evaluation")
     evaluation.parsed.unlink()
     evaluation.raw.write_text("no verdict")
     assert cli.main(["check", "--fix"]) == 1
-    assert "no_score_last_lines" in capsys.readouterr().err or read_json(evaluation.failure)["step"] == "parse"
+    failure = read_json(evaluation.failure)
+    assert (failure["step"], failure["reason"]) == ("parse", "no_score_last_lines")
     # from now on it is a failure that `status` tells, not an illness of the store
     assert [kind for kind, _, _ in found(settings)] == ["edited_raw"]
 

@@ -42,10 +42,13 @@ def test_there_is_a_neutral_arm_that_asks_for_a_text_and_for_nothing_else(stage)
 
 
 def test_no_current_concept_ends_on_what_the_rubric_rewards():
+    seen = set()
     for row in read_csv(RAW / "concepts_metadata.csv"):
         for path in (RAW / "concepts").glob(f"*/{row['concept_id']}.txt"):
             gives_away = re.search(r"kept inside|remaining in the vault|competitor can see", path.read_text())
             assert bool(gives_away) == (row["active"] == "false" and "sentence" not in path.parent.name), path
+            seen.add(bool(gives_away))
+    assert seen == {True, False}
 
 
 def test_every_current_rubric_fences_what_it_judges():
