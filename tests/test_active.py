@@ -1,4 +1,4 @@
-"""The active catalog as a cohort, run by the real workflow; the library's part is in test_cohorts.py."""
+"""The active catalog as a cohort: which generations it has, and run by the real workflow."""
 
 import re
 
@@ -6,10 +6,12 @@ import pytest
 
 from tests import tiny_root
 from tests.project import Project, read_csv
+from tests.tiny_root import expand, load, make, members
 from workflow_lib import catalogs, cohorts
 from workflow_lib.cohorts import active
 from workflow_lib.errors import ConfigError
 from workflow_lib.offline.server import OfflineServer
+from workflow_lib.settings import Settings
 
 NARROW = "k: 3\ntemplate_filter: {draft: [plain], essay: ['*']"
 
@@ -22,6 +24,95 @@ def tiny(tmp_path) -> Project:
     tiny_root.make(tmp_path)
     project.configure(f"{NARROW}, evaluation: [nov*]}}\n")
     return project
+
+
+@pytest.fixture
+def settings(tmp_path) -> Settings:
+    return make(tmp_path)
+
+
+def refusal(settings: Settings) -> ConfigError:
+    with pytest.raises(ConfigError) as caught:
+        expand(settings, "auto")
+    return caught.value
+
+
+def test_the_active_catalog_takes_what_is_active_and_fit_for_the_stage(settings):
+    expansion = expand(settings, "auto")
+    assert len(expansion.combos) == 3
+    assert members(expansion.membership, "draft")[:4] == [
+        ("plain", "wa", 1),
+        ("plain", "wb", 1),
+        ("block", "wa", 1),
+        ("block", "wb", 1),
+    ]
+    assert len(expansion.membership.stage("draft")) == 3 * 2 * 2
+    assert len(expansion.membership.stage("essay")) == 12 * 3
+    assert len(expansion.membership.stage("evaluation")) == 36 * 2 * 2
+    for essay in expansion.membership.stage("essay"):
+        assert essay.llm_model_id == expansion.membership.parent(essay).llm_model_id
+
+
+@pytest.mark.parametrize(
+    ("sizes", "count"), [({"k": 3}, 1), ({"k": 1}, 3), ({"k_max": 3}, 4), ({"k": 2, "k_max": 3}, 3)]
+)
+def test_k_and_k_max(tmp_path, settings, sizes, count):
+    assert len(expand(load(tmp_path, **sizes), "auto", write=False).combos) == count
+
+
+def test_template_filter_narrows_by_pattern(tmp_path, settings):
+    narrowed = load(tmp_path, template_filter={"draft": ["pl*"], "essay": ["long", "cop*"], "evaluation": ["x"]})
+    expansion = expand(narrowed, "auto", write=False)
+    assert {entry.template_id for entry in expansion.membership.stage("draft")} == {"plain"}
+    assert {entry.template_id for entry in expansion.membership.stage("essay")} == {"long", "copied"}
+    assert expansion.membership.stage("evaluation") == []
+
+
+def test_an_explosion_is_refused_with_the_counts_per_stage(tmp_path, settings):
+    error = refusal(load(tmp_path, max_generations=191))
+    assert "192 generations (12 drafts, 36 essays, 144 evaluations)" in error.message
+    assert "max_generations = 191" in error.message
+    assert len(expand(load(tmp_path, max_generations=192), "auto", write=False).membership) == 192
+
+
+def test_counts_of_an_explosion_know_copies_and_replicates(tmp_path):
+    make(tmp_path, replication_config="stage,replicates\ndraft,2\nessay,3\nevaluation,2\n")
+    whole = expand(load(tmp_path, max_generations=10**6), "auto", write=False).membership
+    error = refusal(load(tmp_path, max_generations=1))
+    for stage in ("draft", "essay", "evaluation"):
+        assert f"{len(whole.stage(stage)):,} {stage}s" in error.message
+
+
+def test_an_active_catalog_without_drafts_is_refused(tmp_path, settings):
+    assert "makes no draft" in refusal(load(tmp_path, template_filter={"draft": ["zz*"]})).message
+    assert "makes no draft" in refusal(load(tmp_path, k=9)).message
+
+
+def test_the_computed_name_depends_on_content_alone(tmp_path, settings):
+    name = cohorts.resolve(settings, "auto").cohort_id
+    assert re.fullmatch("cohort-[0-9a-f]{12}", name)
+    concepts = settings.data.catalog("concepts_metadata")
+    head, *rows = concepts.read_text().splitlines()
+    concepts.write_text("\n".join([head, *reversed(rows)]) + "\n")
+    assert cohorts.resolve(load(tmp_path), "auto").cohort_id == name
+    assert cohorts.resolve(load(tmp_path, k=3), "auto").cohort_id != name
+    replication = settings.data.catalog("replication_config")
+    replication.write_text(replication.read_text().replace("draft,1", "draft,2"))
+    assert cohorts.resolve(load(tmp_path), "auto").cohort_id != name
+
+
+def test_k_is_compared_with_the_manifest(tmp_path, settings):
+    auto = load(tmp_path, auto=True)
+    expand(auto, "mine")
+    assert not cohorts.differs_from_manifest(auto, cohorts.resolve(auto, "mine"))
+    wider = load(tmp_path, auto=True, k_max=3)
+    assert cohorts.differs_from_manifest(wider, cohorts.resolve(wider, "mine"))
+
+
+def test_widening_k_keeps_every_generation(tmp_path, settings):
+    narrow = expand(load(tmp_path, auto=True), "mine").membership
+    wide = expand(load(tmp_path, auto=True, k_max=3), "mine").membership
+    assert set(narrow) < set(wide)
 
 
 @pytest.mark.parametrize(
