@@ -8,6 +8,8 @@ DOUBLE_RUNS ?= 50
 KILLS ?= 20
 # tests wait for servers and processes for a part of their time
 WORKERS ?= $(shell echo $$(( ($$(getconf _NPROCESSORS_ONLN) * 3 + 1) / 2 )))
+# the quick tests write many small files, and sync them: in memory, where that has room for them
+IN_MEMORY = $(shell df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 && $$4 > 4000000 {print "TMPDIR=/dev/shm"}')
 BIN := .venv/bin
 # tests start many processes: modules are compiled once, whatever the shell says
 export PYTHONDONTWRITEBYTECODE :=
@@ -25,7 +27,8 @@ test: $(READY)
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal -m "not full"
 
 test-quick: $(READY)
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal --hypothesis-profile quick -m "not slow and not full"
+	$(IN_MEMORY) $(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal --hypothesis-profile quick \
+		-o tmp_path_retention_policy=failed -m "not slow and not full"
 
 # Slurm (make slurm && scripts/slurm-node start), full disks, KILLS, DOUBLE_RUNS, a soak of SOAK_MINUTES;
 # in short: make test-full SOAK_MINUTES=1 DOUBLE_RUNS=5 KILLS=3
