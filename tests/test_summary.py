@@ -231,3 +231,7 @@ def test_completeness_adds_up(store):
     assert (found.expected, found.scored, found.missing, found.failed, found.partial) == (4, 1, 1, 1, True)
     assert found.by_reason == {"truncated": 1, "other_model": 1, "not_run": 1}
     assert found.expected == found.scored + sum(found.by_reason.values())
+    nothing = {"rows": 1, "done": 1, "failed": 0, "truncated": 0, "stale": 0, "missing": 0, "other_model": 0}
+    of_judges = nothing | {"rows": 4, "done": 2, "failed": 1, "missing": 1, "other_model": 1}
+    assert found.stages == {"draft": nothing, "essay": nothing, "evaluation": of_judges}
+    assert found.offline_models == []

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from .. import catalogs as catalogs_module
 from ..cohorts.membership import Membership
-from ..generations import counts, work
+from ..generations import census, counts, work
 from ..generations.state import States
 from ..settings import Settings
 from ..stages import JUDGING, STAGES
@@ -100,19 +100,17 @@ def _of_watch(settings: Settings) -> dict[str, Number]:
 
 
 def _of_page(settings: Settings, membership: Membership) -> dict[str, Number]:
-    from ..pages import overview
-
-    state = overview.state_of(settings, membership, catalogs_module.load(settings.data))
+    found = census.of(States(settings), membership, catalogs_module.load(settings.data))
     numbers: dict[str, Number] = {}
-    for own in state.stages:
+    for own in found.stages:
         numbers |= {
             f"{own.stage} rows": own.rows,
             f"{own.stage} done": own.done,
             f"{own.stage} failed": own.failed,
         }
     for name in ("missing", "stale", "truncated"):
-        numbers[name] = sum(getattr(own, name) for own in state.stages)
-    return numbers | {"other model": state.other_model}
+        numbers[name] = sum(getattr(own, name) for own in found.stages)
+    return numbers | {"other model": sum(own.other_model for own in found.stages)}
 
 
 def _of_tables(settings: Settings, within: scope.Scope) -> dict[str, Number]:

@@ -27,7 +27,7 @@ def write(settings: Settings, cohort_id: str, membership: Membership) -> Path:
     store = Store(settings.data, catalogs)
     scales = scales_of(catalogs, tables.scores)
     documents = collect(store, membership, tables, scales)
-    state = overview.state_of(settings, membership, catalogs)
+    state = overview.state_of(tables.completeness)
     concepts = concept_names(settings, catalogs, {document.entry.combo_id for document in documents})
     links = {document.gen_id: (document.href, document.title) for document in documents}
     plots = charts.of(tables, documents, links, scales)

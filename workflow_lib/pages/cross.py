@@ -10,6 +10,7 @@ from .. import catalogs as catalogs_module
 from ..cohorts import membership as membership_module
 from ..errors import DayDreamError
 from ..files import read_recorded, write_text
+from ..generations import census
 from ..paths import Cohort
 from ..settings import Settings, split_names
 from ..stages import JUDGING
@@ -17,7 +18,7 @@ from . import carried, evidence, html, reports
 from .axes import Axis, Estimate
 from .findings import anchor
 from .numbers import count, points, signed
-from .overview import NOUNS, distinct, is_offline
+from .overview import NOUNS, distinct
 from .pictures import Line, Picture, dot, dots, interval
 from .reports import Rows
 
@@ -80,7 +81,7 @@ def write(settings: Settings, counted: Collection[str]) -> Path:
             html.link(cohort.membership, page),
             len(evaluations),
             sum(row["gen_id"] in counted for row in rows),
-            any(is_offline(catalogs, model) for model in models),
+            any(census.is_offline(catalogs, model) for model in models),
         )
         cohorts.append(line)
         for name, told in found.items():

@@ -1,16 +1,10 @@
 """The first part of a cohort's page: what was run, how much of it there is, and what it cost."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from ..calls.endpoints import OFFLINE
-from ..catalogs import Catalogs
-from ..cohorts.membership import Entry, Membership
-from ..generations import counts
 from ..generations.counts import Counts
-from ..generations.state import States
-from ..settings import Settings
 from . import numbers
 
 NOUNS = {
@@ -46,26 +40,10 @@ class Spending:
     unknown_calls: int
 
 
-def state_of(settings: Settings, membership: Membership, catalogs: Catalogs) -> State:
-    """Return the state of a cohort's generations."""
-    states = States(settings)
-    offline = {entry.llm_model_id for entry in membership if is_offline(catalogs, entry.llm_model_id)}
-
-    def noted() -> Iterator[Entry]:
-        for entry in membership:
-            yield entry
-            # read for the counts just now
-            if states.of(entry).recorded.get("endpoint") == OFFLINE:
-                offline.add(entry.llm_model_id)
-
-    stages = [own for own in counts.of(states, noted()).values() if own.rows]
-    return State(stages, sorted(offline), sum(own.other_model for own in stages))
-
-
-def is_offline(catalogs: Catalogs, model_id: str) -> bool:
-    """Return whether a model of the catalog is an offline stand-in."""
-    model = catalogs.models.get(model_id)
-    return model is not None and model.endpoint == OFFLINE
+def state_of(completeness: Mapping[str, Any]) -> State:
+    """Return what completeness.json says of the cohort's generations."""
+    stages = [Counts(stage, **own) for stage, own in completeness["stages"].items()]
+    return State(stages, completeness["offline_models"], sum(own.other_model for own in stages))
 
 
 def spending_of(costs: Iterable[Mapping[str, str]]) -> Spending:

@@ -13,14 +13,17 @@ from ..catalogs import Catalogs
 from ..cohorts.membership import Membership
 from ..errors import DayDreamError
 from ..files import write_json, write_text
-from ..generations import failures
-from ..generations.staleness import STALE
+from ..generations import census, failures
+from ..generations.census import Census
 from ..generations.state import States
 from ..paths import DataRoot
 from ..settings import Settings
 from ..stages import JUDGING
 from . import analysis, claims, coverage, scores, shown, spending, summary
 from .scores import Judgement
+
+COUNTED = ("rows", "done", "failed", "truncated", "stale", "missing", "other_model")
+"""What completeness.json counts of each stage."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,8 @@ class Completeness:
         failed: those that were, or that could not be since what they judge failed.
         by_reason: outcome as in coverage.csv -> evaluations without a score of the judge that was asked.
         stale: generations of any stage that are stale themselves.
+        stages: stage -> how many generations there are, and how many of them are in which state (`COUNTED`).
+        offline_models: ids of models whose answers come from the offline stand-ins, sorted.
         settings: those that show in the tables.
     """
 
@@ -46,6 +51,8 @@ class Completeness:
     failed: int
     by_reason: dict[str, int]
     stale: int
+    stages: dict[str, dict[str, int]]
+    offline_models: list[str]
     settings: dict[str, Any]
 
 
@@ -78,7 +85,8 @@ def write(settings: Settings, cohort_id: str, membership: Membership) -> Complet
         write_frame(cohort.analysis(name), claim)
     tables.write(cohort.failures, failures.COLUMNS, map(_failure_row, states.failures(membership)))
 
-    found = _completeness(settings, cohort_id, membership, judgements, outcomes, states)
+    seen = census.of(states, membership, known)
+    found = _completeness(settings, cohort_id, membership, judgements, outcomes, states, seen)
     write_json(cohort.completeness, asdict(found))
     return found
 
@@ -108,6 +116,7 @@ def _completeness(
     judgements: Sequence[Judgement],
     outcomes: Sequence[str],
     states: States,
+    seen: Census,
 ) -> Completeness:
     counts = Counter(outcomes)
     by_reason = {name: counts[name] for name in coverage.OUTCOMES if counts[name] and name != coverage.SCORED}
@@ -121,7 +130,9 @@ def _completeness(
         counts[coverage.NOT_RUN],
         sum(counts[name] for name in coverage.FAILED),
         by_reason,
-        sum(state.stale == STALE for state in states.each(membership)),
+        sum(own.stale for own in seen.stages),
+        {own.stage: {name: getattr(own, name) for name in COUNTED} for own in seen.stages},
+        seen.offline_models,
         shown.of(settings),
     )
 
