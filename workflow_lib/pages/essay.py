@@ -14,7 +14,7 @@ from ..catalogs import combos as combos_module
 from ..cohorts.membership import Entry
 from ..errors import DayDreamError
 from ..files import read_recorded, sha256_text, write_text
-from ..paths import Generation
+from ..paths import METADATA, PARSED, PROMPT, RAW, RAW_METADATA, SYSTEM, Generation
 from ..settings import Settings
 from ..stages import JUDGED, JUDGING, PARENT_STAGE
 from . import carried, exchanges, html, judgements, texts, versions
@@ -24,6 +24,8 @@ from .numbers import Mean, mean_of
 
 SCRIPTS = ("lend.js", "dom.js", "words.js", "essay.js")
 """In the order in which they run."""
+LINKED = (RAW, PARSED, PROMPT, SYSTEM, METADATA, RAW_METADATA)
+"""Files of a generation that its text or judgement leads to."""
 GIST = 110
 """Characters of a judgement's first line that are shown before it is opened."""
 SHORTEST_ELISION = 200
@@ -229,8 +231,8 @@ class EssayPages:
             names = os.listdir(files.folder)
         except OSError:
             return []
-        found = (files.raw, files.parsed, files.prompt, files.system, files.metadata, files.raw_metadata)
-        return [FileLink(path.name, html.link(path, page)) for path in found if path.name in names]
+        way = html.link(files.folder, page)
+        return [FileLink(name, f"{way}/{name}") for name in LINKED if name in names]
 
 
 def _elided(text: str, shown: str | None, shortest: int = SHORTEST_ELISION) -> list[str | None]:
