@@ -23,6 +23,10 @@ OPTIONS = (
 )
 
 
+# our scripts say so when a page is at work
+READY = "document.documentElement.dataset.ready"
+
+
 @contextmanager
 def chromium(profile: Path) -> Iterator[Any]:
     """Start a browser with a profile of its own; skip where there is none, fail where there must be one.
@@ -86,6 +90,15 @@ def prefer(browser: Any, scheme: str) -> None:
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
 
 
+def set_back(browser: Any) -> None:
+    """Leave a page, its size, its colours, and what the browser has on record."""
+    prefer(browser, "light")
+    resize(browser, 1440)
+    browser.get("about:blank")
+    complaints(browser)
+    requested(browser)
+
+
 def css(browser: Any, selector: str) -> list[Any]:
     """Return the elements that a selector finds."""
     return list(browser.find_elements("css selector", selector))
@@ -95,6 +108,12 @@ def show(browser: Any, path: Path, fragment: str = "") -> None:
     """Open a page from disk, also where the address differs from the present one in its fragment alone."""
     browser.get("about:blank")
     browser.get(path.as_uri() + fragment)
+
+
+def open_at(browser: Any, path: Path, fragment: str = "") -> None:
+    """Open a page as `show` does, and wait until its scripts are at work."""
+    show(browser, path, fragment)
+    wait_until(browser, READY)
 
 
 def wait_until(browser: Any, script: str, *arguments: Any) -> Any:

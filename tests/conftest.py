@@ -8,6 +8,7 @@ import pytest
 from filelock import FileLock
 from hypothesis import settings
 
+from tests.browser import chromium, set_back
 from tests.project import Project, heed_interrupts
 from tests.world import World
 
@@ -62,3 +63,17 @@ def world(tmp_path: Path) -> World:
 def real(tmp_path: Path) -> World:
     """A world whose writer is a model behind HTTP."""
     return World(tmp_path, "real")
+
+
+@pytest.fixture(scope="module")
+def started_browser(tmp_path_factory):
+    """A browser with a profile of its own, as the test before left it."""
+    with chromium(tmp_path_factory.mktemp("profile")) as found:
+        yield found
+
+
+@pytest.fixture
+def browser(started_browser):
+    """A browser on an empty page, 1440 px wide, in light colours, with nothing on its record."""
+    set_back(started_browser)
+    return started_browser

@@ -2,37 +2,16 @@
 
 import pytest
 
-from tests.browser import choose, chromium, complaints, css, prefer, press, requested, resize, show, wait_until
+from tests.browser import READY, choose, complaints, css, open_at, press, requested, show, wait_until
 from tests.page_data import MARK, RUN, hostile, ordinary, write_pages
 from tests.stores import Store
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-READY = "document.documentElement.dataset.ready"
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    with chromium(tmp_path_factory.mktemp("profile")) as found:
-        yield found
 
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
     return write_pages(ordinary(tmp_path_factory.mktemp("ordinary"))).parent / "compare.html"
-
-
-@pytest.fixture(autouse=True)
-def fresh(browser):
-    prefer(browser, "light")
-    resize(browser, 1440)
-    browser.get("about:blank")
-    complaints(browser)
-    requested(browser)
-
-
-def open_at(browser, page, fragment=""):
-    show(browser, page, fragment)
-    wait_until(browser, READY)
 
 
 def headings(browser):

@@ -2,48 +2,16 @@
 
 import pytest
 
-from tests.browser import (
-    choose,
-    chromium,
-    complaints,
-    css,
-    focused,
-    prefer,
-    press,
-    resize,
-    show,
-    wait_for_title,
-    wait_until,
-)
+from tests.browser import choose, complaints, css, focused, open_at, press, show, wait_for_title, wait_until
 from tests.page_data import MARK, RUN, ordinary, write_pages
 from tests.stores import Store
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-READY = "document.documentElement.dataset.ready"
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    with chromium(tmp_path_factory.mktemp("profile")) as found:
-        yield found
 
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
     return write_pages(ordinary(tmp_path_factory.mktemp("ordinary")))
-
-
-@pytest.fixture(autouse=True)
-def fresh(browser):
-    prefer(browser, "light")
-    resize(browser, 1440)
-    browser.get("about:blank")
-    complaints(browser)
-
-
-def open_at(browser, page, fragment=""):
-    show(browser, page, fragment)
-    wait_until(browser, READY)
 
 
 def titles(browser):

@@ -2,17 +2,11 @@ import json
 
 import pytest
 
-from tests.browser import choose, chromium, complaints, css, prefer, requested, resize, show, wait_for_title, wait_until
+from tests.browser import choose, complaints, css, requested, show, wait_for_title, wait_until
 from tests.page_data import ordinary, write_cross, write_pages
 from tests.stores import COHORT
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    with chromium(tmp_path_factory.mktemp("profile")) as found:
-        yield found
 
 
 @pytest.fixture(scope="module")
@@ -21,15 +15,6 @@ def page(tmp_path_factory):
     path = write_pages(store)
     write_cross(store)
     return path
-
-
-@pytest.fixture(autouse=True)
-def fresh(browser):
-    prefer(browser, "light")
-    resize(browser, 1440)
-    browser.get("about:blank")
-    complaints(browser)
-    requested(browser)
 
 
 def rows(browser):

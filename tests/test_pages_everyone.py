@@ -5,19 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser import chromium, complaints, prefer, resize
+from tests.browser import complaints, prefer, resize
 from tests.page_data import ordinary, single, varied, write_cross, write_pages
 from tests.page_tour import asked, every_page, unfold, violations
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 NARROW = (320, 390, 820, 1440)
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    with chromium(tmp_path_factory.mktemp("profile")) as found:
-        yield found
 
 
 @pytest.fixture(scope="module")
@@ -28,14 +22,6 @@ def folders(tmp_path_factory):
         store = make(tmp_path_factory.mktemp(make.__name__))
         found.append(write_pages(store).parent)
     return [*found, write_cross(store).parent]
-
-
-@pytest.fixture(autouse=True)
-def fresh(browser):
-    prefer(browser, "light")
-    resize(browser, 1440)
-    browser.get("about:blank")
-    complaints(browser)
 
 
 def wrong_on(browser, folders, check):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser import chromium, complaints, requested, resize
+from tests.browser import complaints, requested, resize
 from tests.page_data import HOSTILE_ADDRESSES, MARK, RUN, hostile, write_cross, write_pages
 from tests.page_tour import asked, press_everything, unfold
 
@@ -15,25 +15,11 @@ HARMLESS = {"file", "data", "about"}
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    with chromium(tmp_path_factory.mktemp("profile")) as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
 def pages(tmp_path_factory) -> list[Path]:
     """Return every page of a cohort whose texts and names mean harm, and the page over all cohorts."""
     store = hostile(tmp_path_factory.mktemp("hostile"))
     folders = (write_pages(store).parent, write_cross(store).parent)
     return [path for folder in folders for path in sorted(folder.rglob("*.html"))]
-
-
-@pytest.fixture(autouse=True)
-def fresh(browser):
-    resize(browser, 1440)
-    browser.get("about:blank")
-    complaints(browser)
-    requested(browser)
 
 
 def assert_harmless(browser, path):
