@@ -37,6 +37,8 @@ rule draft_parsed:
         parsed=update(f"{GENS}/draft/{{gen_id}}/parsed.txt"),
     log:
         "logs/draft_parsed/{gen_id}.log",
+    # no slot of --cores: it belongs to the next call
+    threads: 0
     run:
         with logged(log[0]):
             generations.parse(settings, entry_of("draft", wildcards))

@@ -37,6 +37,8 @@ rule essay_parsed:
         parsed=update(f"{GENS}/essay/{{gen_id}}/parsed.txt"),
     log:
         "logs/essay_parsed/{gen_id}.log",
+    # no slot of --cores: it belongs to the next call
+    threads: 0
     run:
         with logged(log[0]):
             generations.parse(settings, entry_of("essay", wildcards))
