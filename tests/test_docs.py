@@ -103,6 +103,16 @@ def test_links_lead_somewhere(path: Path):
             assert anchor in {anchor_of(heading) for heading in headings}, f"{path.name}: {target}"
 
 
+def test_tutorial_names_sections_that_the_page_has():
+    tutorial = (SOURCE / "docs/tutorial.md").read_text(encoding="utf-8")
+    reading = tutorial.split("## Reading the page")[1].split("\n## ")[0]
+    named = re.findall(r"\*\*(.+?)\*\*", reading)
+    templates = (SOURCE / "workflow_lib/pages/templates").glob("*.j2")
+    text = "".join(path.read_text(encoding="utf-8") for path in templates)
+    headings = set(re.findall(r'<h[23][^>]*>(?:{{ ")?([^<{"]+)', text))
+    assert "Findings" in named and set(named) <= headings, set(named) - headings
+
+
 def anchor_of(heading: str) -> str:
     """Return the anchor that a heading gets on the usual web hosts."""
     kept = re.sub(r"[^\w\- ]", "", heading.lower())
