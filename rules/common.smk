@@ -152,6 +152,18 @@ def news_since_cross(wildcards):
     return due(runs.has_cross_news(run_of))
 
 
+def reports_before_cross(wildcards):
+    """Return what the run writes of its cohorts anyway: the page over all of them shows their tables and their links."""
+    targets = {name.removeprefix(PREFIX) for name in workflow.dag_settings.targets}
+    if settings.shard:
+        return []
+    if targets & {"all", "report"}:
+        return [DATA.cohort(name).page for name in COHORTS]
+    return [
+        DATA.cohort(name).aggregated_scores for name in COHORTS if "results" in targets
+    ]
+
+
 def texts_behind(wildcards):
     """Return the catalogs and texts of a cohort: an edit of theirs shows in the tables, and buys nothing."""
     expanded(wildcards.cohort)

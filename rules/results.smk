@@ -74,7 +74,8 @@ rule report:
 rule cross_experiment:
     """Tables and a page over every evaluation of the store, whichever cohort it was bought for."""
     input:
-        news_since_cross,
+        news=news_since_cross,
+        reports=reports_before_cross,
     output:
         [update(path) for path in DATA.cross_tables],
         update(DATA.cross_page),

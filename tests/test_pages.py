@@ -522,6 +522,34 @@ def test_cross_page_shows_each_cohort_s_own_tables_and_leads_to_their_rows(ordin
 
 
 @pytest.mark.slow
+def test_cohort_page_leads_to_the_page_over_all_cohorts_once_there_is_one(tmp_path):
+    store = ordinary(tmp_path)
+    page = write_pages(store)
+    [link] = [link for link in Page(page).of("a") if "7_cross_experiment" in (link.get("data-stored") or "")]
+    target = page.parent / unquote(link["data-stored"])
+    hidden = '<span class="way-up" hidden>'
+    assert hidden in page.read_text(encoding="utf-8") and not target.exists()
+    before = page.stat().st_mtime_ns
+    assert write_cross(store).resolve() == target.resolve()
+    shown = page.read_text(encoding="utf-8")
+    assert hidden not in shown and '<span class="way-up">' in shown
+    assert page.stat().st_mtime_ns == before
+    assert write_pages(store).read_text(encoding="utf-8") == shown
+
+
+def test_prices_on_the_pages_are_those_of_the_table_that_they_name(ordinary_store):
+    cohort = ordinary_store.data.cohort(COHORT)
+    rows = page_reports.rows(cohort.summary("text_costs"))
+    assert {row["cost_usd"] for row in rows if row["stage"] == "draft"} == {"0.001000"}
+    prices = {row["gen_id"]: float(row["cost_usd"]) for row in rows}
+    shown = json.loads(Page(cohort.page).data["data"])["documents"]
+    assert dict(zip(shown["gen_id"], shown["cost"], strict=True)).items() <= prices.items()
+    essay = Page(cohort.page.parent / "essays" / f"{shown['gen_id'][0]}.html")
+    assert "../tables/summary/text_costs.csv" in [link.get("href") for link in essay.of("a")]
+    assert numbers.usd(prices[shown["gen_id"][0]]) in essay.text
+
+
+@pytest.mark.slow
 def test_cross_page_names_cohorts_without_tables(tmp_path):
     store = ordinary(tmp_path)
     write_pages(store)

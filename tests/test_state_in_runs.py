@@ -50,6 +50,11 @@ def test_edits_show_in_the_tables_of_a_cohort_and_of_the_store_without_a_call(pr
     with OfflineServer() as server:
         env = {"DD_OFFLINE_BASE_URL": server.url}
         project.snakemake("all", "cross_experiment", env=env)
+        # made after the tables and the page that it shows
+        whole_page = (project.data / "7_cross_experiment" / "html" / "index.html").read_text()
+        assert "Means in each cohort" in whole_page and "Without means" not in whole_page
+        assert '<span class="way-up">' in (project.cohort_folder / "reports" / "html" / "index.html").read_text()
+        assert "Nothing to be done" in project.snakemake("-n", "all", "cross_experiment", env=env)
         bought = len(server.requests)
         template = project.data / "1_raw" / "templates" / "evaluation" / "novelty.txt"
         template.write_text("Be brief.\n\n" + template.read_text())

@@ -26,6 +26,7 @@ SUMMARY_TABLES = {
         "Calls, tokens, US dollars and seconds by stage and model, over everything that was bought; an "
         "unknown cost is empty, not zero."
     ),
+    "text_costs": "What each draft and essay cost, an essay with its draft; an unknown cost is empty, not zero.",
     "coverage": (
         "How many of the scores that the cohort asks for exist, and why the others are missing: a failed "
         "instrument is not a low score."

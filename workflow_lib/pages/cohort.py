@@ -12,7 +12,7 @@ from ..cohorts.membership import Membership
 from ..files import read_recorded, write_text
 from ..settings import Settings
 from ..stages import JUDGED, STAGES
-from . import carried, charts, compare, curves, explore, findings, html, overview, reports, search
+from . import carried, charts, compare, curves, explore, findings, html, overview, reports, search, way_up
 from .documents import FOLDERS, Document, Store, collect, scales_of
 from .essay import EssayPages
 from .overview import distinct
@@ -77,6 +77,8 @@ def write(settings: Settings, cohort_id: str, membership: Membership) -> Path:
         tables=[(table(path), path.stem, path.parent.name) for path in tables.files],
         table_links={path.stem: table(path) for path in tables.files},
         membership_link=table(cohort.membership),
+        way_up=way_up.begins(settings.data),
+        cross_link=html.link(settings.data.cross_page, cohort.page),
         manifest_link=table(cohort.manifest) if cohort.manifest.exists() else "",
         data=data,
     )

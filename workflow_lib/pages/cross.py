@@ -14,7 +14,7 @@ from ..generations import census
 from ..paths import Cohort
 from ..settings import Settings, split_names
 from ..stages import JUDGING
-from . import carried, evidence, html, reports
+from . import carried, evidence, html, reports, way_up
 from .axes import Axis, Estimate
 from .findings import anchor
 from .numbers import count, points, signed
@@ -106,6 +106,9 @@ def write(settings: Settings, counted: Collection[str]) -> Path:
             scores_link=html.link(carried.place(page, aggregated), page),
         ),
     )
+    for line in cohorts:
+        if line.page:
+            way_up.show(data.cohort(line.cohort_id).page)
     return page
 
 

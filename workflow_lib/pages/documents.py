@@ -15,7 +15,6 @@ from ..errors import DayDreamError
 from ..files import read_recorded, sha256_text
 from ..generations import normalised
 from ..paths import DataRoot
-from ..results import spending
 from ..stages import FIRST, JUDGED, JUDGING, STAGE
 from ..statistics.scale import MIN_UNITS, POINTS
 from . import texts
@@ -199,7 +198,7 @@ def collect(store: Store, membership: Membership, tables: Reports, scales: Mappi
     board = tables.analysis("adjusted_scores")
     sizes = Counter(row["component"] for row in board)
     adjusted = {row["parent_gen_id"]: _adjusted(row, sizes[row["component"]] >= MIN_UNITS) for row in board}
-    usd = spending.of_texts(store.data, membership)
+    usd = {row["gen_id"]: float(row["cost_usd"]) for row in tables.summary("text_costs") if row["cost_usd"]}
     drafts_used = {entry.parent_gen_id for entry in membership.stage(JUDGED)}
     found = [
         _essay(store, membership, entry, scores[entry.gen_id], adjusted.get(entry.gen_id), usd.get(entry.gen_id))

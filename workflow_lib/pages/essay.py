@@ -117,7 +117,7 @@ class EssayPages:
             draft_files=self._links(self._draft_files(document), page) if is_essay else [],
             adjusted_link=self._table(self._cohort.analysis("adjusted_scores"), page),
             scores_link=self._table(self._cohort.aggregated_scores, page),
-            costs_link=self._table(self._cohort.summary("costs"), page),
+            costs_link=self._table(self._cohort.summary("text_costs"), page),
         )
 
     def _table(self, path: Path, page: Path) -> str:

@@ -27,7 +27,6 @@ from ..statistics import (
 )
 from ..statistics import frame as frame_module
 from ..statistics import judges as judges_module
-from . import spending
 from .rounding import fixed
 
 DECIMALS, P_DECIMALS, USD_DECIMALS = 3, 4, 6
@@ -96,6 +95,7 @@ def background(
     scales: Mapping[str, float],
     membership: Membership,
     spent: Sequence[Mapping[str, object]],
+    usd: Mapping[str, float],
 ) -> Background:
     """Return what a cohort's statistics use beside its scores.
 
@@ -105,6 +105,7 @@ def background(
         scales: evaluation template -> best score.
         membership: all of the cohort.
         spent: rows of costs.csv.
+        usd: of the cohort's texts, see `spending.of_texts`.
     """
     copies = frozenset(
         name for name, template in (catalogs.templates[JUDGED].items() if catalogs else ()) if template.copies
@@ -114,7 +115,6 @@ def background(
         for model_id, model in (catalogs.models.items() if catalogs else ())
     }
     words = _words(data, (entry.gen_id for entry in membership.stage(JUDGED)))
-    usd = spending.of_texts(data, membership)
     return Background(scales, copies, families, words, usd, _usd_per_combo(membership, copies, spent))
 
 

@@ -80,7 +80,9 @@ def write(settings: Settings, cohort_id: str, membership: Membership) -> Complet
     tables.write(cohort.summary("costs"), spending.COLUMNS, spent)
     tables.write(cohort.summary("coverage"), coverage.COLUMNS, coverage.rows(judgements, outcomes))
     write_frame(cohort.analysis("variance_analysis"), analysis.variance_analysis(table))
-    background = claims.background(data, known, scales, membership, spent)
+    usd = spending.of_texts(data, membership)
+    tables.write(cohort.summary("text_costs"), spending.TEXT_COLUMNS, spending.text_rows(membership, usd))
+    background = claims.background(data, known, scales, membership, spent, usd)
     for name, claim in claims.tables(table, background).items():
         write_frame(cohort.analysis(name), claim)
     tables.write(cohort.failures, failures.COLUMNS, map(_failure_row, states.failures(membership)))

@@ -27,6 +27,7 @@ COLUMNS = (
     "dropped_calls",
     "dropped_cost_usd",
 )
+TEXT_COLUMNS = ("stage", "gen_id", "draft_gen_id", "cost_usd")
 _TOKENS = ("prompt_tokens", "completion_tokens", "total_tokens")
 USD_DECIMALS = 6
 
@@ -93,6 +94,25 @@ def of_texts(data: DataRoot, membership: Membership) -> dict[str, float]:
         if isinstance(own, int | float) and before is not None:
             found[entry.gen_id] = own + before
     return found
+
+
+def text_rows(membership: Membership, usd: Mapping[str, float]) -> list[dict[str, object]]:
+    """Return the rows of text_costs.csv: one per draft, then one per essay, by gen_id; empty where the cost is unknown.
+
+    Args:
+        membership: all of the cohort.
+        usd: of its texts, as `of_texts` returns it.
+    """
+    return [
+        {
+            "stage": entry.stage,
+            "gen_id": entry.gen_id,
+            "draft_gen_id": entry.parent_gen_id or entry.gen_id,
+            "cost_usd": fixed(usd[entry.gen_id], USD_DECIMALS) if entry.gen_id in usd else "",
+        }
+        for stage in (FIRST, JUDGED)
+        for entry in sorted(membership.stage(stage), key=lambda entry: entry.gen_id)
+    ]
 
 
 def rows(states: States, cohort_id: str, membership: Membership) -> list[dict[str, object]]:

@@ -75,7 +75,9 @@ def has_cross_news(run: Run) -> bool:
         return True
     texts = catalogs_module.texts(run.data)
     stored = (path for folder in run.data.gens.glob("*/*") for path in (folder, folder / RAW, folder / PARSED))
-    return any(is_newer(path, since) for path in itertools.chain(texts, stored))
+    known = (run.data.cohort(folder.parent.name) for folder in run.data.cohorts.glob("*/reports"))
+    reports = (path for cohort in known for path in (cohort.aggregated_scores, cohort.page))
+    return any(is_newer(path, since) for path in itertools.chain(texts, stored, reports))
 
 
 def _of_cohort(cohort_id: str) -> str:
