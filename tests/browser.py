@@ -99,6 +99,16 @@ def set_back(browser: Any) -> None:
     requested(browser)
 
 
+@contextmanager
+def without_scripts(browser: Any) -> Iterator[None]:
+    """Show pages as they are without JavaScript; what a test asks the page itself still runs."""
+    browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    try:
+        yield
+    finally:
+        browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+
+
 def css(browser: Any, selector: str) -> list[Any]:
     """Return the elements that a selector finds."""
     return list(browser.find_elements("css selector", selector))

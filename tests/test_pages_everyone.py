@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser import complaints, prefer, resize
+from tests.browser import complaints, css, prefer, resize, show, without_scripts
 from tests.page_data import ordinary, single, varied, write_cross, write_pages
 from tests.page_tour import asked, every_page, unfold, violations
+from workflow_lib.pages import reports
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -129,6 +130,49 @@ def test_files_of_the_store_are_linked_where_the_pages_lie_beside_it(browser, fo
             unfold(browser, path)
             linked |= {address for address in files_linked(browser) if not address.is_relative_to(folder)}
         assert linked and all(address.is_relative_to(store) and address.exists() for address in linked)
+
+
+def test_report_is_complete_without_scripts(browser, folders):
+    with without_scripts(browser):
+        for folder in folders:
+            for path in every_page(folder):
+                show(browser, path)
+                assert not any(shown.text for shown in css(browser, ".only-js")), path
+                assert css(browser, "main h1, header h1"), path
+        *cohorts, cross = folders
+        for folder in cohorts:
+            assert_complete(browser, folder)
+        show(browser, cross / "index.html")
+        text = css(browser, "main")[0].text
+        means = reports.rows(cohorts[-1].parent / "analysis" / "level_means.csv")
+        assert means and all(f"{float(row['mean']):.2f}" in text for row in means if row["factor"] != "recipe")
+        assert all(shown.is_displayed() for shown in css(browser, "main section, main figure svg"))
+
+
+def assert_complete(browser, folder: Path) -> None:
+    """Findings, evidence and every text with score and link, on the cohort's page; each text and judgement on its own."""
+    store = folder.parents[1]
+    show(browser, folder / "index.html")
+    assert len([shown for shown in css(browser, ".finding") if shown.is_displayed() and shown.text]) >= 5
+    evidence = css(browser, "main figure")
+    assert evidence and all(shown.is_displayed() for shown in evidence)
+    rows = {
+        link.get_attribute("href").rsplit("/", 1)[-1].removesuffix(".html"): row.text
+        for row in css(browser, "#leaderboard tbody tr")
+        for link in row.find_elements("css selector", "td a")
+    }
+    assert set(rows) == {path.stem for name in ("essays", "drafts") for path in folder.glob(f"{name}/*.html")}
+    board = reports.rows(store / "reports" / "analysis" / "adjusted_scores.csv")
+    assert board
+    for row in board:
+        assert f"{float(row['estimate']):.2f}" in rows[row["parent_gen_id"]]
+    show(browser, folder / "compare.html")
+    assert len(css(browser, "main li a")) == len(rows)
+    for row in board[:1]:
+        show(browser, folder / "essays" / f"{row['parent_gen_id']}.html")
+        judged = [shown for shown in css(browser, ".judgement .mark") if shown.is_displayed()]
+        assert len(judged) >= int(row["n_scores"])
+        assert all(shown.is_displayed() for shown in css(browser, ".sheet"))
 
 
 def files_linked(browser) -> set[Path]:

@@ -32,7 +32,7 @@ const cohort = (() => {
     ofDocuments: Object.keys(FACTORS).filter((factor) => !OF_SCORES.includes(factor)),
     // a column of zeros, as offline models cost, says nothing
     costly: docs.cost.some((cost) => cost !== 0),
-    scored: columns.length > 0,
+    scored: docs.adjusted.some((found) => found !== null),
     factorOf: columns.map(([, template]) => top / data.scale_max[template]),
     show: (value) => (value === null ? "–" : fixed(value, 2)),
   };

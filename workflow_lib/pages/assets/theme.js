@@ -15,7 +15,7 @@ const fixed = (value, decimals) => {
   // the files of the store are beside the pages only as long as nobody has taken the pages elsewhere
   const isBesideStore = /\/(cohorts\/[^/]+\/reports|7_cross_experiment)\/html\/([^/]+\/)?[^/]*$/.test(location.pathname);
   document.addEventListener("DOMContentLoaded", () => {
-    for (const link of isBesideStore ? document.querySelectorAll("a[data-stored]") : []) link.href = link.dataset.stored;
+    for (const link of isBesideStore ? document.querySelectorAll("a[data-stored]:not(.way-up[hidden] *)") : []) link.href = link.dataset.stored;
   });
   document.addEventListener("click", (event) => {
     if (!(event.target instanceof Element) || !event.target.closest("[data-theme-toggle]")) return;
