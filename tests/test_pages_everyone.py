@@ -150,7 +150,7 @@ def test_report_is_complete_without_scripts(browser, folders):
 
 
 def assert_complete(browser, folder: Path) -> None:
-    """Findings, evidence and every text with score and link, on the cohort's page; each text and judgement on its own."""
+    """Findings, evidence and every text with score and link on the cohort's page; text and judgements on its own."""
     store = folder.parents[1]
     show(browser, folder / "index.html")
     assert len([shown for shown in css(browser, ".finding") if shown.is_displayed() and shown.text]) >= 5
