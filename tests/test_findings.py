@@ -285,7 +285,8 @@ def test_unknown_cost_is_never_zero(rows, total, verdict, sentence):
 
 
 def test_nothing_bought_is_nothing_spent():
-    assert findings.spent([], Spending(0, None, 0)) is None
+    found = findings.spent([], Spending(0, None, 0))
+    assert (found.verdict, said(found)) == ("nothing", "No call on record was made in this cohort's name.")
 
 
 def test_next_are_the_combos_that_show_a_difference_if_none_is_clear():

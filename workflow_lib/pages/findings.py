@@ -292,15 +292,17 @@ def next_step(next_steps: Rows, comparisons: Rows, missing: int = 0) -> Finding 
     return Finding("What to buy next?", verdict or "nothing", PLAIN, Markup.escape(" ".join(parts)), _NEXT)
 
 
-def spent(costs: Rows, total: Spending) -> Finding | None:
-    """Return what was spent, by stage; None where nothing was bought.
+def spent(costs: Rows, total: Spending) -> Finding:
+    """Return what was spent, by stage.
 
     Args:
         costs: rows of costs.csv.
         total: their sums.
     """
+    question, evidence = "What was spent?", (("costs", "costs"),)
     if not total.calls:
-        return None
+        text = Markup("No call on record was made in this cohort's name.")
+        return Finding(question, "nothing", PLAIN, text, evidence)
     stages: dict[str, float] = {}
     for row in costs:
         if row["cost_usd"]:
@@ -317,7 +319,7 @@ def spent(costs: Rows, total: Spending) -> Finding | None:
     if total.unknown_calls and total.usd is not None:
         unknown = count(total.unknown_calls, "call")
         text += f" {unknown} of unknown cost {'is' if total.unknown_calls == 1 else 'are'} not in it."
-    return Finding("What was spent?", usd(total.usd), PLAIN, text, (("costs", "costs"),))
+    return Finding(question, usd(total.usd), PLAIN, text, evidence)
 
 
 _DIFFERENCES = (("differences", "comparisons"),)
