@@ -3,7 +3,7 @@
 import pytest
 from markupsafe import Markup
 
-from workflow_lib.pages import findings, overview
+from workflow_lib.pages import findings, numbers, overview
 from workflow_lib.pages.findings import MODELS, TEMPLATES
 from workflow_lib.pages.overview import Spending
 
@@ -339,3 +339,8 @@ def test_steps_of_the_table_say_what_is_enough_and_what_is_no_forecast():
 
 def test_small_p_values_are_not_zero():
     assert [findings.p_value(value) for value in ("0.0000", "0.0012", "0.6000")] == ["below 0.001", "0.0012", "0.6"]
+
+
+def test_what_rounds_to_nothing_has_no_sign():
+    assert [numbers.points(value) for value in ("-0.004", "-0.006", "0.125")] == ["0.00", "−0.01", "0.12"]
+    assert [numbers.signed(value) for value in ("-0.004", "0.004", "-0.006")] == ["+0.00", "+0.00", "−0.01"]

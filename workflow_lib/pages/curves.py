@@ -84,15 +84,15 @@ def decision_study(rows: Rows) -> Svg | None:
         by_judges.setdefault(count(int(row["judges"]), "judge"), []).append(row)
     if max(map(len, by_judges.values())) == 1:
         # nothing is known of replicates: one curve over the numbers of judges, each named at its dot
-        for name, (row,) in by_judges.items():
+        for row in known:
             x, y = _reliability(row)
-            at_end = x > most * 0.8
-            drawing.text(plane.x(x), plane.y(y) + 18, name, "end" if at_end else "middle", class_="c-small")
+            name = count(int(row["judges"]), "judge") if row is known[0] else row["judges"]
+            drawing.text(plane.x(x), plane.y(y) + 18, name, "middle", class_="c-small")
         by_judges = {"": known}
     for place, (name, own) in enumerate(by_judges.items()):
         _curve(drawing, plane, [_reliability(row) for row in own], STYLES[place])
         if name:
-            _named(drawing, place, name)
+            _named(drawing, place, len(by_judges), name)
     for row in known:
         is_present = row["present"] == "true"
         evaluations, value = _reliability(row)
@@ -128,7 +128,7 @@ def detectable(rows: Rows) -> Svg | None:
         own = [row for row in known if row["factor"] == factor and float(row["detectable_difference"]) <= POINTS]
         line = [(float(row["combos"]), float(row["detectable_difference"])) for row in own]
         _curve(drawing, plane, line, STYLES[place])
-        _named(drawing, place, FACTOR_NAMES[factor])
+        _named(drawing, place, len(factors), FACTOR_NAMES[factor])
         for row in own:
             if row["present"] == "true":
                 value = float(row["detectable_difference"])
@@ -212,8 +212,8 @@ def _curve(drawing: Svg, plane: Plane, line: Sequence[tuple[float, float]], styl
         drawing.line(plane.x(x), plane.y(y), plane.x(next_x), plane.y(next_y), f"c-curve {style}")
 
 
-def _named(drawing: Svg, place: int, name: str) -> None:
-    x = place * 20
+def _named(drawing: Svg, place: int, of: int, name: str) -> None:
+    x = place * 100 // max(3, of)
     drawing.line(f"{x}%", 10, f"{x + 3}%", 10, f"c-curve {STYLES[place]}")
     drawing.text(f"{x + 3.6}%", 14, name, class_="c-small")
 

@@ -62,12 +62,12 @@ def count(value: int, one: str, many: str | None = None) -> str:
 
 def points(value: float | str) -> str:
     """Return points, a correlation or a share (also as a table has it) with two decimals and a real minus sign."""
-    return f"{float(value) + 0.0:.2f}".replace("-", "−")
+    return f"{round(float(value), 2) + 0.0:.2f}".replace("-", "−")
 
 
 def signed(value: float | str) -> str:
     """Return a difference of points with its sign."""
-    return f"{float(value) + 0.0:+.2f}".replace("-", "−")
+    return f"{round(float(value), 2) + 0.0:+.2f}".replace("-", "−")
 
 
 def between(low: float | str, high: float | str) -> str:
