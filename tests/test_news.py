@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests import small_cohort
+from workflow_lib.files import read_json, write_json
 from workflow_lib.paths import DataRoot
 from workflow_lib.results import cross, reports
 from workflow_lib.runs import Run, has_cross_news, has_news, newest_file, write_cross, write_tables
@@ -81,9 +82,20 @@ def test_tables_without_a_record_of_their_reading_are_as_old_as_their_file(setti
     assert has_news(run, small_cohort.COHORT)
 
 
+def test_tables_of_a_version_that_counted_no_stages_are_made_again(settings):
+    run = Run(settings)
+    write_tables(run, small_cohort.COHORT)
+    counted = settings.data.cohort(small_cohort.COHORT).completeness
+    recorded = read_json(counted)
+    del recorded["stages"]
+    write_json(counted, recorded)
+    assert has_news(run, small_cohort.COHORT)
+
+
 HOLDS = """
 import sys
 from pathlib import Path
+from workflow_lib.files import read_json, write_json
 from workflow_lib.paths import DataRoot
 from workflow_lib.runs import newest_file
 print(newest_file(DataRoot(Path(sys.argv[1])), shared=True), flush=True)

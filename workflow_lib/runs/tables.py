@@ -59,7 +59,9 @@ def has_news(run: Run, cohort_id: str) -> bool:
     since = read_from(run.data, _of_cohort(cohort_id), cohort.aggregated_scores)
     if since is None:
         return False
-    if read_recorded(cohort.completeness).get("settings") != shown.of(run.settings):
+    found = read_recorded(cohort.completeness)
+    # tables of an earlier version lack the counts that the page shows
+    if found.get("settings") != shown.of(run.settings) or "stages" not in found:
         return True
     each = (run.files(entry) for entry in run.membership(cohort_id))
     # the folder: a text that was written before may get its name after
