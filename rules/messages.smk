@@ -10,6 +10,7 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
+from snakemake.settings.enums import Quietness
 from snakemake_interface_logger_plugins.common import LogEvent
 
 from workflow_lib.errors import DayDreamError
@@ -56,8 +57,22 @@ class Concise(logging.Filter):
         if text.count(SIGN) >= 2:
             record.msg = textwrap.dedent(text.split(SIGN)[1].replace("\n  ", "\n"))
             # the run has said it already, once for all jobs that it concerns
-            return bool(record.msg)
+            if not record.msg:
+                return False
+        if (
+            record.levelno >= logging.ERROR
+            and event in (None, LogEvent.ERROR)
+            and is_silent()
+        ):
+            # --quiet all drops errors, too: a timer's log would not say why nothing came
+            print(record.getMessage(), file=sys.stderr)
         return True
+
+
+def is_silent():
+    """Return whether Snakemake shows nothing at all, as --quiet all has it."""
+    shown = workflow.output_settings
+    return Quietness.ALL in (shown.quiet or ()) and not shown.dryrun
 
 
 if not any(type(known).__name__ == "Concise" for known in logger.filters):

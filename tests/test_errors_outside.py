@@ -130,6 +130,14 @@ def test_a_missing_key_stops_before_the_first_call_and_is_named(tmp_path):
     assert project.files("*") == []
 
 
+def test_a_run_that_is_to_be_quiet_still_reports_why_it_failed(tmp_path):
+    project = Project(tmp_path, PAID_JUDGE)
+    output = complaint(project, "--quiet", "all")
+    assert output.count("the environment variable OPENROUTER_API_KEY is not set") == 1
+    assert "Bought" not in output and ", and kept" not in output
+    assert "rule " not in output and "Traceback" not in output
+
+
 def test_a_dry_run_needs_no_key(tmp_path):
     project = Project(tmp_path, PAID_JUDGE)
     project.snakemake("cohort")

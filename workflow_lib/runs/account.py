@@ -6,6 +6,8 @@ from pathlib import Path
 from ..calls import stopping
 from ..calls.committed import Spent, bought_since, sum_of
 from ..errors import DayDreamError
+from ..generations.state import States
+from ..generations.work import to_make
 from .run import Run
 
 
@@ -25,10 +27,13 @@ def lines(run: Run, *, wants_pages: bool) -> list[str]:
 
 def lines_of_a_part(run: Run) -> list[str]:
     """Return what a run that was interrupted, or in which jobs failed, has done and left."""
-    found = [f"{_as_text(_bought(run))}, and kept.", *_pages(run, wants_pages=False)]
+    spent = _bought(run)
+    kept = ", and kept" if spent.calls else ""
+    found = [f"{_as_text(spent)}{kept}.", *_pages(run, wants_pages=False)]
     if stopping.is_stopping():
-        left = sum(len(run.open_work(cohort_id)) for cohort_id in _expanded(run))
-        found.append(f"Interrupted; still to be made for the tables: {left:,}. The same command goes on from there.")
+        states = States(run.settings)
+        left = set().union(*(to_make(states, run.wanted(cohort_id)) for cohort_id in _expanded(run)))
+        found.append(f"Interrupted; generations still to be made: {len(left):,}. The same command goes on from there.")
     return found
 
 
