@@ -13,6 +13,7 @@ import pytest
 
 from tests.project import SOURCE
 from workflow_lib.calls import attempts, claims, holders
+from workflow_lib.calls.attempts import is_ordered
 from workflow_lib.calls.journal import Journal, State, UnreadableAnswer, request_sha256
 from workflow_lib.files import sha256_text, write_json
 from workflow_lib.paths import Generation
@@ -49,7 +50,7 @@ def written(own: Journal, name: str) -> dict:
 def test_no_attempts_are_an_empty_journal(own):
     assert own.numbers() == {}
     assert own.newest_answer() is None
-    assert not own.has_open_order()
+    assert not is_ordered(own.numbers())
 
 
 def test_a_claim_is_written_before_the_call_and_answered_once(own):
@@ -222,14 +223,14 @@ def test_a_call_in_flight_is_not_among_what_may_have_been_billed(own):
 def test_an_order_is_open_until_a_higher_numbered_answer(own):
     claim(own).answer({"answer": "old"}, durable=True)
     own.order("run-1")
-    assert own.has_open_order()
+    assert is_ordered(own.numbers())
     assert own.newest_answer()["answer"] == "old"
     taken = claim(own)
     assert taken.number == 3
     taken.fail({"reason": "x", "message": "", "remedy": ""})
-    assert own.has_open_order()
+    assert is_ordered(own.numbers())
     claim(own).answer({"answer": "new"}, durable=True)
-    assert not own.has_open_order()
+    assert not is_ordered(own.numbers())
     assert own.newest_answer()["answer"] == "new"
 
 
@@ -315,7 +316,7 @@ def test_orders_and_failures_that_cannot_be_read_count_as_such(own, content):
     own.path(1, ".failed").write_bytes(content)
     own.path(2, ".fresh").write_bytes(content)
     assert own.newest_failure() == {}
-    assert own.has_open_order()
+    assert is_ordered(own.numbers())
     own.order("run-1")
     own.order("run-1")
     assert names(own) == ["0001.failed.json", "0002.fresh.json", "0003.fresh.json"]
@@ -381,7 +382,7 @@ def test_an_order_outlives_an_adoption(own):
     own.order("run-2")
     own.adopt("the text", {}, {"gen_id": "d_1", "stage": "draft", "cohort_id": None})
     assert names(own) == ["0001.fresh.json", "0002.fresh.json", "0003.json", "0004.fresh.json"]
-    assert own.has_open_order()
+    assert is_ordered(own.numbers())
     assert written(own, "0004.fresh.json")["order_id"] == "run-2"
 
 

@@ -56,6 +56,11 @@ def read_text(path: Path | str) -> str:
     """
     with open(path, "rb") as handle:
         content = handle.read()
+    return decode(content, path)
+
+
+def decode(content: bytes, path: Path | str) -> str:
+    """Return the text that a file's bytes are, as `read_text` does."""
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -78,10 +83,15 @@ def read_json(path: Path | str) -> Any:
         raise DayDreamError(f"{path}: not valid JSON ({error})", "restore or remove the file") from None
 
 
-def read_recorded(path: Path) -> Mapping[str, Any]:
-    """Return the content of a metadata file; {} where it is missing or not readable as an object."""
+def read_recorded(path: Path, *, awaits: bool = False) -> Mapping[str, Any]:
+    """Return the content of a metadata file; {} where it is missing or not readable as an object.
+
+    Args:
+        path: the file.
+        awaits: it was written just now, perhaps by another host, see `when_listed`.
+    """
     try:
-        content = read_json(path)
+        content = when_listed(read_json, path) if awaits else read_json(path)
     except (OSError, DayDreamError):
         return {}
     return content if isinstance(content, dict) else {}
@@ -90,7 +100,8 @@ def read_recorded(path: Path) -> Mapping[str, Any]:
 def await_listed(path: Path, seconds: float = LATENCY_SECONDS) -> None:
     """Wait for a file that its folder lists and that cannot be opened yet, as network file systems have it for a while.
 
-    A file that the folder does not list is not waited for: it is not there.
+    A file that the folder does not list is not waited for: it is not there. Who expects to find it tries that first,
+    see `when_listed`.
     """
     end = time.monotonic() + seconds
     while not path.exists() and time.monotonic() < end:
@@ -100,6 +111,19 @@ def await_listed(path: Path, seconds: float = LATENCY_SECONDS) -> None:
         except OSError:
             return
         time.sleep(0.1)
+
+
+def when_listed(read: Callable[[Path], T], path: Path) -> T:
+    """Return `read(path)`; where there is no such file, it is read once more after `await_listed`.
+
+    Raises:
+        FileNotFoundError: its folder does not list it either.
+    """
+    try:
+        return read(path)
+    except FileNotFoundError:
+        await_listed(path)
+        return read(path)
 
 
 def dump_json(content: Any) -> str:
@@ -118,11 +142,7 @@ def write_bytes(path: Path, content: bytes, *, durable: bool = False) -> None:
     path = Path(path)
     handle, temporary = _temporary_beside(path)
     try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-            if durable:
-                stream.flush()
-                os.fsync(stream.fileno())
+        _fill(handle, content, durable=durable)
         os.replace(temporary, path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
@@ -212,11 +232,7 @@ def create_exclusively(path: Path, text: str, *, durable: bool = False) -> bool:
     """
     handle, temporary = _temporary_beside(path)
     try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(encode(text))
-            if durable:
-                stream.flush()
-                os.fsync(stream.fileno())
+        _fill(handle, encode(text), durable=durable)
         os.link(temporary, path)
         if durable:
             _sync(path.parent)
@@ -266,13 +282,25 @@ def _temporary_beside(path: Path) -> tuple[int, str]:
     return _create(Path(name)), name
 
 
+def _fill(handle: int, content: bytes, *, durable: bool) -> None:
+    """Write all of a new file's content, and close it."""
+    try:
+        view = memoryview(content)
+        while view:
+            view = view[os.write(handle, view) :]
+        if durable:
+            os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def _create(path: Path) -> int:
     """Create a file that must not exist yet, and its folder if needed; returns its descriptor."""
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     try:
         return os.open(path, flags, 0o666)
     except FileNotFoundError:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        os.makedirs(path.parent, exist_ok=True)
         return os.open(path, flags, 0o666)
 
 

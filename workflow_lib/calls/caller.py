@@ -103,9 +103,8 @@ class Caller:
                     self.batches.step(batch, log)
                 stopping.pause(CLAIM_POLL_SECONDS)
                 continue
-            answer = None if state.ordered else own.newest_answer()
-            if answer is not None:
-                return answer
+            if state.answered is not None and not state.ordered:
+                return own.answer(state.answered)
             call = Call(
                 own,
                 state.next_number,

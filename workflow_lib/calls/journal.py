@@ -143,10 +143,6 @@ class Journal:
                     return found
         return {}
 
-    def has_open_order(self) -> bool:
-        """Return whether a fresh answer was ordered and has not come yet."""
-        return attempts.is_ordered(self.numbers())
-
     def order(self, order_id: str) -> None:
         """Order a fresh answer; a second order under the same id changes nothing."""
         while True:

@@ -298,8 +298,11 @@ class Pool:
 
     def _pause_left(self) -> float:
         with self._changed:
-            own = self._paused_until - steady_clock()
-        return max(own, self._pause_on_file())
+            now = steady_clock()
+            if now >= self._fresh_until:
+                self._paused_until = max(self._paused_until, now + self._pause_on_file())
+                self._fresh_until = now + LOOK_SECONDS
+            return max(0.0, self._paused_until - now)
 
     def _pause_on_file(self) -> float:
         times = _times(self._pause_file)

@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -144,15 +145,22 @@ def existing_files(data: DataRoot) -> list[Path]:
 
 
 _cache: dict[str, tuple[list[tuple[int, int]], Catalogs]] = {}
+# when the files of a place were looked at, by the steady clock
+_looked_at: dict[str, float] = {}
 _table_names: dict[str, list[str]] = {}
 _seen = threading.local()
 
 
 @contextmanager
-def held() -> Iterator[None]:
-    """Let this thread see one state of the catalogs within the block: their files are looked at once."""
+def held(at_most_every: float = 0.0) -> Iterator[None]:
+    """Let this thread see one state of the catalogs within the block: their files are looked at once.
+
+    Args:
+        at_most_every: seconds; what any thread of this process has seen is good for so long.
+    """
     outer = getattr(_seen, "catalogs", None)
-    _seen.catalogs = {} if outer is None else outer
+    if outer is None:
+        _seen.catalogs, _seen.seconds = {}, at_most_every
     try:
         yield
     finally:
@@ -170,16 +178,19 @@ def load(data: DataRoot) -> Catalogs:
     if seen is None:
         return _load(data)
     if data not in seen:
-        seen[data] = _load(data)
+        seen[data] = _load(data, _seen.seconds)
     return seen[data]
 
 
-def _load(data: DataRoot) -> Catalogs:
+def _load(data: DataRoot, at_most_every: float = 0.0) -> Catalogs:
     # a relative data root means another folder after a change of the working directory
     place = f"{os.getcwd()}\0{data.catalogs}"
+    known, now = _cache.get(place), time.monotonic()
+    if known and now - _looked_at[place] < at_most_every:
+        return known[1]
     signature = _signature(place, data)
-    known = _cache.get(place)
     if known and signature and known[0] == signature:
+        _looked_at[place] = now
         return known[1]
     data.require()
     catalogs = Catalogs(
@@ -192,6 +203,7 @@ def _load(data: DataRoot) -> Catalogs:
         replicates=_read(data.catalog(REPLICATION), "stage", ("replicates",), _replicates),
     )
     if signature:
+        _looked_at[place] = now
         _cache[place] = (signature, catalogs)
     return catalogs
 

@@ -5,13 +5,14 @@ import json
 import os
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import catalogs as catalogs_module
 from ..catalogs import Catalogs, combos
 from ..errors import ConfigError, MembershipError
-from ..files import dump_json, read_json, sha256_file, write_json
+from ..files import dump_json, read_json, read_recorded, sha256_file, write_json
 from ..paths import Cohort
 from ..settings import Settings
 from ..stages import FIRST, STAGES
@@ -39,6 +40,20 @@ def read_manifest(cohort: Cohort) -> Mapping[str, Any] | None:
             "put it back from a copy of the store: it keeps the replicate counts of the cohort's first expansion",
         )
     return manifest
+
+
+def recorded_manifest(cohort: Cohort) -> Mapping[str, Any]:
+    """Return a cohort's manifest.json, {} if there is none that can be read; read again only when it has changed."""
+    try:
+        found = cohort.manifest.stat()
+    except OSError:
+        return {}
+    return _recorded(cohort.manifest, found.st_mtime_ns, found.st_size)
+
+
+@lru_cache(maxsize=256)
+def _recorded(manifest: Path, changed_ns: int, size: int) -> Mapping[str, Any]:
+    return read_recorded(manifest)
 
 
 def differs_from_manifest(settings: Settings, source: "Source") -> bool:

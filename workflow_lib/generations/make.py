@@ -1,5 +1,6 @@
 """From an answer to its files: bought or restored, adopted or copied, raw.txt with what goes with it."""
 
+import contextlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,9 +8,10 @@ from typing import Any
 
 from .. import catalogs as catalogs_module
 from ..calls import Caller, Log
-from ..calls.attempts import UnreadableAnswer
+from ..calls.attempts import ANSWER, UnreadableAnswer, is_ordered, newest
 from ..calls.endpoints import OFFLINE
 from ..calls.journal import Journal
+from ..cohorts.manifest import recorded_manifest
 from ..cohorts.membership import Entry
 from ..errors import StoreError
 from ..files import dump_json, encode, read_recorded, read_text, sha256_text, write_bytes, write_json, write_text
@@ -73,12 +75,14 @@ def kept_answer(caller: Caller, entry: Entry, order_id: str | None) -> Mapping[s
     adopt(generation, own, entry)
     if order_id is not None:
         own.order(order_id)
-    if own.has_open_order():
+    numbers = own.numbers()
+    if is_ordered(numbers):
         return None
-    attempt = own.newest_answer()
-    if attempt is None:
+    answered = newest(numbers, ANSWER)
+    if answered is None:
         _refuse_lost_raw(generation)
-    return attempt
+        return None
+    return own.answer(answered)
 
 
 def question(caller: Caller, entry: Entry) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -140,10 +144,10 @@ def _restore_newest(settings: Settings, generation: Generation, entry: Entry, at
     own = Journal(generation)
     while True:
         _restore(settings, generation, entry, attempt)
-        newest = own.newest_number()
-        if newest is None or newest == attempt.get("number"):
+        now = own.newest_number()
+        if now is None or now == attempt.get("number"):
             return
-        attempt = own.answer(newest)
+        attempt = own.answer(now)
 
 
 def parse(settings: Settings, entry: Entry) -> None:
@@ -197,8 +201,10 @@ def _restore_missing(settings: Settings, generation: Generation, entry: Entry) -
 def _restore(settings: Settings, generation: Generation, entry: Entry, attempt: Mapping[str, Any]) -> None:
     """Write the files of a generation from an attempt; raw.txt last, for it says that all is there."""
     _write_beside(settings, generation, entry, attempt, only_missing=False)
-    if not _stays(generation, attempt):
-        _write_if_changed(generation.raw, encode(raw_of(attempt)), durable=_is_durable(attempt))
+    has_raw = generation.raw.exists()
+    # an adopted answer came from that file
+    if not (has_raw and attempt.get("request") is None):
+        _write_if_changed(generation.raw, encode(raw_of(attempt)), has_raw, durable=_is_durable(attempt))
 
 
 def _write_beside(
@@ -206,22 +212,26 @@ def _write_beside(
 ) -> None:
     """Write prompt.txt and the metadata of an answer; of one that another tool bought only metadata.json."""
     durable = _is_durable(attempt)
-    if not generation.metadata.exists():
+    # one look instead of one for each file: most generations are new
+    there = set(os.listdir(generation.folder))
+    if METADATA not in there:
         write_json(generation.metadata, metadata_of(settings, entry, "llm", attempt.get("cohort_id")), durable=durable)
     request = attempt.get("request")
     if request is None:
         return
     prompt, system = request["messages"][-1]["content"], system_sent(request)
     if system is None:
-        # of an answer before this one
-        generation.system.unlink(missing_ok=True)
-    elif not (only_missing and generation.system.exists()):
-        _write_if_changed(generation.system, encode(system), durable=durable)
-    if not (only_missing and generation.prompt.exists()):
-        _write_if_changed(generation.prompt, encode(prompt), durable=durable)
-    if not (only_missing and generation.raw_metadata.exists()):
+        if SYSTEM in there:
+            # of an answer before this one
+            generation.system.unlink(missing_ok=True)
+    elif not (only_missing and SYSTEM in there):
+        _write_if_changed(generation.system, encode(system), SYSTEM in there, durable=durable)
+    if not (only_missing and PROMPT in there):
+        _write_if_changed(generation.prompt, encode(prompt), PROMPT in there, durable=durable)
+    if not (only_missing and RAW_METADATA in there):
         recorded = _raw_metadata(entry, attempt, raw_of(attempt), prompt)
-        _write_if_changed(generation.raw_metadata, encode(dump_json(recorded)), durable=durable)
+        content = encode(dump_json(recorded))
+        _write_if_changed(generation.raw_metadata, content, RAW_METADATA in there, durable=durable)
 
 
 def _is_durable(attempt: Mapping[str, Any]) -> bool:
@@ -265,11 +275,6 @@ def _copy(settings: Settings, generation: Generation, entry: Entry, *, fresh: bo
     write_text(generation.raw, text)
 
 
-def _stays(generation: Generation, attempt: Mapping[str, Any]) -> bool:
-    """Return whether raw.txt is left as it is: nothing was sent for this attempt, it was adopted from that file."""
-    return attempt.get("request") is None and generation.raw.exists()
-
-
 def raw_of(attempt: Mapping[str, Any]) -> str:
     """Return the raw.txt that an attempt makes; what another tool wrote is kept as it was, to the byte."""
     return attempt["answer"] if attempt.get("adopted") else normalised(attempt["answer"])
@@ -302,7 +307,7 @@ def metadata_of(settings: Settings, entry: Entry, mode: str, origin: str | None)
         content["parent_gen_id"] = entry.parent_gen_id
     else:
         content["combo_id"] = entry.combo_id
-    experiment = read_recorded(settings.data.cohort(entry.cohort_id).manifest).get("experiment_id")
+    experiment = recorded_manifest(settings.data.cohort(entry.cohort_id)).get("experiment_id")
     if experiment:
         content["experiment_id"] = experiment
     return content
@@ -341,10 +346,9 @@ def _measures(text: str) -> dict[str, int]:
     return {"raw_length": len(text), "raw_lines": len(text.splitlines())}
 
 
-def _write_if_changed(path: Path, content: bytes, *, durable: bool) -> None:
-    try:
-        if path.read_bytes() == content:
-            return
-    except FileNotFoundError:
-        pass
+def _write_if_changed(path: Path, content: bytes, is_there: bool, *, durable: bool) -> None:
+    if is_there:
+        with contextlib.suppress(FileNotFoundError):
+            if path.read_bytes() == content:
+                return
     write_bytes(path, content, durable=durable)

@@ -1,16 +1,16 @@
 """From raw.txt to parsed.txt: the part of an answer that counts, and whether it has to be taken out again."""
 
+import hashlib
 from collections.abc import Mapping
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 from .. import catalogs as catalogs_module
 from .. import parsers
 from ..calls.journal import Journal
 from ..catalogs import Template
+from ..cohorts.manifest import recorded_manifest
 from ..cohorts.membership import Entry
-from ..files import await_listed, read_recorded, read_text, sha256_file, sha256_text, write_json, write_text
+from ..files import decode, read_recorded, sha256_file, sha256_text, write_json, write_text
 from ..parsers import ParseFailure
 from ..paths import DataRoot, Generation
 from ..settings import Settings, StageSettings
@@ -27,9 +27,9 @@ def parse(settings: Settings, entry: Entry) -> None:
     """
     generation = settings.data.generation(entry.stage, entry.gen_id)
     template = template_of(settings.data, entry)
-    raw = read_text(generation.raw)
-    await_listed(generation.raw_metadata)
-    recorded = read_recorded(generation.raw_metadata)
+    content = generation.raw.read_bytes()
+    raw = decode(content, generation.raw)
+    recorded = read_recorded(generation.raw_metadata, awaits=True)
     try:
         parsed = text_of(settings, entry, template, raw, recorded)
     except ParseFailure as failure:
@@ -43,7 +43,7 @@ def parse(settings: Settings, entry: Entry) -> None:
         {
             "function": STAGE[entry.stage].parsed_rule,
             "parser_name": template.parser,
-            "raw_sha256": sha256_file(generation.raw),
+            "raw_sha256": hashlib.sha256(content).hexdigest(),
             "success": True,
             "error": None,
             **input_mode(settings.data, entry, template),
@@ -109,19 +109,8 @@ def follows_from_raw(generation: Generation) -> bool:
 
 def baseline(data: DataRoot, entry: Entry) -> str | None:
     """Return the parser that a template had at its cohort's first expansion, None if not recorded."""
-    manifest = data.cohort(entry.cohort_id).manifest
-    try:
-        found = manifest.stat()
-    except OSError:
-        return None
-    parsers_then = _parsers_of(manifest, found.st_mtime_ns, found.st_size)
+    parsers_then: Mapping[str, Mapping[str, str]] = recorded_manifest(data.cohort(entry.cohort_id)).get("parsers") or {}
     return parsers_then.get(entry.stage, {}).get(entry.template_id)
-
-
-@lru_cache(maxsize=256)
-def _parsers_of(manifest: Path, changed_ns: int, size: int) -> Mapping[str, Mapping[str, str]]:
-    """Return what a manifest records of parsers; its time and size are there to read it again when it changes."""
-    return read_recorded(manifest).get("parsers") or {}
 
 
 def text_of(settings: Settings, entry: Entry, template: Template, raw: str, recorded: Mapping[str, Any]) -> str:

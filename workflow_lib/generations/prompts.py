@@ -11,7 +11,7 @@ from ..calls.endpoints import OFFLINE
 from ..catalogs import Model, combos, templates
 from ..cohorts.membership import Entry
 from ..errors import StoreError
-from ..files import await_listed, read_recorded, read_text, sha256_text
+from ..files import read_recorded, read_text, sha256_text, when_listed
 from ..paths import DataRoot
 from ..settings import Settings
 from ..stages import BOUNDARY, PARENT_STAGE, STAGE
@@ -136,10 +136,10 @@ def parent_on_disk(data: DataRoot, entry: Entry) -> Parent:
         StoreError: it is not there yet.
     """
     files = data.generation(PARENT_STAGE[entry.stage], entry.parent_gen_id)
-    await_listed(files.parsed)
-    await_listed(files.raw_metadata)
     try:
-        return Parent(read_text(files.parsed), read_recorded(files.raw_metadata).get("attempt"))
+        return Parent(
+            when_listed(read_text, files.parsed), read_recorded(files.raw_metadata, awaits=True).get("attempt")
+        )
     except FileNotFoundError:
         raise StoreError(
             f"{files.parsed}: no such file; {entry.stage} {entry.gen_id} is made from it",
