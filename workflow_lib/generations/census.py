@@ -1,11 +1,10 @@
 """What the store has of a cohort, counted once: completeness.json keeps it, and the page shows it."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ..calls.endpoints import OFFLINE
 from ..catalogs import Catalogs
-from ..cohorts.membership import Entry, Membership
+from ..cohorts.membership import Membership
 from . import counts
 from .counts import Counts
 from .state import States
@@ -33,15 +32,8 @@ def of(states: States, membership: Membership, catalogs: Catalogs | None) -> Cen
         catalogs: None where they cannot be read; then a model is offline if an answer of it says so.
     """
     offline = {entry.llm_model_id for entry in membership if catalogs and is_offline(catalogs, entry.llm_model_id)}
-
-    def noted() -> Iterator[Entry]:
-        for entry in membership:
-            yield entry
-            # its record was read for the counts just now
-            if entry.llm_model_id not in offline and states.of(entry).recorded.get("endpoint") == OFFLINE:
-                offline.add(entry.llm_model_id)
-
-    stages = [own for own in counts.of(states, noted()).values() if own.rows]
+    offline |= {one.entry.llm_model_id for one in states.each(membership) if one.is_offline}
+    stages = [own for own in counts.of(states, membership).values() if own.rows]
     return Census(stages, sorted(offline))
 
 

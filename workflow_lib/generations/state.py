@@ -246,16 +246,26 @@ class State:
         except UnreadableAnswer:
             return None
 
-    @lazy
+    @property
     def adopted(self) -> bool:
         """Whether its answer came as a raw.txt, without attempts."""
-        if self.answered is None:
-            return self.has_raw and not self.is_copy
-        return self.facts is not None and self.facts.adopted
+        return self._of_answer[0]
 
-    @lazy
+    @property
     def edited(self) -> bool:
         """Whether raw.txt differs from the answer, or in copy mode from the text, that it claims to come from."""
+        return self._of_answer[1]
+
+    @lazy
+    def _of_answer(self) -> tuple[bool, bool]:
+        """`adopted` and `edited`: who asks for one asks for the other, and both take the answer."""
+        if self.answered is None:
+            adopted = self.has_raw and not self.is_copy
+        else:
+            adopted = self.facts is not None and self.facts.adopted
+        return adopted, self._is_edited()
+
+    def _is_edited(self) -> bool:
         if not self.has_raw:
             return False
         if self.is_copy:
@@ -265,20 +275,32 @@ class State:
         now = _text_sha256(self.files.raw)
         return bool(was and now) and was != now
 
-    @lazy
+    @property
     def truncated(self) -> bool:
         """Whether the answer in use was cut off at max_tokens."""
-        return self.has_raw and self.recorded.get("truncated") is True
+        return self._of_record[0]
 
     @property
     def served_model(self) -> str:
         """The model that answered, as the endpoint named it; empty where it did not."""
         return _text(self.recorded.get("served_model"))
 
-    @lazy
+    @property
     def other_model(self) -> bool:
         """Whether the endpoint says that another model answered than the one that was asked."""
-        return self.has_raw and served_other_model(_text(self.recorded.get("model")), self.served_model)
+        return self._of_record[1]
+
+    @property
+    def is_offline(self) -> bool:
+        """Whether the answer in use came from an offline stand-in."""
+        return self._of_record[2]
+
+    @lazy
+    def _of_record(self) -> tuple[bool, bool, bool]:
+        """`truncated`, `other_model` and `is_offline`, so that raw_metadata.json is read once for them."""
+        record = self.recorded
+        other = self.has_raw and served_other_model(_text(record.get("model")), self.served_model)
+        return self.has_raw and record.get("truncated") is True, other, record.get("endpoint") == endpoints.OFFLINE
 
     @lazy
     def maybe_billed(self) -> tuple[MaybeBilled, ...]:
