@@ -160,7 +160,7 @@ def test_many_bad_rows_are_counted_and_ten_are_shown(data):
     assert "and 15 more" in error.reason
 
 
-@pytest.mark.parametrize("name", ["../../escaped", "/tmp/escaped", "a/b", "..", ".hidden"])
+@pytest.mark.parametrize("name", ["../../escaped", "/escaped", "a/b", "..", ".hidden"])
 def test_a_cohort_id_that_is_a_path_is_refused_with_file_and_line(data, name):
     error = refusal(data, HEAD + f"draft,d_1,one,,c,plain,wa,1\ndraft,d_2,{name},,c,plain,wa,2\n")
     assert error.place == "line 3, column cohort_id"
