@@ -18,10 +18,10 @@ report: "report/workflow.rst"
 
 
 include: "rules/start.smk"
-include: "rules/pools.smk"
 include: "rules/messages.smk"
 include: "rules/cluster.smk"
 include: "rules/common.smk"
+include: "rules/pools.smk"
 include: "rules/chunks.smk"
 include: "rules/times.smk"
 include: "rules/cohort.smk"
@@ -37,6 +37,7 @@ include: "rules/graph.smk"
 # they take little, and stay with the process that was started by hand, also where a cluster makes the rest
 localrules:
     cohort_membership,
+    open_texts,
     batch_outcome,
     cohort_results,
     cohort_page,
@@ -53,13 +54,14 @@ if settings.provider_batch:
 
 
 onstart:
+    look_when_jobs_end()
     if on_cluster():
         runs.forget_keys(settings)
         look_steadily()
 
 
 onsuccess:
-    runs.after_success(run_of, batch_of, to_screen, wants_pages=asks_for_pages())
+    runs.after_success(run_of, markers, to_screen, wants_pages=asks_for_pages())
 
 
 onerror:

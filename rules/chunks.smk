@@ -2,7 +2,7 @@
 Batch mode: the chunks that a run plans instead of a job per generation. No rules.
 """
 
-batch_of = runs.Chunks(run_of, redoes)
+batch_of = runs.Chunks(run_of, markers, redoes)
 
 # a job that waits for provider batches, perhaps for hours, takes no core from others
 CHUNK_THREADS = 0 if settings.provider_batch else 1

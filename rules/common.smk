@@ -2,6 +2,7 @@
 What the rules share: functions that take wildcards. No rules.
 """
 
+import inspect
 import re
 
 ID = r"[A-Za-z0-9][A-Za-z0-9._-]*"
@@ -22,6 +23,12 @@ GIVEN = {name for name in COHORTS if run_of.sources[name].mode == "given"}
 READY = set(GIVEN) if workflow.is_main_process else set(COHORTS)
 # a membership.csv of an older tool is no output of the checkpoint
 EXPANDABLE = f"(?!({'|'.join(map(re.escape, sorted(GIVEN)))})/){ID}"
+
+
+def of_wildcards(function):
+    """Attach its signature to a function: Snakemake asks every job for it, and Python works it out each time."""
+    function.__signature__ = inspect.signature(function)
+    return function
 
 
 def due(is_due):
@@ -99,10 +106,26 @@ def redoes():
     )
 
 
+markers = runs.Markers(run_of)
+texts_of = runs.OpenTexts(run_of, markers, redoes)
+
+
+def texts_of_part(wildcards):
+    """Return the texts of a part of what a cohort still lacks."""
+    if not workflow.is_main_process:
+        # a job's own process: the one that started it has waited for them
+        return []
+    if not workflow.dryrun:
+        markers.keep()
+    named = wildcards.cohort, wildcards.scope, int(wildcards.index)
+    with one_message():
+        return texts_of.of_part(*named)
+
+
 def open_of(stage=None):
     """Return an input function: what is still to be made, of a stage or for the tables.
 
-    These are the parsed texts, or in batch mode the outcomes of the chunks that make them.
+    These are the parsed texts or the markers of their parts, in batch mode the outcomes of the chunks that make them.
     """
 
     def still_to_make(wildcards):
@@ -120,9 +143,7 @@ def open_of(stage=None):
                     if batch_of.of_cohort(cohort, scope)
                 ]
             return [
-                run_of.files(entry).parsed
-                for cohort in named
-                for entry in run_of.open_work(cohort, stage, everything=redoes())
+                path for cohort in named for path in texts_of.of_cohort(cohort, scope)
             ]
 
     return still_to_make
@@ -172,11 +193,12 @@ def texts_behind(wildcards):
 
 def template_of(stage):
     """Return an input function: the template of a generation."""
-    return lambda wildcards: ancient(
-        run_of.template_file(entry_to_make(stage, wildcards))
+    return of_wildcards(
+        lambda wildcards: ancient(run_of.template_file(entry_to_make(stage, wildcards)))
     )
 
 
+@of_wildcards
 def concept_texts_of(wildcards):
     """Return the texts of a draft's concepts."""
     return ancient(run_of.concept_files(entry_of(FIRST, wildcards)))
@@ -184,12 +206,15 @@ def concept_texts_of(wildcards):
 
 def parent_of(stage):
     """Return an input function: the parsed text that a prompt is made of."""
-    return lambda wildcards: ancient(run_of.parent_parsed(entry_of(stage, wildcards)))
+    return of_wildcards(
+        lambda wildcards: ancient(run_of.parent_parsed(entry_of(stage, wildcards)))
+    )
 
 
 def raw_to_parse(stage):
     """Return an input function: raw.txt, as a plain input only when parsed.txt has to follow it."""
 
+    @of_wildcards
     def raw(wildcards):
         entry = entry_of(stage, wildcards)
         files = run_of.files(entry)

@@ -23,8 +23,10 @@ def pool_slots(stage):
     """Return the resources of a raw job: one slot of its model's pool."""
 
     def slot_of(pool):
-        return lambda wildcards: int(
-            generations.pool_of(settings, entry_of(stage, wildcards)) == pool
+        return of_wildcards(
+            lambda wildcards: int(
+                generations.pool_of(settings, entry_of(stage, wildcards)) == pool
+            )
         )
 
     return {f"pool_{pool}": slot_of(pool) for pool in POOL_LIMITS}
@@ -32,6 +34,17 @@ def pool_slots(stage):
 
 def threads_of(stage):
     """Return the threads of a raw job: none of --cores if its pool is small."""
-    return lambda wildcards: int(
-        generations.pool_of(settings, entry_of(stage, wildcards)) not in SMALL_POOLS
+    return of_wildcards(
+        lambda wildcards: int(
+            generations.pool_of(settings, entry_of(stage, wildcards)) not in SMALL_POOLS
+        )
     )
+
+
+def look_when_jobs_end():
+    """Let Snakemake look for jobs to start only when one has ended; the pools limit the calls.
+
+    With its own limit on jobs per second every look starts a timer that has it look again a second later, without end:
+    after thousands of jobs hundreds of such looks a second leave little of the processor.
+    """
+    workflow.scheduler.job_rate_limiter = None

@@ -9,6 +9,14 @@ OUTPUTS:          data/cohorts/{cohort}/reports/            tables, see docs/tab
 """
 
 
+rule open_texts:
+    """Wait for some hundreds of the texts that a cohort lacks, so that no job waits for all of them."""
+    input:
+        texts_of_part,
+    output:
+        touch(f"{BATCHES}/{{run}}/{{scope}}/{{cohort}}/texts/{{index}}"),
+
+
 rule batch_outcome:
     """Fail if a generation of a batch run did: chunks never fail, so that one failure holds back no others."""
     input:

@@ -6,15 +6,17 @@ Never: knows Snakemake's objects, or decides what state a generation is in.
 """
 
 from ..calls.shared import RUN_VARIABLE
-from .chunks import ALL, Chunk, Chunks, make_chunk, planned_chunk, write_outcome
+from .chunks import Chunk, Chunks, make_chunk, planned_chunk, write_outcome
 from .clusters import forget_keys, require_chunks, require_keys_on_file
 from .ends import after_failure, after_success, notes
 from .expanding import changes, expand
 from .lost import sign_in
+from .markers import ALL, Markers
 from .method import refuse_part, rules_before
 from .orders import buy, order_id
 from .run import Run
 from .tables import has_cross_news, has_news, write_cross, write_page, write_tables
+from .texts import OpenTexts
 from .times import ahead_of_the_clock, newest_file
 
 __all__ = [
@@ -22,6 +24,8 @@ __all__ = [
     "RUN_VARIABLE",
     "Chunk",
     "Chunks",
+    "Markers",
+    "OpenTexts",
     "Run",
     "after_failure",
     "after_success",

@@ -1,23 +1,19 @@
 """Batch mode: the chunks that a run plans instead of a job per generation."""
 
 import hashlib
-import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..calls import Caller, Log
-from ..calls.leases import Lease
 from ..cohorts.membership import Entry, Membership
 from ..errors import ConfigError, StoreError
 from ..files import await_listed, read_json, read_recorded, write_json
 from ..generations import batches
-from ..locks import locked
 from ..stages import STAGES
 from . import orders
+from .markers import ALL, Markers
 from .run import Run
-
-ALL = "all"
 
 
 # compared by identity: hashing a chunk's generations again and again takes seconds
@@ -53,27 +49,27 @@ class Chunks:
 
     Args:
         run: the run; its cohorts are expanded before anything is asked here.
+        markers: its markers.
         redoes: whether finished generations are made once more.
     """
 
-    def __init__(self, run: Run, redoes: Callable[[], bool]):
+    def __init__(self, run: Run, markers: Markers, redoes: Callable[[], bool]):
         self._run = run
+        self._markers = markers
         self.redoes = redoes
-        self._folder = run.data.batches / run.run_id
         self._planned: dict[str, dict[str, Chunk]] = {}
         self._asked: dict[tuple[str, str], set[str]] = {}
         self._cut_as: dict[tuple[str, str, str, int], Chunk] = {}
         self._announced: set[str] = set()
-        self._lease = Lease(run.data.batches)
 
     def outcome(self, cohort_id: str, scope: str) -> Path:
         """Return the file that says that a cohort's chunks are done, and none of its generations failed."""
-        return self._folder / scope / f"{cohort_id}.json"
+        return self._markers.folder / scope / f"{cohort_id}.json"
 
     def marker(self, chunk: Chunk) -> Path:
         """Return the file that says what became of a chunk in this run."""
         name = f"{chunk.index}-{chunk.digest}.json"
-        return self._folder / chunk.scope / chunk.cohort_id / chunk.stage / name
+        return self._markers.folder / chunk.scope / chunk.cohort_id / chunk.stage / name
 
     def of_cohort(self, cohort_id: str, scope: str) -> list[Chunk]:
         """Return the chunks that a cohort needs, those of another cohort with shared generations among them."""
@@ -99,8 +95,7 @@ class Chunks:
         if scope in self._announced:
             return
         self._announced.add(scope)
-        with locked(self._lock):
-            self._lease.publish({"run": self._run.run_id})
+        self._markers.keep()
         content = {
             "redo": self.redoes(),
             "chunks": [
@@ -113,21 +108,6 @@ class Chunks:
     def announced(self) -> list[Chunk]:
         """Return the chunks that jobs may have begun to make."""
         return [chunk for scope in sorted(self._announced) for chunk in dict.fromkeys(self._plan(scope).values())]
-
-    def clean_up(self) -> None:
-        """Remove the markers of this run, and of those that no longer live."""
-        if not self._run.data.batches.is_dir():
-            return
-        with locked(self._lock):
-            self._lease.publish({})
-            alive = {other.get("run") for other in self._lease.others()}
-            for folder in self._run.data.batches.iterdir():
-                if folder.is_dir() and folder.name not in alive:
-                    shutil.rmtree(folder, ignore_errors=True)
-
-    @property
-    def _lock(self) -> Path:
-        return self._run.data.batches / "lock"
 
     def _plan(self, scope: str) -> dict[str, Chunk]:
         """Return gen_id -> its chunk; a generation that cohorts share is in a chunk of the first one."""

@@ -12,6 +12,7 @@ from ..generations import failures
 from ..generations.state import States
 from . import account, lost, orders
 from .chunks import Chunks
+from .markers import Markers
 from .run import Run
 from .tables import write_page, write_tables
 
@@ -27,20 +28,20 @@ def notes(run: Run, snakemake_folder: Path) -> list[str]:
     return found
 
 
-def after_success(run: Run, batch: Chunks, show: Callable[[str], None], *, wants_pages: bool) -> None:
+def after_success(run: Run, markers: Markers, show: Callable[[str], None], *, wants_pages: bool) -> None:
     """End a run whose jobs all succeeded, and show what it did.
 
     Its order id is forgotten, the next one orders anew; its markers go.
 
     Args:
         run: the run.
-        batch: its chunks.
+        markers: its markers.
         show: prints a text.
         wants_pages: it was asked for pages, which are named even if they were up to date.
     """
     _end(run)
     orders.forget(run)
-    batch.clean_up()
+    markers.clean_up()
     if told := account.lines(run, wants_pages=wants_pages):
         show("\n".join(told))
 

@@ -13,7 +13,7 @@ OUTCOME = "batch_outcome"
 _TARGETS: Mapping[str, tuple[str, ...]] = {
     "cohort": (MEMBERSHIP,),
     **{f"{one.name}s": (one.raw_rule, one.parsed_rule, f"{one.name}_batch") for one in STAGE.values()},
-    "results": (OUTCOME, "cohort_results"),
+    "results": ("open_texts", OUTCOME, "cohort_results"),
     "report": ("cohort_page",),
 }
 
