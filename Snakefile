@@ -55,6 +55,7 @@ if settings.provider_batch:
 
 onstart:
     look_when_jobs_end()
+    run_of.tables_to_prepare = asks_for_tables()
     if on_cluster():
         runs.forget_keys(settings)
         look_steadily()

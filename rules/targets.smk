@@ -15,6 +15,13 @@ def refuse_parts():
             runs.refuse_part("--omit-from", chosen.omit_from, PREFIX, DATA.root)
 
 
+def asks_for_tables():
+    """Return whether tables follow the answers of the run."""
+    targets = {name.removeprefix(PREFIX) for name in workflow.dag_settings.targets}
+    asked = (targets or {"all"}) & {"all", "report", "results"}
+    return bool(asked) and not settings.shard
+
+
 def asks_for_pages():
     """Return whether the targets of the run are, or contain, the pages of its cohorts."""
     return set(workflow.dag_settings.targets) <= {f"{PREFIX}all", f"{PREFIX}report"}

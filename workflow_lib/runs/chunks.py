@@ -14,6 +14,7 @@ from ..stages import STAGES
 from . import orders
 from .markers import ALL, Markers
 from .run import Run
+from .tables import prepare
 
 
 # compared by identity: hashing a chunk's generations again and again takes seconds
@@ -187,6 +188,7 @@ def make_chunk(run: Run, caller: Caller, chunk: Chunk, marker: Path, say: Log) -
     Raises:
         Stopped: the run was interrupted; there is no marker then.
     """
+    prepare(run)
     wanted = run.wanted(chunk.cohort_id)
     ordered = orders.order_id(run, chunk.stage)
     write_json(marker, batches.make_all(caller, wanted, chunk.entries, say, ordered, redo=chunk.redo))

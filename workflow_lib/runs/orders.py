@@ -9,10 +9,12 @@ from ..calls import Caller, Log
 from ..cohorts.membership import Entry
 from ..files import create_exclusively, dump_json, read_json, sha256_text
 from .run import Run
+from .tables import prepare
 
 
 def buy(run: Run, caller: Caller, entry: Entry, say: Log) -> None:
     """Make the files of a generation's answer: bought, restored or copied."""
+    prepare(run)
     with catalogs.held():
         generations.buy(caller, entry, say, order_id(run, entry.stage))
 

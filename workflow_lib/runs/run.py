@@ -17,6 +17,7 @@ from ..cohorts import Source
 from ..cohorts.membership import Entry, Membership
 from ..errors import ConfigError, DayDreamError, MembershipError, nearest
 from ..generations import failures, parsing, preflight, provider_batches, work
+from ..generations.batches import CATALOG_SECONDS
 from ..generations.state import States
 from ..paths import Generation
 from ..settings import Settings
@@ -34,6 +35,7 @@ class Run:
 
     Attributes:
         began_ns: when it began, nanoseconds of this host's clock.
+        tables_to_prepare: tables follow its answers, and what they are made with is not imported yet.
     """
 
     def __init__(self, settings: Settings, sources: dict[str, Source] | None = None, driver_id: str | None = None):
@@ -43,6 +45,7 @@ class Run:
         if sources is not None:
             self.sources = sources
         self.began_ns = time.time_ns()
+        self.tables_to_prepare = False
         self._warned: set[str] = set()
         self._with_key: set[str] = set()
         self._memberships: dict[str, tuple[int, Membership]] = {}
@@ -115,6 +118,7 @@ class Run:
             hint or "it is in no cohort; membership.csv lists the gen_ids there are",
         )
 
+    @catalogs_module.held(CATALOG_SECONDS)
     def needs_parse(self, entry: Entry) -> bool:
         """Return whether parsed.txt has to be made (again), or a file beside raw.txt is gone and comes back with it."""
         then = parsing.baseline(self.data, entry)
@@ -127,6 +131,7 @@ class Run:
         offline = any(models[name].endpoint == OFFLINE for name in used if name in models)
         return f"{cohort_id} (offline models)" if offline else cohort_id
 
+    @catalogs_module.held(CATALOG_SECONDS)
     def template_file(self, entry: Entry) -> list[Path]:
         """Return the template that a generation's prompt is made with; none in copy mode or if it is gone."""
         template = catalogs_module.load(self.data).templates[entry.stage].get(entry.template_id)
@@ -164,6 +169,7 @@ class Run:
             return []
         return [path]
 
+    @catalogs_module.held(CATALOG_SECONDS)
     def is_bought_or_copied(self, entry: Entry) -> bool:
         """Return whether this run buys or copies a generation; an answer that is kept anywhere takes neither."""
         state = States(self.settings).of(entry)

@@ -1,6 +1,8 @@
 """Writing the tables and pages of a run, and whether something came since."""
 
+import importlib
 import itertools
+import threading
 from typing import Any
 
 from .. import catalogs as catalogs_module
@@ -12,6 +14,15 @@ from .run import Run
 from .times import is_newer, read_from, reading
 
 _CROSS = "cross"
+_SECONDS_TO_BEGIN = 0.5
+"""Within which the first calls of a run have begun."""
+
+
+def prepare(run: Run) -> None:
+    """Import what tables are made with while the first answers are waited for: it takes a second or two."""
+    if run.tables_to_prepare:
+        run.tables_to_prepare = False
+        threading.Timer(_SECONDS_TO_BEGIN, importlib.import_module, ("..results.reports", __package__)).start()
 
 
 def write_tables(run: Run, cohort_id: str) -> None:
