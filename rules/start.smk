@@ -12,7 +12,7 @@ from pathlib import Path
 
 # Snakemake makes hundreds of thousands of objects and keeps them to the end: to look through all of them for garbage as
 # often as Python does by itself, and once more at the end, takes a third of the time of a dry run
-gc.set_threshold(100_000, 20, 20)
+gc.set_threshold(100_000)
 atexit.register(gc.freeze)
 
 # the library lies beside the rules, also where another workflow uses this one as a module
