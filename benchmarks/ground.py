@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -123,15 +124,15 @@ def run(command: Sequence[str], folder: Path, url: str | None = None, codes: Col
     environment = {**os.environ, "PYTHONPATH": str(SOURCE), "MPLCONFIGDIR": str(folder)}
     if url:
         environment["DD_OFFLINE_BASE_URL"] = url
-    printed = folder / "printed.txt"
     begun = time.monotonic()
-    with open(printed, "w") as stream:
-        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=stream, stderr=stream)
+    with tempfile.TemporaryFile("w+") as printed:
+        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=printed, stderr=printed)
         # not by wait(): its usage is that of all children so far
         _, status, used = os.wait4(process.pid, 0)
-    wall = time.monotonic() - begun
-    process.returncode = os.waitstatus_to_exitcode(status)
-    output = printed.read_text()
+        wall = time.monotonic() - begun
+        process.returncode = os.waitstatus_to_exitcode(status)
+        printed.seek(0)
+        output = printed.read()
     if process.returncode not in codes:
         raise SystemExit(f"{output[-3000:]}\n{' '.join(command)}: exit code {process.returncode}")
     return Usage(wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, output)

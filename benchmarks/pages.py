@@ -7,6 +7,7 @@ import resource
 import shutil
 import statistics
 import tempfile
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -68,6 +69,16 @@ def measure(folder: Path, essays: int, evaluations: int, *, is_empty: bool) -> M
     size = sum(path.stat().st_size for path in page.parent.rglob("*") if path.is_file())
     name = f"{essays:,} x {evaluations}{', empty' if is_empty else ''}"
     return Measured(name, tables_s, pages_s, page.stat().st_size, size, interactive(page))
+
+
+def take(folder: str, essays: int, evaluations: int) -> dict[str, float]:
+    """Return the seconds that the tables and the pages of a drawn store take, imports counted."""
+    run = Run(store(Path(folder), essays, evaluations, is_empty=False))
+    begun = time.monotonic()
+    write_tables(run, COHORT)
+    tabled = time.monotonic()
+    write_page(run, COHORT)
+    return {"tables": tabled - begun, "pages": time.monotonic() - tabled}
 
 
 def build(settings: Settings) -> tuple[float, float]:

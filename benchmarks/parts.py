@@ -3,7 +3,9 @@
 import csv
 import itertools
 import shutil
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +34,7 @@ class Form:
         plain, batch: sizes of the cohorts without latency, ascending.
         bare_rounds: calls per connection of the bare client; it needs no more to show what a call takes.
         shapes: of the tables over drawn scores, see `tables`.
+        pages: essays and evaluations of each, whose pages are built, see `pages`.
     """
 
     name: str
@@ -39,15 +42,17 @@ class Form:
     batch: tuple[int, ...]
     bare_rounds: int
     shapes: tuple[str, ...]
+    pages: tuple[int, int]
 
 
-SHORT = Form("short", (100, 1_000), (100, 1_000, 5_000), 2, ("many essays",))
+SHORT = Form("short", (100, 1_000), (100, 1_000, 5_000), 2, ("many essays",), (500, 20))
 LONG = Form(
     "long",
     (100, 1_000, 20_000),
     (100, 1_000, 20_000, 100_000),
     10,
     ("many essays", "seven rubrics", "three replicates"),
+    (5_000, 20),
 )
 FORMS = {form.name: form for form in (SHORT, LONG)}
 
@@ -147,6 +152,27 @@ def _of_finished(ground: Ground) -> Iterator[Row]:
         )
 
 
+def slices(folder: Path, form: Form) -> Iterator[Row]:
+    """Yield how fast two slices of a cohort are made at once, in batch mode, and then its tables and pages."""
+    size = form.batch[-1]
+    ground = Ground(folder / f"{size}", size)
+
+    def of_slice(shard: str) -> Usage:
+        options = ("--nolock", "--cores", str(CORES_WITHOUT_LATENCY))
+        return ground.snakemake("all", *options, batch=BATCH_SIZE, shard=shard)
+
+    begun = time.monotonic()
+    expansion = ground.snakemake("cohort", "--cores", "1")
+    with ThreadPoolExecutor() as both:
+        made = list(both.map(of_slice, ("1/2", "2/2")))
+    used = [expansion, *made, ground.snakemake("all", "--cores", str(CORES_WITHOUT_LATENCY))]
+    measure, cpu_s = "batch mode, two slices at once, L = 0: generations per second", sum(one.cpu_s for one in used)
+    peak_mb = max(one.peak_mb for one in used)
+    in_all, in_calls = size / (time.monotonic() - begun), size / max(one.wall_s for one in made)
+    yield Row(f"{measure} while they are made", size, in_calls, "/s", MORE, WALL, cpu_s=cpu_s, peak_mb=peak_mb)
+    yield Row(f"{measure} in all", size, in_all, "/s", MORE, WALL, cpu_s=cpu_s, peak_mb=peak_mb)
+
+
 def of_drawn_scores(folder: Path, form: Form) -> Iterator[Row]:
     """Yield what all tables of 100,000 evaluations by 10 judges take, reading the store left out."""
     for shape in form.shapes:
@@ -154,6 +180,17 @@ def of_drawn_scores(folder: Path, form: Form) -> Iterator[Row]:
         wall, about = found["wall_s"], f"tables of drawn scores, {shape}"
         yield Row(about, found["evaluations"], wall, "s", LESS, WALL, 60, cpu_s=found["cpu_s"], peak_mb=used.peak_mb)
         yield Row(f"{about}: memory", found["evaluations"], used.peak_mb, "MB", LESS, MEMORY, 2000)
+
+
+def of_pages(folder: Path, form: Form) -> Iterator[Row]:
+    """Yield what tables and pages of a drawn store take, many evaluations to an essay."""
+    essays, each = form.pages
+    found, used = apart(folder, "pages", "take", folder, essays, each)
+    evaluations = essays * each
+    target = 60 * evaluations / EVALUATIONS
+    for what in ("tables", "pages"):
+        measure = f"evaluations of a drawn store, {each} to an essay: {what}"
+        yield Row(measure, evaluations, found[what], "s", LESS, WALL, target, peak_mb=used.peak_mb)
 
 
 def of_states(folder: Path, form: Form) -> Iterator[Row]:
@@ -192,7 +229,9 @@ PARTS: dict[str, Callable[[Path, Form], Iterator[Row]]] = {
     "latency": with_latency,
     "plain": plain,
     "batch": batch,
+    "slices": slices,
     "tables": of_drawn_scores,
+    "pages": of_pages,
     "states": of_states,
     "expansion": of_expansion,
     "demo": of_the_demo,

@@ -41,10 +41,16 @@ def threads_of(stage):
     )
 
 
+# jobs per seconds that Snakemake starts at most unless it is told otherwise
+USUAL_LIMIT = (100, 1)
+
+
 def look_when_jobs_end():
     """Let Snakemake look for jobs to start only when one has ended; the pools limit the calls.
 
-    With its own limit on jobs per second every look starts a timer that has it look again a second later, without end:
-    after thousands of jobs hundreds of such looks a second leave little of the processor.
+    With a limit on jobs per second every look starts a timer that has it look again a second later, without end:
+    after thousands of jobs hundreds of such looks a second leave little of the processor. A limit of the user's stays.
     """
-    workflow.scheduler.job_rate_limiter = None
+    limit = workflow.scheduling_settings.max_jobs_per_timespan
+    if limit and (limit.max_jobs, limit.timespan) == USUAL_LIMIT:
+        workflow.scheduler.job_rate_limiter = None

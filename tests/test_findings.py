@@ -234,6 +234,12 @@ def test_first_essay_is_ahead_only_if_its_group_is_itself(groups, verdict, sente
     assert (found.verdict, said(found)) == (verdict, sentence)
 
 
+def test_thousands_of_essays_are_counted_with_separators():
+    board = [essay("e1", group="true"), *(essay(f"x{place}", "7.000", "true") for place in range(1_200))]
+    found = findings.top([*board, essay("e2", "2.000")], LINKS)
+    assert found.verdict == "one of 1,201" and "The first 1,201 of 1,202 cannot be told apart." in said(found)
+
+
 def test_equal_essays_have_no_best_one():
     found = findings.top([essay(f"e{place}", "6.000", "", low="", high="") for place in (1, 2)], LINKS)
     assert said(found) == "All 2 have the same score, 6.00 of 9: Of e1 is one of them."

@@ -74,7 +74,7 @@ def leaders(board: Rows, links: Mapping[str, tuple[str, str]]) -> Picture | None
         href, title = links[row["parent_gen_id"]]
         rest = f"{interval(row['ci_low'], row['ci_high'])}, {count(int(row['n_scores']), 'score')}, rank {row['rank']}"
         if row["rank_low"]:
-            rest += f" ({row['rank_low']}–{row['rank_high']})"
+            rest += f" ({int(row['rank_low']):,}–{int(row['rank_high']):,})"
         is_top = row["top_group"] == "true"
         return "", Line(
             title,

@@ -234,15 +234,17 @@ def top(board: Rows, links: Mapping[str, tuple[str, str]]) -> Finding | None:
         )
         return Finding(question, "not known", OPEN, text, evidence)
     if group == 1:
-        text = Markup("{}: {}, clearly ahead of the other {}.{}").format(link, score, len(own) - 1, apart)
+        text = Markup("{}: {}, clearly ahead of the other {}.{}").format(link, score, f"{len(own) - 1:,}", apart)
         return Finding(question, "clear", CLEAR, text, evidence)
     if group == len(own):
         text = Markup("No essay stands out: the scores cannot tell the {} apart. {} has the highest: {}.{}").format(
             f"{len(own):,} essays", link, score, apart
         )
         return Finding(question, "not clear", OPEN, text, evidence)
-    text = Markup("{}: {}. The first {} of {} cannot be told apart.{}").format(link, score, group, len(own), apart)
-    return Finding(question, f"one of {group}", OPEN, text, evidence)
+    text = Markup("{}: {}. The first {} of {} cannot be told apart.{}").format(
+        link, score, f"{group:,}", f"{len(own):,}", apart
+    )
+    return Finding(question, f"one of {group:,}", OPEN, text, evidence)
 
 
 def next_step(next_steps: Rows, comparisons: Rows, missing: int = 0) -> Finding | None:
