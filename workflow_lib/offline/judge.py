@@ -6,6 +6,8 @@ weights, so that rubrics disagree; each judge adds its own leniency, taste and n
 """
 
 import re
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from . import phrases
 from .dice import Dice
@@ -61,6 +63,9 @@ _RUBRICS: tuple[tuple[str, tuple[str, ...], dict[str, float]], ...] = (
     ("iteration", ("iterat", "loop", "cycle"), {"cycle": 6.0, "parts": 3.0}),
 )
 
+# several judges and rubrics read the same text, one after another
+_LAST_TEXTS = 64
+
 _WORD = re.compile(r"[a-z][a-z'-]*")
 _BOLD = re.compile(r"\*\*([^*\n]{3,80})\*\*")
 _RUBRIC_HEADING = re.compile(r"^#+ *rubric:? *(\S.{0,60})$", re.IGNORECASE | re.MULTILINE)
@@ -95,7 +100,7 @@ def _stated(mark: float, step: float, asked: ScoreLine) -> str:
     return f"{asked.before}{score:.1f}{asked.after}" if score % 1 else f"{asked.before}{score:.0f}{asked.after}"
 
 
-def _weighted_mean(features: dict[str, float], weights: dict[str, float]) -> float:
+def _weighted_mean(features: Mapping[str, float], weights: Mapping[str, float]) -> float:
     # Not sum(): since Python 3.12 it compensates rounding, and marks would depend on the version.
     total, whole = 0.0, 0.0
     for name, weight in weights.items():
@@ -104,7 +109,8 @@ def _weighted_mean(features: dict[str, float], weights: dict[str, float]) -> flo
     return total / whole
 
 
-def measure(text: str) -> tuple[dict[str, float], dict[str, int]]:
+@lru_cache(maxsize=_LAST_TEXTS)
+def measure(text: str) -> tuple[Mapping[str, float], Mapping[str, int]]:
     """Return a text's features, each in ``[0, 1]``, and the counts behind them.
 
     Features: parts (of the mechanism), cycle (words for repetition and return), concepts (emphasised or known
@@ -116,7 +122,7 @@ def measure(text: str) -> tuple[dict[str, float], dict[str, int]]:
     said = [sentence.lower() for sentence in sentences(text)]
     paragraphs = [block for block in text.split("\n\n") if block.strip()]
     headings = sum(block.lstrip().startswith("#") for block in paragraphs)
-    found = [part for part, stems in phrases.STEMS.items() if any(stem in lowered for stem in stems)]
+    found = _told(text)
     terms = _terms(text, lowered)
     links = sum(1 for sentence in said if sum(term in sentence for term in terms) > 1)
     fillers = len(phrases.FILLER.findall(lowered))
@@ -149,6 +155,18 @@ def measure(text: str) -> tuple[dict[str, float], dict[str, int]]:
     return features, counts
 
 
+@lru_cache(maxsize=_LAST_TEXTS)
+def _told(text: str) -> tuple[str, ...]:
+    """The parts of the mechanism that a text has."""
+    lowered = text.lower()
+    return tuple(part for part, stems in phrases.STEMS.items() if any(stem in lowered for stem in stems))
+
+
+@lru_cache(maxsize=_LAST_TEXTS)
+def _short_sentences(text: str) -> tuple[str, ...]:
+    return tuple(sentence for sentence in sentences(text) if sentence.count(" ") < 20)
+
+
 def _share(value: float, full: float) -> float:
     return min(1.0, value / full)
 
@@ -164,7 +182,8 @@ def _terms(text: str, lowered: str) -> list[str]:
     return list(dict.fromkeys(terms + [term for term in known if not any(term in other for other in terms)]))
 
 
-def _weights(model: str, rubric: str) -> dict[str, float]:
+@lru_cache(maxsize=_LAST_TEXTS)
+def _weights(model: str, rubric: str) -> Mapping[str, float]:
     lowered = rubric.lower()
     weights = dict(_BASE)
     for _, words, wanted in _RUBRICS:
@@ -178,14 +197,13 @@ def _weights(model: str, rubric: str) -> dict[str, float]:
 def _reasons(
     text: str,
     rubric: str,
-    features: dict[str, float],
-    counts: dict[str, int],
+    features: Mapping[str, float],
+    counts: Mapping[str, int],
     dice: Dice,
 ) -> str:
     heading = _RUBRIC_HEADING.search(rubric)
     subject = f"Measured for {heading[1].strip(' ?')}. " if heading else ""
-    lowered = text.lower()
-    told = [part for part, stems in phrases.STEMS.items() if any(stem in lowered for stem in stems)]
+    told = _told(text)
     missing = [part for part in phrases.STEMS if part not in told]
     lines = [
         (
@@ -202,11 +220,10 @@ def _reasons(
             f"{features['cycle']:.2f}. Sentences that would fit into any text: {counts['fillers']}."
         ),
     ]
-    short = [sentence for sentence in sentences(text) if sentence.count(" ") < 20]
-    if short:
+    if short := _short_sentences(text):
         lines.append(f'Typical of it: "{dice.choice(short)}"')
     return "\n\n".join(lines)
 
 
-def _listed(items: list[str]) -> str:
+def _listed(items: Sequence[str]) -> str:
     return ", ".join(items) if items else "none"
