@@ -119,7 +119,7 @@ def measure(text: str) -> tuple[Mapping[str, float], Mapping[str, int]]:
     """
     lowered = text.lower()
     words = _WORD.findall(lowered)
-    said = [sentence.lower() for sentence in sentences(text)]
+    said = [sentence.lower() for sentence in _sentences(text)]
     paragraphs = [block for block in text.split("\n\n") if block.strip()]
     headings = sum(block.lstrip().startswith("#") for block in paragraphs)
     found = _told(text)
@@ -163,8 +163,8 @@ def _told(text: str) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=_LAST_TEXTS)
-def _short_sentences(text: str) -> tuple[str, ...]:
-    return tuple(sentence for sentence in sentences(text) if sentence.count(" ") < 20)
+def _sentences(text: str) -> tuple[str, ...]:
+    return tuple(sentences(text))
 
 
 def _share(value: float, full: float) -> float:
@@ -220,7 +220,8 @@ def _reasons(
             f"{features['cycle']:.2f}. Sentences that would fit into any text: {counts['fillers']}."
         ),
     ]
-    if short := _short_sentences(text):
+    short = [sentence for sentence in _sentences(text) if sentence.count(" ") < 20]
+    if short:
         lines.append(f'Typical of it: "{dice.choice(short)}"')
     return "\n\n".join(lines)
 

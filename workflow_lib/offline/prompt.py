@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 _SENTENCE_END = re.compile(r"(?<=[.!?])[ \n]+(?=[A-Z\"'(*])")
 _HEADING = re.compile(r"^#{1,6} +(\S.{0,119})$")
@@ -165,6 +166,7 @@ class ScoreLine:
     highest: int
 
 
+@lru_cache(maxsize=64)
 def score_line(rubric: str) -> ScoreLine:
     """Return the wording of the last line in which a rubric asks for a score; ``SCORE: n`` up to 9 without one."""
     asked = list(_SCORE_ASKED.finditer(rubric[-4000:]))
