@@ -26,9 +26,13 @@ EXPANDABLE = f"(?!({'|'.join(map(re.escape, sorted(GIVEN)))})/){ID}"
 
 
 def of_wildcards(function):
-    """Attach its signature to a function: Snakemake asks every job for it, and Python works it out each time."""
-    function.__signature__ = inspect.signature(function)
-    return function
+    """Make a function ready to be asked by every job.
+
+    It looks at the catalogs once a second, and carries its signature, which Python would work out each time.
+    """
+    held = catalogs.held(generations.batches.CATALOG_SECONDS)(function)
+    held.__signature__ = inspect.signature(function)
+    return held
 
 
 def due(is_due):

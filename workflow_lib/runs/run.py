@@ -17,7 +17,6 @@ from ..cohorts import Source
 from ..cohorts.membership import Entry, Membership
 from ..errors import ConfigError, DayDreamError, MembershipError, nearest
 from ..generations import failures, parsing, preflight, provider_batches, work
-from ..generations.batches import CATALOG_SECONDS
 from ..generations.state import States
 from ..paths import Generation
 from ..settings import Settings
@@ -118,7 +117,6 @@ class Run:
             hint or "it is in no cohort; membership.csv lists the gen_ids there are",
         )
 
-    @catalogs_module.held(CATALOG_SECONDS)
     def needs_parse(self, entry: Entry) -> bool:
         """Return whether parsed.txt has to be made (again), or a file beside raw.txt is gone and comes back with it."""
         then = parsing.baseline(self.data, entry)
@@ -131,7 +129,6 @@ class Run:
         offline = any(models[name].endpoint == OFFLINE for name in used if name in models)
         return f"{cohort_id} (offline models)" if offline else cohort_id
 
-    @catalogs_module.held(CATALOG_SECONDS)
     def template_file(self, entry: Entry) -> list[Path]:
         """Return the template that a generation's prompt is made with; none in copy mode or if it is gone."""
         template = catalogs_module.load(self.data).templates[entry.stage].get(entry.template_id)
@@ -169,7 +166,6 @@ class Run:
             return []
         return [path]
 
-    @catalogs_module.held(CATALOG_SECONDS)
     def is_bought_or_copied(self, entry: Entry) -> bool:
         """Return whether this run buys or copies a generation; an answer that is kept anywhere takes neither."""
         state = States(self.settings).of(entry)
