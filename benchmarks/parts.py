@@ -34,6 +34,7 @@ class Form:
         plain, batch: sizes of the cohorts without latency, ascending.
         bare_rounds: calls per connection of the bare client; it needs no more to show what a call takes.
         shapes: of the tables over drawn scores, see `tables`.
+        slices: size of the cohort that is made in two slices.
         pages: essays and evaluations of each, whose pages are built, see `pages`.
     """
 
@@ -42,16 +43,18 @@ class Form:
     batch: tuple[int, ...]
     bare_rounds: int
     shapes: tuple[str, ...]
+    slices: int
     pages: tuple[int, int]
 
 
-SHORT = Form("short", (100, 1_000), (100, 1_000, 5_000), 2, ("many essays",), (500, 20))
+SHORT = Form("short", (100, 1_000), (100, 1_000, 5_000), 2, ("many essays",), 5_000, (500, 20))
 LONG = Form(
     "long",
     (100, 1_000, 20_000),
     (100, 1_000, 20_000, 100_000),
     10,
     ("many essays", "seven rubrics", "three replicates"),
+    20_000,
     (5_000, 20),
 )
 FORMS = {form.name: form for form in (SHORT, LONG)}
@@ -127,7 +130,10 @@ def batch(folder: Path, form: Form) -> Iterator[Row]:
 
 def _of_new(ground: Ground) -> Iterator[Row]:
     ground.snakemake("cohort", "--cores", "1")
-    yield _seconds("dry run of new generations", ground, ground.snakemake("all", "-n", "--quiet"), 60)
+    if ground.generations <= IN_PROPORTION:
+        yield _seconds("dry run of new generations", ground, ground.snakemake("all", "-n", "--quiet"), 60)
+    chunks = ground.snakemake("all", "-n", "--quiet", batch=BATCH_SIZE)
+    yield _seconds("dry run of new generations, batch mode", ground, chunks)
     yield _seconds("daydream plan, before a call", ground, ground.daydream("plan", "--cohort", COHORT))
 
 
@@ -154,7 +160,7 @@ def _of_finished(ground: Ground) -> Iterator[Row]:
 
 def slices(folder: Path, form: Form) -> Iterator[Row]:
     """Yield how fast two slices of a cohort are made at once, in batch mode, and then its tables and pages."""
-    size = form.batch[-1]
+    size = form.slices
     ground = Ground(folder / f"{size}", size)
 
     def of_slice(shard: str) -> Usage:
