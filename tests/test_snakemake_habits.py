@@ -80,4 +80,4 @@ def test_habits_of_people_who_know_snakemake(project: Project, tmp_path: Path) -
 
     listed = project.snakemake("--list-rules")
     rows = [line for line in listed.splitlines() if line and not line.startswith("Using")]
-    assert len(rows) == 21 and all(re.match(r"\w+ \([A-Z].*\)$", row) for row in rows), listed
+    assert len(rows) == 22 and all(re.match(r"\w+ \([A-Z].*\)$", row) for row in rows), listed
