@@ -54,7 +54,7 @@ if settings.provider_batch:
 
 
 onstart:
-    look_when_jobs_end()
+    look_sparingly()
     run_of.tables_to_prepare = asks_for_tables()
     if on_cluster():
         runs.forget_keys(settings)

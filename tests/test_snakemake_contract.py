@@ -187,6 +187,7 @@ rule second:
 onstart:
     limit = workflow.scheduling_settings.max_jobs_per_timespan
     FACTS["limit"] = [limit.max_jobs, limit.timespan, workflow.scheduler.job_rate_limiter is not None]
+    FACTS["sample"] = [workflow.scheduler.subsample, workflow.resource_settings.cores]
     workflow.scheduler.job_rate_limiter = None
 
 
@@ -246,6 +247,7 @@ def test_forced_rules_are_known_and_a_signal_shows_in_the_scheduler(tmp_path: Pa
     assert (tmp_path / "first").exists() and not (tmp_path / "second").exists()
     # rules/pools.smk: without the limit on jobs per second nothing but the end of a job starts a look for the next
     assert (facts["limit"], facts["timers"]) == ([100, 1, True], 0)
+    assert facts["sample"] == [None, 1]
 
 
 def test_a_failure_is_shown_once_and_that_of_a_job_in_another_process_always(project: Project):
